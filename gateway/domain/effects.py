@@ -1,0 +1,54 @@
+"""What deciding asks for. The pipeline carries it out; nothing here does anything."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from gateway.domain.alarms import Alarm
+
+MessageType = Literal[
+    "alarm.raised",
+    "alarm.updated",
+    "alarm.suppressed",
+    "alarm.acknowledged",
+    "alarm.closed",
+    "alarm.unrecorded",
+]
+
+
+class Announce(Struct, frozen=True):
+    """Tell the SOC about an alarm; ``event_ids`` are the triggers first told by this message."""
+
+    type: MessageType
+    alarm: Alarm
+    event_ids: tuple[str, ...] = ()
+
+
+class Verdict(Struct, frozen=True):
+    """What became of a theft-sensor trigger: ``alarm`` with its id, or why it is none."""
+
+    event_id: str
+    verdict: Literal["alarm", "below_minimum", "pending"]
+    alarm_id: str | None = None
+
+
+class Notify(Struct, frozen=True):
+    """Tell the main user something that is no silent alarm."""
+
+    user: str
+    kind: str
+    code: str
+    text: str
+    data: dict[str, Any] = {}
+
+
+class Refused(Struct, frozen=True):
+    """A person's act is not possible now; ``code`` is the stable problem code."""
+
+    code: Literal["illegal_transition", "unknown_alarm"]
+    detail: str
+
+
+Effect = Announce | Verdict | Notify | Refused

@@ -1,0 +1,29 @@
+"""
+Duration rules: a cause that nobody states, or that must last before it counts.
+
+Add one: a file with ``CAUSE`` and ``due``, and its line in ``RULES``.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from gateway.domain.finding import Finding, OnClock
+from gateway.domain.rules import car_alarm, driver_card_missing
+from gateway.domain.situation import Situation
+from gateway.domain.thresholds import Thresholds
+
+
+class Rule(Protocol):
+    """One alarm cause as a pure function of the situation."""
+
+    CAUSE: str
+
+    def due(
+        self, situation: Situation, counting: frozenset[str], thresholds: Thresholds, on: OnClock
+    ) -> Finding | None:
+        """When the rule is fulfilled if nothing contrary happens; None if it can't be."""
+        ...
+
+
+RULES: tuple[Rule, ...] = (driver_card_missing, car_alarm)

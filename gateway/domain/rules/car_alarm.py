@@ -1,0 +1,47 @@
+"""The car's own siren counts once it has been active for the minimum time."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from gateway.domain.alarms import Evidence
+from gateway.domain.finding import Finding, OnClock
+from gateway.domain.situation import Siren, Situation
+from gateway.domain.thresholds import Thresholds
+
+CAUSE = "car_alarm"
+
+
+def due(
+    situation: Situation, _counting: frozenset[str], thresholds: Thresholds, on: OnClock
+) -> Finding | None:
+    """Fulfilled at once if a message states enough seconds, else after the minimum without ``restored``."""
+    siren = situation.siren
+    if siren is None:
+        return None
+    if siren.proven:
+        return _finding(siren, siren.since.at, "A message of the car states enough seconds of siren.")
+    since_at = on(siren.since)
+    if not siren.active or since_at is None:
+        return None
+    minimum_s = thresholds.car_alarm_min_s
+    text = f"The siren has been active for {minimum_s:g} seconds and was not restored."
+    return _finding(siren, since_at + timedelta(seconds=minimum_s), text)
+
+
+def below_minimum(before: Situation, after: Situation) -> Finding | None:
+    """The episode that has just ended without having lasted long enough."""
+    siren = before.siren
+    ended = siren is not None and siren.active and not (after.siren and after.siren.active)
+    if siren is None or not ended or (after.siren and after.siren.proven):
+        return None
+    return Finding(CAUSE, _key(siren), siren.since.at, siren.since, siren.event_ids, verdict="below_minimum")
+
+
+def _finding(siren: Siren, at: datetime, text: str) -> Finding:
+    evidence = Evidence(text, siren.event_ids[0] if siren.event_ids else None, siren.since.at)
+    return Finding(CAUSE, _key(siren), at, siren.since, siren.event_ids, (evidence,))
+
+
+def _key(siren: Siren) -> str:
+    return siren.event_ids[0] if siren.event_ids else siren.since.at.isoformat()

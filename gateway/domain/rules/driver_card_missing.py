@@ -1,0 +1,39 @@
+"""The vehicle moves and no counting Driver Card has been present for the grace time or more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from gateway.domain.alarms import Evidence
+from gateway.domain.finding import Finding, OnClock
+from gateway.domain.situation import MOVEMENT_HOLDS, Situation
+from gateway.domain.thresholds import Thresholds
+
+CAUSE = "driver_card_missing"
+
+
+def due(
+    situation: Situation, counting: frozenset[str], thresholds: Thresholds, on: OnClock
+) -> Finding | None:
+    """Fulfilled when the card has been gone for the grace time while a statement of movement holds."""
+    gone = situation.driver_gone_since(counting)
+    since, stated, drive = situation.moving_since, situation.moving_stated, situation.drive_since
+    if gone is None or since is None or stated is None or drive is None:
+        return None
+    gone_at, since_at, stated_at = on(gone), on(since), on(stated)
+    if gone_at is None or since_at is None or stated_at is None:
+        return None
+    fulfilled = max(gone_at + timedelta(seconds=thresholds.driver_card_grace_s), since_at)
+    if fulfilled > stated_at + MOVEMENT_HOLDS:
+        return None
+    grace_s = f"{thresholds.driver_card_grace_s:g}"
+    return Finding(
+        CAUSE,
+        key=f"{gone.at.isoformat()}/{drive.at.isoformat()}",
+        at=fulfilled,
+        since=gone,
+        evidence=(
+            Evidence(f"No Driver Card has been in the car for {grace_s} seconds or more.", None, gone.at),
+            Evidence("The car is moving. A card in the car would clear this.", None, stated.at),
+        ),
+    )

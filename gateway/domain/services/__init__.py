@@ -1,0 +1,1 @@
+"""Services of a connected car, one file each: pure state and what a statement changes."""

@@ -1,0 +1,251 @@
+"""
+Facts: everything that a vehicle, a person, a timer or the gateway itself can state about one vehicle.
+
+Each fact knows two times: ``occurred_at`` by the vehicle's clock (None: unreadable or not stated) and
+``received_at`` by ours. Facts are ordered by ``at``, so that no future stamp can freeze a car.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from msgspec import Struct
+
+LATE = timedelta(seconds=300)
+CLOCK_TOLERANCE = timedelta(seconds=300)
+EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
+
+Zone = Literal["door", "hood", "boot", "interior", "glass"]
+
+
+class Position(Struct, frozen=True, omit_defaults=True):
+    """Where a vehicle says it is: degrees, metres."""
+
+    latitude: float
+    longitude: float
+    accuracy_m: float | None = None
+
+
+class Fact(Struct, frozen=True, kw_only=True, tag=str.lower, tag_field="fact", omit_defaults=True):
+    """What all facts have in common."""
+
+    received_at: datetime
+    occurred_at: datetime | None = None
+
+    @property
+    def clock_suspect(self) -> bool:
+        """The vehicle's clock can't be right: far ahead of ours, before 2020, or unreadable."""
+        stated = self.occurred_at
+        return stated is None or stated < EARLIEST or stated > self.received_at + CLOCK_TOLERANCE
+
+    @property
+    def late(self) -> bool:
+        """It arrived more than 300 s after it happened, by a clock that can be believed."""
+        stated = self.occurred_at
+        return stated is not None and stated >= EARLIEST and self.received_at - stated > LATE
+
+    @property
+    def at(self) -> datetime:
+        """The time that orders it: the vehicle's, never later than arrival; arrival if the clock is suspect."""
+        if self.occurred_at is None or self.clock_suspect:
+            return self.received_at
+        return min(self.occurred_at, self.received_at)
+
+
+class Event(Fact, frozen=True, kw_only=True):
+    """A fact that the vehicle keeps and repeats until its receipt arrives."""
+
+    event_id: str
+    boot_id: str | None = None
+    seq: int | None = None
+
+
+class TheftSensor(Event, frozen=True, kw_only=True):
+    """A theft sensor triggered or went back to rest."""
+
+    cause: str
+    state: Literal["triggered", "restored"]
+    zone: Zone | None = None
+    active_for_s: float | None = None
+    position: Position | None = None
+    detail: str | None = None
+    notes: tuple[str, ...] = ()
+    """What was wrong with optional fields that were left out."""
+
+
+class DriverCard(Event, frozen=True, kw_only=True):
+    """One Driver Card was seen or has gone."""
+
+    present: bool
+    card_id: str
+    battery: Literal["ok", "low"] | None = None
+
+
+class DataBundle(Event, frozen=True, kw_only=True):
+    """Status of the mobile-data bundle, in megabytes."""
+
+    bundle_id: str | None = None
+    used_mb: float | None = None
+    total_mb: float | None = None
+    valid_until: datetime | None = None
+    auto_renew: bool | None = None
+    renewal: Literal["none", "renewing", "failed"] | None = None
+    hotspot: bool | None = None
+
+
+class Mode(Event, frozen=True, kw_only=True):
+    """What was set in the car itself."""
+
+    private_mode: bool | None = None
+    remote_access_enabled: bool | None = None
+
+
+class Software(Event, frozen=True, kw_only=True):
+    """Progress of a function or an update."""
+
+    package_id: str
+    kind: Literal["function", "update"]
+    state: Literal["downloading", "downloaded", "waiting", "installing", "active", "failed", "removed"]
+    blocked_by: tuple[str, ...] = ()
+    detail: str | None = None
+
+
+class Charging(Event, frozen=True, kw_only=True):
+    """Plug and charging session."""
+
+    connected: bool
+    charging: bool
+    evse_id: str | None = None
+    token: str | None = None
+    country: str | None = None
+
+
+class CommandResult(Event, frozen=True, kw_only=True):
+    """What became of a remote command."""
+
+    command_id: str
+    status: Literal["performed", "failed", "refused", "expired"]
+    reason: str | None = None
+
+
+class Connection(Fact, frozen=True, kw_only=True):
+    """The vehicle is online, or its last will says that it has gone."""
+
+    online: bool
+    bearer: str | None = None
+    source: str | None = None
+    roaming: bool | None = None
+
+
+class Movement(Fact, frozen=True, kw_only=True):
+    """Telemetry states that the vehicle moves or stands. A statement of movement holds for 60 s."""
+
+    moving: bool
+    speed_km_h: float | None = None
+    position: Position | None = None
+
+
+class Ignition(Fact, frozen=True, kw_only=True):
+    """Telemetry states another ignition position than before."""
+
+    on: bool
+
+
+class Located(Fact, frozen=True, kw_only=True):
+    """The newest position, handed over when an alarm may need it."""
+
+    position: Position
+
+
+class Unreadable(Fact, frozen=True, kw_only=True):
+    """A theft-sensor payload that can't be decoded; stated once per distinct payload."""
+
+    sha256: str
+    reason: str
+    event_id: str | None = None
+
+
+class ForgedRepeat(Fact, frozen=True, kw_only=True):
+    """An ``event_id`` came again with other content."""
+
+    event_id: str
+    kind: str
+    sensor: TheftSensor | None = None
+    """The other content, where it is a theft-sensor event."""
+
+
+class Registration(Struct, frozen=True, omit_defaults=True):
+    """What the registry knows of a vehicle."""
+
+    vin: str
+    country: str | None = None
+    model: str | None = None
+    main_user: str | None = None
+    secondary_users: tuple[str, ...] = ()
+    driver_cards: tuple[str, ...] = ()
+    services: dict[str, dict[str, Any]] = {}
+    contacts: tuple[dict[str, Any], ...] = ()
+    consents: dict[str, bool] = {}
+    security_code_key: dict[str, Any] | None = None
+    soc: str = "default"
+
+
+class Registered(Fact, frozen=True, kw_only=True):
+    """The registry's entry for this vehicle is new or has changed (None: it was removed)."""
+
+    registration: Registration | None
+
+
+class Acknowledge(Fact, frozen=True, kw_only=True):
+    """An operator has seen the alarm."""
+
+    alarm_id: str
+    by: str
+    note: str | None = None
+
+
+class Close(Fact, frozen=True, kw_only=True):
+    """An operator is done with the alarm."""
+
+    alarm_id: str
+    by: str
+    disposition: str
+    note: str | None = None
+
+
+class Blind(Fact, frozen=True, kw_only=True):
+    """The gateway can't hear, store or deliver, and says what."""
+
+    reasons: tuple[str, ...]
+
+
+class Healthy(Fact, frozen=True, kw_only=True):
+    """The gateway has been well for long enough to say so."""
+
+
+class Tick(Fact, frozen=True, kw_only=True):
+    """The time that the state asked to be woken at has come."""
+
+
+AnyFact = (
+    TheftSensor
+    | DriverCard
+    | DataBundle
+    | Mode
+    | Software
+    | Charging
+    | CommandResult
+    | Connection
+    | Movement
+    | Ignition
+    | Located
+    | Unreadable
+    | ForgedRepeat
+    | Registered
+    | Acknowledge
+    | Close
+    | Blind
+    | Healthy
+    | Tick
+)

@@ -1,0 +1,458 @@
+"""
+The whole brain: one pure fold.
+
+    step(vehicle, fact, now, thresholds) -> (vehicle, effects)
+
+Rules of this file:
+
+1. It reads no clock and does nothing; the same facts at the same times give the same state and effects.
+2. If in doubt, raise the alarm. No path swallows a theft-sensor trigger: each gets a message or a verdict.
+3. At most one alarm per cause is not closed; a further trigger adds to it.
+4. Every step looks at the gateway's timers too, so a late Tick can't lose one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import blake2b
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.domain.alarms import (
+    GATHER_AT_MOST,
+    GATHER_FOR,
+    LIFE,
+    MAX_EVIDENCE,
+    REOPEN_AT_MOST_EVERY,
+    Act,
+    Alarm,
+    Evidence,
+    position_fix,
+)
+from gateway.domain.causes import BY_NAME, STATED_BY_VEHICLE
+from gateway.domain.effects import Announce, Effect, MessageType, Notify, Refused, Verdict
+from gateway.domain.finding import Finding, on_gateway_clock, on_vehicle_clock
+from gateway.domain.rules import RULES, car_alarm
+from gateway.domain.services.data_bundle import state_bundle, used_share
+from gateway.domain.signals import (
+    LATE,
+    Acknowledge,
+    AnyFact,
+    Blind,
+    Charging,
+    Close,
+    CommandResult,
+    Connection,
+    DataBundle,
+    DriverCard,
+    Event,
+    Fact,
+    ForgedRepeat,
+    Healthy,
+    Ignition,
+    Located,
+    Mode,
+    Movement,
+    Position,
+    Registered,
+    Software,
+    TheftSensor,
+    Tick,
+    Unreadable,
+)
+from gateway.domain.situation import Situation, SituationFact, apply
+from gateway.domain.thresholds import Thresholds
+from gateway.domain.vehicle import MAX_SETTLED, MAX_TOLD, StatedFact, Vehicle, compact, insert
+
+SIREN = car_alarm.CAUSE
+
+
+def step(
+    vehicle: Vehicle, fact: AnyFact, now: datetime, thresholds: Thresholds
+) -> tuple[Vehicle, tuple[Effect, ...]]:
+    """
+    Fold one fact into a vehicle's state.
+
+    Units:   ``now`` is the gateway's UTC time of deciding, never before ``fact.received_at``.
+    Errors:  none; a person's act that is not possible comes back as ``Refused``.
+    Source:  contract 2.1, 3.2-3.5, 5.
+    """
+    turn = _Turn(vehicle, now, thresholds)
+    turn.take(fact)
+    turn.look_at_timers()
+    turn.tell_gathered()
+    return turn.finish(), tuple(turn.effects)
+
+
+class _Origin(Struct, frozen=True):
+    """What an alarm says of its first trigger's times."""
+
+    occurred_at: datetime
+    received_at: datetime
+    late: bool
+    clock_suspect: bool
+
+
+class _Turn:
+    """One step while it happens: the state so far and the effects so far."""
+
+    def __init__(self, vehicle: Vehicle, now: datetime, thresholds: Thresholds) -> None:
+        self.vehicle = vehicle
+        self.now = now
+        self.thresholds = thresholds
+        self.effects: list[Effect] = []
+
+    def take(self, fact: AnyFact) -> None:  # noqa: C901  # one line a fact; a table would hide the types
+        """Give the fact to the part that it concerns."""
+        match fact:
+            case TheftSensor():
+                self._theft_sensor(fact)
+            case DriverCard():
+                self._set(card_ever_stated=True)
+                self._state("driver-card", fact)
+                self._situation(fact)
+            case Movement() | Ignition():
+                if isinstance(fact, Movement) and fact.position is not None:
+                    self._locate(fact.position, fact.at)
+                self._situation(fact)
+            case Located():
+                self._locate(fact.position, fact.at)
+            case DataBundle():
+                self._bundle(fact)
+            case Mode():
+                self._state("mode", fact)
+            case Software():
+                self._state("software", fact)
+            case Charging():
+                self._state("charging", fact)
+            case Connection():
+                self._state("connection", fact)
+            case Unreadable():
+                self._unreadable(fact)
+            case ForgedRepeat():
+                self._forged(fact)
+            case Registered():
+                self._set(registration=fact.registration)
+            case Acknowledge():
+                self._acknowledge(fact)
+            case Close():
+                self._close(fact.alarm_id, fact.by, fact.disposition, fact.note)
+            case Blind():
+                self._blind(fact)
+            case Healthy():
+                self._healthy()
+            case CommandResult() | Tick():
+                pass
+        if isinstance(fact, (Event, Movement, Ignition)):
+            self._heard(fact)
+
+    def look_at_timers(self) -> None:
+        """Findings whose time has come by the gateway's own clock."""
+        for finding in self._due_by_gateway():
+            if finding.at <= self.now:
+                self._settle(finding)
+
+    def tell_gathered(self) -> None:
+        """Send what was gathered for one alarm once its second is over or it is many."""
+        for alarm in self.vehicle.alarms.values():
+            over = self.now - alarm.told_at >= GATHER_FOR or len(alarm.gathered) >= GATHER_AT_MOST
+            if alarm.gathering and over:
+                self._tell("alarm.updated", alarm, alarm.gathered)
+
+    def finish(self) -> Vehicle:
+        """The new state, with the time at which it wants to be woken."""
+        times = [finding.at for finding in self._due_by_gateway() if finding.at > self.now]
+        times += [alarm.told_at + GATHER_FOR for alarm in self.vehicle.alarms.values() if alarm.gathering]
+        self._set(wake_at=min(times, default=None), version=self.vehicle.version + 1)
+        return self.vehicle
+
+    # -- statements -------------------------------------------------------------------------------------
+
+    def _theft_sensor(self, fact: TheftSensor) -> None:
+        if fact.position is not None:
+            self._locate(fact.position, fact.at)
+        if fact.cause == SIREN:
+            self._siren(fact)
+        elif fact.state == "restored":
+            self._restored(fact)
+        else:
+            self._trigger(_cause_of(fact), _origin(fact), (fact.event_id,), (_stated(fact),))
+
+    def _siren(self, fact: TheftSensor) -> None:
+        self._situation(fact)
+        if fact.state == "restored":
+            self._restored(fact)
+            return
+        if fact.event_id in self.vehicle.told:
+            return
+        siren = self.vehicle.past.now.siren
+        pending = siren is not None and siren.active and fact.event_id in siren.event_ids
+        if pending and siren is not None and f"{SIREN}/{_episode(siren.event_ids)}" not in self.vehicle.settled:
+            self.effects.append(Verdict(fact.event_id, "pending"))
+            return
+        # Its episode has been alarmed already, or is too old to be followed: in doubt it counts by itself.
+        self._tell_siren((fact.event_id,))
+        self._trigger(SIREN, _origin(fact), (fact.event_id,), (_stated(fact),))
+
+    def _restored(self, fact: TheftSensor) -> None:
+        alarm = self.vehicle.alarms.get(_cause_of(fact))
+        if alarm is None:
+            return
+        evidence = Evidence("The sensor went back to rest. This closes nothing.", fact.event_id, fact.at)
+        self._keep(replace(alarm, evidence=_with(alarm.evidence, (evidence,))))
+
+    def _bundle(self, fact: DataBundle) -> None:
+        bundles, fresh = state_bundle(self.vehicle.bundles, fact, self.now)
+        self._set(bundles=bundles)
+        user = self.vehicle.registration.main_user if self.vehicle.registration else None
+        if user is None:
+            return
+        percent = round(used_share(fact) * 100)
+        for code in fresh:
+            text = f"Data bundle {fact.bundle_id}: {code.replace('_', ' ')} ({percent} % used)."
+            data = {"bundle_id": fact.bundle_id, "used_percent": percent}
+            self.effects.append(Notify(user, "data_bundle", code, text, data))
+
+    def _state(self, topic_kind: str, fact: StatedFact) -> None:
+        known = self.vehicle.stated.get(topic_kind)
+        if known is None or (known.at, repr(known)) <= (fact.at, repr(fact)):
+            self._set(stated={**self.vehicle.stated, topic_kind: fact})
+
+    def _forged(self, fact: ForgedRepeat) -> None:
+        """Tamper; and a trigger counts by itself too: a counter that restarts must not swallow a theft."""
+        text = f"The event {fact.event_id} ({fact.kind}) came again with other content."
+        self._trigger("tamper", _origin(fact), (), (Evidence(text, fact.event_id, fact.at),))
+        sensor = fact.sensor
+        if sensor is not None and sensor.state == "triggered":
+            self._trigger(_cause_of(sensor), _origin(sensor), (sensor.event_id,), (_stated(sensor),))
+
+    def _unreadable(self, fact: Unreadable) -> None:
+        text = f"A theft-sensor message can't be read: {fact.reason} (SHA-256 {fact.sha256[:16]}…)."
+        self._trigger("unreadable_event", _origin(fact), (), (Evidence(text, fact.event_id, fact.at),))
+
+    def _locate(self, position: Position, at: datetime) -> None:
+        known = self.vehicle.position
+        if known is None or known.at <= at:
+            self._set(position=position_fix(position, at))
+
+    def _heard(self, fact: Fact) -> None:
+        if self.vehicle.heard_at is None or self.vehicle.heard_at < fact.received_at:
+            self._set(heard_at=fact.received_at)
+
+    # -- durations --------------------------------------------------------------------------------------
+
+    def _situation(self, fact: SituationFact) -> None:
+        past, in_order = insert(self.vehicle.past, fact)
+        if in_order:
+            situation, todo = past.now, (fact,)
+        else:
+            situation, todo = past.base, past.window
+        for one in todo:
+            before, situation = situation, apply(situation, one, self.thresholds.car_alarm_min_s)
+            for finding in self._proven_by(one, before, situation):
+                self._settle(finding)
+        self._set(past=compact(replace(past, now=situation)))
+
+    def _proven_by(self, fact: SituationFact, before: Situation, after: Situation) -> Iterator[Finding]:
+        """What a fact proves on the vehicle's clock: what held until it came, and what holds with it."""
+        counting = self.vehicle.counting_cards
+        for rule in RULES:
+            for situation in (before, after):
+                finding = rule.due(situation, counting, self.thresholds, on_vehicle_clock)
+                if finding is not None and finding.at <= fact.at and not fact.clock_suspect:
+                    yield finding
+        for rule in RULES:
+            # A message that states the duration by itself needs no clock.
+            finding = rule.due(after, counting, self.thresholds, lambda _moment: None)
+            if finding is not None:
+                yield finding
+        dismissed = car_alarm.below_minimum(before, after)
+        if dismissed is not None:
+            yield dismissed
+
+    def _due_by_gateway(self) -> list[Finding]:
+        vehicle = self.vehicle
+        found = (
+            rule.due(vehicle.past.now, vehicle.counting_cards, self.thresholds, on_gateway_clock) for rule in RULES
+        )
+        return [finding for finding in found if finding and f"{finding.cause}/{finding.key}" not in vehicle.settled]
+
+    def _settle(self, finding: Finding) -> None:
+        """Let an episode count once."""
+        key = f"{finding.cause}/{finding.key}"
+        if key in self.vehicle.settled:
+            return
+        self._set(settled=(*self.vehicle.settled, key)[-MAX_SETTLED:])
+        event_ids = tuple(event_id for event_id in finding.event_ids if event_id not in self.vehicle.told)
+        if finding.cause == SIREN:
+            self._tell_siren(event_ids)
+        if finding.verdict == "alarm":
+            since = finding.since
+            late = since.received_at - since.at > LATE
+            origin = _Origin(since.at, since.received_at, late, since.suspect)
+            self._trigger(finding.cause, origin, event_ids, finding.evidence)
+        else:
+            self.effects.extend(Verdict(event_id, finding.verdict) for event_id in event_ids)
+
+    def _tell_siren(self, event_ids: tuple[str, ...]) -> None:
+        self._set(told=(*self.vehicle.told, *event_ids)[-MAX_TOLD:])
+
+    # -- alarms -----------------------------------------------------------------------------------------
+
+    def _trigger(self, cause: str, origin: _Origin, event_ids: tuple[str, ...], evidence: tuple[Evidence, ...]) -> None:
+        alarm = self.vehicle.alarms.get(cause)
+        if alarm is None:
+            alarm = self._raise(cause, origin, event_ids, evidence)
+        else:
+            self._add(alarm, event_ids, evidence)
+        self.effects.extend(Verdict(event_id, "alarm", alarm.alarm_id) for event_id in event_ids)
+
+    def _raise(self, cause: str, origin: _Origin, event_ids: tuple[str, ...], evidence: tuple[Evidence, ...]) -> Alarm:
+        vehicle, number = self.vehicle, self.vehicle.alarms_made + 1
+        if BY_NAME[cause].cause_class == "theft" and vehicle.case_id is None:
+            self._set(case_id=self._identity("case", number))
+        alarm = Alarm(
+            alarm_id=self._identity("alarm", number),
+            vin=None if vehicle.is_gateway else vehicle.vin,
+            cause=cause,
+            state="open",
+            case_id=self.vehicle.case_id if BY_NAME[cause].cause_class == "theft" else None,
+            occurred_at=origin.occurred_at,
+            received_at=origin.received_at,
+            raised_at=self.now,
+            late=origin.late,
+            clock_suspect=origin.clock_suspect,
+            position=vehicle.position,
+            evidence=evidence[-MAX_EVIDENCE:],
+            told_at=self.now,
+        )
+        self._set(alarms_made=number)
+        self._tell("alarm.raised", alarm, event_ids)
+        return alarm
+
+    def _add(self, alarm: Alarm, event_ids: tuple[str, ...], evidence: tuple[Evidence, ...]) -> None:
+        """Count a further trigger; the message follows at once, or gathered within a second."""
+        reopen = alarm.state == "acknowledged" and (
+            alarm.reopened_at is None or self.now - alarm.reopened_at >= REOPEN_AT_MOST_EVERY
+        )
+        self._keep(
+            replace(
+                alarm,
+                state=LIFE[alarm.state, "trigger"] if reopen else alarm.state,
+                reopened_at=self.now if reopen else alarm.reopened_at,
+                acknowledged_by=None if reopen else alarm.acknowledged_by,
+                count=alarm.count + 1,
+                position=self.vehicle.position or alarm.position,
+                evidence=_with(alarm.evidence, evidence),
+                gathered=(*alarm.gathered, *event_ids),
+                gathering=True,
+            )
+        )
+
+    def _acknowledge(self, fact: Acknowledge) -> None:
+        alarm = self._find(fact.alarm_id, "acknowledge")
+        if alarm is None:
+            return
+        state = LIFE[alarm.state, "acknowledge"]
+        note = alarm.note if fact.note is None else fact.note
+        alarm = self._flushed(alarm)
+        self._tell("alarm.acknowledged", replace(alarm, state=state, acknowledged_by=fact.by, note=note), ())
+
+    def _close(self, alarm_id: str, by: str, disposition: str, note: str | None) -> None:
+        alarm = self._find(alarm_id, "close")
+        if alarm is None:
+            return
+        alarm = self._flushed(alarm)
+        evidence = _with(alarm.evidence, (Evidence(f"Closed by {by} as {disposition}.", None, self.now),))
+        closed = replace(
+            alarm, state=LIFE[alarm.state, "close"], disposition=disposition, note=note or alarm.note, evidence=evidence
+        )
+        alarms = {cause: other for cause, other in self.vehicle.alarms.items() if cause != alarm.cause}
+        self._set(alarms=alarms)
+        if not any(BY_NAME[cause].cause_class == "theft" for cause in alarms):
+            self._set(case_id=None)
+        self.effects.append(Announce("alarm.closed", closed))
+
+    def _find(self, alarm_id: str, act: Act) -> Alarm | None:
+        alarm = next((one for one in self.vehicle.alarms.values() if one.alarm_id == alarm_id), None)
+        if alarm is None:
+            self.effects.append(Refused("illegal_transition", "The alarm is closed, or it is none of this vehicle."))
+            return None
+        if (alarm.state, act) not in LIFE:
+            self.effects.append(Refused("illegal_transition", f"An alarm that is {alarm.state} can't {act}."))
+            return None
+        return alarm
+
+    def _flushed(self, alarm: Alarm) -> Alarm:
+        """Tell what was gathered before a person's act is told."""
+        if alarm.gathering:
+            self._tell("alarm.updated", alarm, alarm.gathered)
+        return self.vehicle.alarms[alarm.cause]
+
+    def _tell(self, kind: MessageType, alarm: Alarm, event_ids: tuple[str, ...]) -> None:
+        told_at = self.now if kind in ("alarm.raised", "alarm.updated") else alarm.told_at
+        alarm = replace(alarm, gathered=(), gathering=False, told_at=told_at)
+        self._keep(alarm)
+        self.effects.append(Announce(kind, alarm, event_ids))
+
+    # -- the gateway itself -----------------------------------------------------------------------------
+
+    def _blind(self, fact: Blind) -> None:
+        evidence = tuple(Evidence(reason, None, fact.at) for reason in fact.reasons)
+        known = self.vehicle.alarms.get("gateway_blind")
+        if known is None or any(one.text not in {old.text for old in known.evidence} for one in evidence):
+            self._trigger("gateway_blind", _origin(fact), (), evidence)
+
+    def _healthy(self) -> None:
+        alarm = self.vehicle.alarms.get("gateway_blind")
+        if alarm is not None:
+            self._close(alarm.alarm_id, "gateway", "recovered", None)
+
+    # -- small things -----------------------------------------------------------------------------------
+
+    def _set(self, **changes: object) -> None:
+        self.vehicle = replace(self.vehicle, **changes)
+
+    def _keep(self, alarm: Alarm) -> None:
+        self._set(alarms={**self.vehicle.alarms, alarm.cause: alarm})
+
+    def _identity(self, what: str, number: int) -> str:
+        """An opaque id that a replay gives again."""
+        text = f"{what}/{self.vehicle.vin}/{number}/{self.now.isoformat()}"
+        return blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def _origin(fact: Fact) -> _Origin:
+    """Times of a fact; what the gateway states by itself has no clock that could be suspect."""
+    suspect = fact.clock_suspect and isinstance(fact, Event)
+    return _Origin(fact.occurred_at or fact.received_at, fact.received_at, fact.late, suspect)
+
+
+def _cause_of(fact: TheftSensor) -> str:
+    return fact.cause if fact.cause in STATED_BY_VEHICLE else "unknown"
+
+
+def _stated(fact: TheftSensor) -> Evidence:
+    where = f" ({fact.zone})" if fact.zone else ""
+    text = f"The car states {fact.cause!r}{where}."
+    if _cause_of(fact) == "unknown":
+        text = f"The car states {fact.cause!r}, which this gateway does not know."
+    if fact.active_for_s is not None:
+        text += f" Active for {fact.active_for_s:g} s."
+    if fact.detail:
+        text += f" It adds: {fact.detail}"
+    for note in fact.notes:
+        text += f" Left out: {note}."
+    return Evidence(text, fact.event_id, fact.at)
+
+
+def _with(evidence: tuple[Evidence, ...], more: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    """Keep the first sentence, which says why it was raised, and the newest ones."""
+    every = (*evidence, *more)
+    return every if len(every) <= MAX_EVIDENCE else (every[0], *every[-(MAX_EVIDENCE - 1) :])
+
+
+def _episode(event_ids: tuple[str, ...]) -> str:
+    return event_ids[0] if event_ids else ""

@@ -1,0 +1,118 @@
+"""Everything remembered of one vehicle, and the version it was committed with."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.domain.alarms import Alarm, PositionFix
+from gateway.domain.services.data_bundle import Bundles
+from gateway.domain.signals import (
+    Charging,
+    Connection,
+    DriverCard,
+    Event,
+    Ignition,
+    Mode,
+    Movement,
+    Registration,
+    Software,
+    TheftSensor,
+)
+from gateway.domain.situation import Situation, SituationFact, apply
+
+WINDOW = timedelta(minutes=10)
+"""Facts within this span of vehicle time give the same state in whatever order they arrive."""
+MAX_WINDOW = 240
+MAX_SETTLED = 32
+MAX_TOLD = 1000
+
+StatedFact = Mode | Software | Charging | Connection | DriverCard
+
+
+class Past(Struct, frozen=True, omit_defaults=True):
+    """Recent facts in the order of their time, on top of a base that older ones were folded into."""
+
+    base: Situation = Situation()
+    window: tuple[DriverCard | Movement | Ignition | TheftSensor, ...] = ()
+    now: Situation = Situation()
+
+
+class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """
+    State of one VIN, or of a gateway (``gateway:<instance>``).
+
+    It is a fold over facts: it holds nothing that a replay of the journal would not give again.
+    """
+
+    vin: str
+    version: int = 0
+    registration: Registration | None = None
+    past: Past = Past()
+    card_ever_stated: bool = False
+    stated: dict[str, StatedFact] = {}
+    """Newest statement by topic kind, for topics that no service interprets further."""
+    bundles: Bundles = Bundles()
+    position: PositionFix | None = None
+    heard_at: datetime | None = None
+    alarms: dict[str, Alarm] = {}
+    """Alarms that are not closed, by cause."""
+    alarms_made: int = 0
+    case_id: str | None = None
+    settled: tuple[str, ...] = ()
+    """Episodes that have had their finding."""
+    told: tuple[str, ...] = ()
+    """Siren triggers that already stand in a message or have a verdict."""
+    wake_at: datetime | None = None
+
+    @property
+    def is_gateway(self) -> bool:
+        """This is a gateway's own record, not a vehicle's."""
+        return self.vin.startswith("gateway:")
+
+    @property
+    def counting_cards(self) -> frozenset[str]:
+        """Cards that count; empty: every stated card counts."""
+        return frozenset(self.registration.driver_cards) if self.registration else frozenset()
+
+    @property
+    def soc(self) -> str:
+        """The Security Operation Center that gets its alarms."""
+        return self.registration.soc if self.registration else "default"
+
+
+def sort_key(fact: SituationFact) -> tuple[datetime, str, str]:
+    """Total order of facts, the same for every order of arrival."""
+    identity = fact.event_id if isinstance(fact, Event) else repr(fact)
+    return fact.at, type(fact).__name__, identity
+
+
+def insert(past: Past, fact: SituationFact) -> tuple[Past, bool]:
+    """
+    Put a fact where it belongs in time.
+
+    Returns the new past and whether the fact came last, so that only it needs to be folded.
+    ``now`` is left as it was: the caller folds.
+    """
+    in_order = not past.window or sort_key(past.window[-1]) <= sort_key(fact)
+    window = (*past.window, fact)
+    if not in_order:
+        window = tuple(sorted(window, key=sort_key))
+    return replace(past, window=window), in_order
+
+
+def compact(past: Past) -> Past:
+    """Fold what is older than the window, or beyond its size, into the base."""
+    window = past.window
+    horizon = window[-1].at - WINDOW
+    keep = 0
+    while window[keep].at < horizon or len(window) - keep > MAX_WINDOW:
+        keep += 1
+    if keep == 0:
+        return past
+    base = past.base
+    for fact in window[:keep]:
+        base = apply(base, fact)
+    return replace(past, base=base, window=window[keep:])

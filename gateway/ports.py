@@ -1,0 +1,543 @@
+"""
+What the pipeline and the API need of the world outside. Adapters fill it, tests double it.
+
+Shapes that cross these borders are defined here; no library type does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
+
+from gateway.domain.effects import Effect
+from gateway.domain.signals import AnyFact, Registration
+
+Role = Literal["main_user", "secondary_user", "workshop", "operator", "supervisor", "auditor", "admin"]
+SinkRole = Literal["primary", "standby"]
+DeliveryState = Literal["pending", "parked", "done"]
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> datetime:
+        """Wall-clock time in UTC: for stamping."""
+        ...
+
+    def mono_s(self) -> float:
+        """Monotonic seconds: for every duration inside the process."""
+        ...
+
+
+# -- MQTT -------------------------------------------------------------------------------------------------
+
+
+class Inbound(Struct, frozen=True, gc=False):
+    """
+    One received message. ``ack`` is called once its effect is durable, in the order of arrival.
+
+    An ack of an earlier connection does nothing: the broker sends the message again.
+    """
+
+    topic: str
+    payload: bytes
+    received_at: datetime
+    ack: Callable[[], None] | None = None
+
+
+class Link(Protocol):
+    """The broker, for publishing. May be called from the event loop only."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether all sessions are subscribed."""
+        ...
+
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expiry_s: int | None = None
+    ) -> None:
+        """
+        Publish and wait for the broker's word.
+
+        Errors: LinkDown, PublishUnknown, PublishRefused (also when a QoS 1 message found no subscriber and
+        the broker says so).
+        """
+        ...
+
+    def post(self, topic: str, payload: bytes, *, expiry_s: int | None = None) -> bool:
+        """Publish at QoS 1 without waiting; False if the link is down or full. Refusals are logged and counted."""
+        ...
+
+
+# -- the store --------------------------------------------------------------------------------------------
+
+
+class FactRow(Struct, frozen=True):
+    """One journal entry: a fact as it was decided, with its verdict where it is a theft-sensor trigger."""
+
+    vin: str
+    kind: str
+    """Topic kind, or the fact's own name where it came by no topic."""
+    event_id: str | None
+    digest: bytes | None
+    received_at: datetime
+    decided_at: datetime
+    body: bytes
+    trigger: bool = False
+    verdict: str | None = None
+    alarm_id: str | None = None
+
+
+class LaterVerdict(Struct, frozen=True):
+    """The verdict on a trigger that was journalled before as ``pending``."""
+
+    vin: str
+    event_id: str
+    verdict: str
+    alarm_id: str | None
+
+
+class VehicleRow(Struct, frozen=True):
+    """Vehicle state of one version; the commit fails unless the stored version is ``version - steps``."""
+
+    vin: str
+    version: int
+    steps: int
+    body: bytes
+    wake_at: datetime | None
+
+
+class AlarmRow(Struct, frozen=True):
+    """The newest content of an alarm. ``body`` is ``data`` of the feed without ``event_ids``."""
+
+    alarm_id: str
+    vin: str | None
+    subject: str
+    """The fold it belongs to: the VIN, or ``gateway:<instance>``."""
+    soc: str
+    cause: str
+    cause_class: str
+    state: str
+    sequence: int
+    body: bytes
+
+
+class Message(Struct, frozen=True):
+    """One message of a SOC's feed, exactly as every way out sends it."""
+
+    soc: str
+    sequence: int
+    type: str
+    alarm_id: str
+    subject: str
+    critical: bool
+    body: bytes
+    created_at: datetime
+
+
+class QuarantineRow(Struct, frozen=True):
+    """One undecodable payload; the same one again only counts."""
+
+    topic: str
+    sha256: str
+    reason: str
+    payload: bytes
+    """First 4 KiB."""
+    received_at: datetime
+    vin: str | None = None
+
+
+class AuditEntry(Struct, frozen=True):
+    """Who did what to what, and why. The store chains entries by hash."""
+
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    details: dict[str, Any] = {}
+
+
+class Decision(Struct, frozen=True):
+    """Everything that one batch of facts changes: one transaction."""
+
+    facts: tuple[FactRow, ...] = ()
+    verdicts: tuple[LaterVerdict, ...] = ()
+    vehicles: tuple[VehicleRow, ...] = ()
+    alarms: tuple[AlarmRow, ...] = ()
+    messages: tuple[Message, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+    quarantine: tuple[QuarantineRow, ...] = ()
+    audit: tuple[AuditEntry, ...] = ()
+
+
+class Notification(Struct, frozen=True):
+    """Something that the main user is told, kept until the broker has it."""
+
+    id: str
+    user: str
+    vin: str
+    body: bytes
+    created_at: datetime
+
+
+class Known(Struct, frozen=True):
+    """What the store says before deciding."""
+
+    digests: dict[tuple[str, str], frozenset[bytes]]
+    """Of each (VIN, event_id) asked for that is there: digests of the contents seen."""
+    vehicles: dict[str, bytes]
+    registrations: dict[str, Registration]
+    quarantined: frozenset[tuple[str, str]]
+    """Of the (topic, sha256) asked for: those already in quarantine."""
+
+
+class DeliveryRow(Struct, frozen=True):
+    """One message on its way to one sink."""
+
+    id: int
+    sink: str
+    soc: str
+    sequence: int
+    subject: str
+    critical: bool
+    state: DeliveryState
+    attempts: int
+    last_error: str | None
+    created_at: datetime
+
+
+class DeliveryMark(Struct, frozen=True):
+    """What became of a delivery."""
+
+    id: int
+    state: DeliveryState
+    attempts: int
+    last_error: str | None
+
+
+class Backlog(Struct, frozen=True):
+    """One vehicle with undelivered messages at one sink."""
+
+    subject: str
+    first_id: int
+    critical: bool
+    count: int
+
+
+class SinkPlan(Struct, frozen=True):
+    """A sink as the store must know it to make its outbox rows."""
+
+    name: str
+    soc: str
+    role: SinkRole
+
+
+class Token(Struct, frozen=True):
+    """A bearer token's record; the secret itself is never kept."""
+
+    id: str
+    secret_hash: str
+    role: Role
+    person: str
+    created_at: datetime
+    expires_at: datetime | None
+    user: str | None = None
+    vin: str | None = None
+    revoked_at: datetime | None = None
+
+
+class AlarmFilter(Struct, frozen=True):
+    """Filters of ``GET /alarms``; None: any."""
+
+    state: str | None = None
+    vin: str | None = None
+    cause: str | None = None
+    cause_class: str | None = None
+    soc: str | None = None
+
+
+class StoredAlarm(Struct, frozen=True):
+    """An alarm with where it stands in its feed; ``body`` as in AlarmRow."""
+
+    alarm_id: str
+    subject: str
+    first_sequence: int
+    last_sequence: int
+    body: bytes
+    event_ids: tuple[str, ...]
+
+
+class Store(Protocol):
+    """
+    The durable store: one writer, many readers.
+
+    Every method may be called from the event loop and blocks only its caller. StoreError means that nothing
+    was changed. A method that changes something returns after the change is on the disk.
+    """
+
+    # deciding
+    async def known(
+        self,
+        events: Sequence[tuple[str, str]],
+        vins: Sequence[str],
+        quarantined: Sequence[tuple[str, str]],
+    ) -> Known:
+        """What deciding on these events and vehicles needs to know."""
+        ...
+
+    async def commit(self, decision: Decision) -> None:
+        """One transaction: all or nothing. Makes the outbox rows of the messages for every primary sink."""
+        ...
+
+    async def feed_id(self) -> str:
+        """Made with the store; part of every feed's identity."""
+        ...
+
+    async def sequences(self) -> dict[str, int]:
+        """Last sequence of each SOC's feed."""
+        ...
+
+    async def timers(self) -> list[tuple[str, datetime]]:
+        """Every vehicle that asked to be woken, with the time."""
+        ...
+
+    async def registry_version(self) -> int:
+        """Grows with each change of the registry, by whatever process."""
+        ...
+
+    # feed and alarms
+    async def messages(self, soc: str, after: int, limit: int) -> list[Message]:
+        """A feed's messages after a sequence, in order."""
+        ...
+
+    async def oldest_sequence(self, soc: str) -> int | None:
+        """First sequence still kept; None if the feed is empty."""
+        ...
+
+    async def alarms(self, where: AlarmFilter, after: int, limit: int) -> list[StoredAlarm]:
+        """Alarms ordered and paged by their first sequence."""
+        ...
+
+    async def alarm(self, alarm_id: str) -> StoredAlarm | None:
+        """One alarm."""
+        ...
+
+    # delivery
+    async def plan_sinks(self, sinks: Sequence[SinkPlan]) -> None:
+        """Say which sinks exist, so that ``commit`` makes outbox rows for them."""
+        ...
+
+    async def backlog(self, sink: str, limit: int, after_subject: str = "") -> list[Backlog]:
+        """Vehicles with pending deliveries at a sink, paged by subject."""
+        ...
+
+    async def pending(self, sink: str, subject: str, limit: int) -> list[tuple[DeliveryRow, Message]]:
+        """Pending deliveries of one vehicle at one sink, in sequence order."""
+        ...
+
+    async def mark(self, marks: Sequence[DeliveryMark]) -> None:
+        """Note what became of deliveries."""
+        ...
+
+    async def stand_by(self, before: datetime, limit: int) -> list[str]:
+        """
+        Give every standby sink what a primary of its SOC has not confirmed and is older than ``before`` or
+        parked. Returns the standby sinks that got something new.
+        """
+        ...
+
+    async def deliveries(
+        self, state: DeliveryState | None, sink: str | None, after: int, limit: int
+    ) -> list[DeliveryRow]:
+        """Deliveries by id."""
+        ...
+
+    async def resend(self, delivery_id: int) -> DeliveryRow | None:
+        """Make a parked or done delivery pending again; None if there is none."""
+        ...
+
+    async def oldest_undelivered(self) -> datetime | None:
+        """When the oldest pending message of a primary sink was made."""
+        ...
+
+    async def notifications(self, limit: int) -> list[Notification]:
+        """Notifications that the broker has not taken yet, oldest first."""
+        ...
+
+    async def notified(self, ids: Sequence[str]) -> None:
+        """The broker has these notifications."""
+        ...
+
+    # people and registry
+    async def add_token(self, token: Token) -> None:
+        """Keep a new token."""
+        ...
+
+    async def token(self, secret_hash: str) -> Token | None:
+        """The token with this hash, revoked or not."""
+        ...
+
+    async def tokens(self) -> list[Token]:
+        """All tokens, newest last."""
+        ...
+
+    async def revoke_token(self, token_id: str, at: datetime) -> bool:
+        """False if there is no such token."""
+        ...
+
+    async def register(self, registrations: Sequence[Registration]) -> None:
+        """Insert or replace registry entries."""
+        ...
+
+    async def registration(self, vin: str) -> Registration | None:
+        """One registry entry."""
+        ...
+
+    async def vehicles(self, after: str, limit: int) -> list[str]:
+        """VINs that the registry or the journal knows, in order."""
+        ...
+
+    async def vehicle(self, vin: str) -> bytes | None:
+        """Committed state of one vehicle."""
+        ...
+
+    async def audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Append to the audit chain."""
+        ...
+
+    async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
+        """Audit entries as JSON objects with ``n``, ``at``, ``actor``, ``action``, ``subject``, ``details``, ``hash``."""
+        ...
+
+    async def quarantine_page(self, after: int, limit: int) -> list[dict[str, Any]]:
+        """Quarantined payloads as JSON objects with ``n``, ``topic``, ``sha256``, ``reason``, ``payload``, ``count``."""
+        ...
+
+    async def counters(self) -> dict[str, int]:
+        """Totals kept in the store: ``events``, ``quarantined``, ``suppressed``."""
+        ...
+
+
+# -- ways out ---------------------------------------------------------------------------------------------
+
+
+class Delivered(Struct, frozen=True):
+    """The SOC has confirmed the message."""
+
+
+class Retry(Struct, frozen=True):
+    """Not confirmed; try again (not before ``after_s``, where the SOC asked for that)."""
+
+    reason: str
+    after_s: float | None = None
+
+
+class Park(Struct, frozen=True):
+    """The SOC will never take this message as it is."""
+
+    reason: str
+
+
+Outcome = Delivered | Retry | Park
+
+
+class AlarmSink(Protocol):
+    """One way to a SOC. ``deliver`` never raises and always ends within its own time limit."""
+
+    async def deliver(self, feed_id: str, message: Message) -> Outcome:
+        """Send one message and say what the SOC answered."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
+# -- inside the gateway, as the API sees it ------------------------------------------------------------------
+
+
+class Acts(Protocol):
+    """Where a person's act goes: the same one writer per vehicle that events go through."""
+
+    async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
+        """
+        Decide a fact and return its effects after they are durable.
+
+        Errors: StoreError while the store fails.
+        """
+        ...
+
+
+class LiveFeed(Protocol):
+    """The feed while it grows."""
+
+    def latest(self, soc: str) -> int:
+        """Last sequence that is visible; 0 for an empty feed."""
+        ...
+
+    async def grown(self, soc: str, after: int) -> None:
+        """Return as soon as the feed has a sequence beyond ``after`` (at once if it has)."""
+        ...
+
+    async def read(self, soc: str, after: int, limit: int) -> list[Message]:
+        """Messages after a sequence, from memory where they still are, else from the store."""
+        ...
+
+
+class SignalValue(Struct, frozen=True):
+    """Last known value of one signal."""
+
+    value: Any
+    at: datetime
+
+
+class LiveVehicles(Protocol):
+    """What telemetry says of vehicles, in memory only."""
+
+    def signals(self, vin: str) -> dict[str, SignalValue]:
+        """Last known values by VSS name; empty for a vehicle not heard since the start."""
+        ...
+
+    def vins(self) -> list[str]:
+        """Vehicles heard since the start."""
+        ...
+
+
+class HealthReport(Struct, frozen=True):
+    """Body of ``/health/ready`` (contract 7)."""
+
+    status: Literal["ready", "degraded", "not_ready"]
+    broker: Literal["connected", "lost"]
+    store: Literal["ok", "failing"]
+    sinks: dict[str, Literal["ok", "failing"]]
+    canary_age_s: float | None
+    oldest_undelivered_s: float
+    loop_lag_ms: float
+    counters: dict[str, int]
+
+
+class HealthReporter(Protocol):
+    """Knows how the gateway is."""
+
+    async def report(self) -> HealthReport:
+        """How it is now."""
+        ...
+
+
+class SinkTester(Protocol):
+    """Delivery, as the API sees it."""
+
+    def sinks(self) -> list[str]:
+        """Names of the configured sinks."""
+        ...
+
+    async def test(self, sink: str) -> Outcome | None:
+        """Send a marked test alarm to one sink; None if there is no such sink."""
+        ...
+
+    def poke(self, sink: str, subject: str) -> None:
+        """Deliveries of this vehicle have become pending again."""
+        ...

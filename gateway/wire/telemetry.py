@@ -1,0 +1,131 @@
+"""
+Topic ``telemetry``: signals under their COVESA VSS 6.0 names (contract 3.1).
+
+A value of the wrong type or outside its physical range costs that message, never the connection.
+Names without meaning are kept as last known values.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from gateway.wire.event import Seq, Time, utc
+
+KIND = "telemetry"
+
+MAX_SIGNALS = 400
+MAX_OTHER_NAME = 64
+MAX_OTHER_TEXT = 256
+
+SPEED = "Vehicle.Speed"
+IS_MOVING = "Vehicle.IsMoving"
+IGNITION = "Vehicle.LowVoltageSystemState"
+LATITUDE = "Vehicle.CurrentLocation.Latitude"
+LONGITUDE = "Vehicle.CurrentLocation.Longitude"
+ACCURACY = "Vehicle.CurrentLocation.HorizontalAccuracy"
+
+IGNITION_STATES = ("LOCK", "OFF", "ACC", "ON", "START")
+IGNITION_OFF = ("OFF", "LOCK")
+
+
+class Number(Struct, frozen=True):
+    """A number within a physical range."""
+
+    low: float
+    high: float
+    whole: bool = False
+
+    def fits(self, value: object) -> bool:
+        """Whether ``value`` can be this signal."""
+        kinds: tuple[type, ...] = (int,) if self.whole else (int, float)
+        return type(value) in kinds and self.low <= value <= self.high  # type: ignore[operator]
+
+
+SIGNALS: dict[str, Number | Literal["boolean"] | tuple[str, ...]] = {
+    SPEED: Number(-300, 500),
+    IS_MOVING: "boolean",
+    IGNITION: IGNITION_STATES,
+    LATITUDE: Number(-90, 90),
+    LONGITUDE: Number(-180, 180),
+    ACCURACY: Number(0, 1e7),
+    "Vehicle.CurrentLocation.Heading": Number(0, 360),
+    "Vehicle.TraveledDistance": Number(0, 1e10),
+    "Vehicle.LowVoltageBattery.CurrentVoltage": Number(0, 60),
+    "Vehicle.Powertrain.TractionBattery.StateOfCharge.Displayed": Number(0, 100),
+    "Vehicle.Powertrain.TractionBattery.Charging.IsCharging": "boolean",
+    "Vehicle.Powertrain.TractionBattery.Charging.ChargingPort.AnyPosition.IsChargingCableConnected": "boolean",
+    "Vehicle.Powertrain.Range": Number(0, 5e6),
+    "Vehicle.Powertrain.Transmission.SelectedGear": Number(-128, 127, whole=True),
+    "Vehicle.Chassis.ParkingBrake.IsEngaged": "boolean",
+    **{
+        f"Vehicle.Cabin.Door.{row}.{side}.{what}": "boolean"
+        for row in ("Row1", "Row2")
+        for side in ("DriverSide", "PassengerSide")
+        for what in ("IsOpen", "IsLocked")
+    },
+    "Vehicle.Body.Hood.IsOpen": "boolean",
+    "Vehicle.Body.Trunk.Rear.IsOpen": "boolean",
+    "Vehicle.Cabin.HVAC.IsAirConditioningActive": "boolean",
+}
+
+
+class Payload(Struct, frozen=True, kw_only=True):
+    """The message as documented."""
+
+    occurred_at: Time
+    signals: dict[str, Any]
+    seq: Seq | None = None
+
+
+class Telemetry(Struct, frozen=True):
+    """One decoded message."""
+
+    occurred_at: datetime
+    received_at: datetime
+    signals: dict[str, Any]
+
+
+_decoder = msgspec.json.Decoder(Payload)
+
+
+def decode(payload: bytes, received_at: datetime) -> Telemetry:
+    """
+    Turn a payload into checked signals.
+
+    Errors:  ValueError (msgspec's included), RecursionError, UnicodeDecodeError: the message is quarantined.
+    """
+    stated = _decoder.decode(payload)
+    signals = stated.signals
+    if len(signals) > MAX_SIGNALS:
+        message = f"more than {MAX_SIGNALS} signals"
+        raise ValueError(message)
+    other: list[str] = []
+    for name, value in signals.items():
+        expected = SIGNALS.get(name)
+        if expected is None:
+            if not _keepable(name, value):
+                other.append(name)
+        elif not _fits(expected, value):
+            message = f"{name}: wrong type or outside its range"
+            raise ValueError(message)
+    for name in other:
+        del signals[name]
+    return Telemetry(utc(stated.occurred_at), received_at, signals)
+
+
+def _fits(expected: Number | str | tuple[str, ...], value: object) -> bool:
+    if isinstance(expected, Number):
+        return expected.fits(value)
+    if expected == "boolean":
+        return isinstance(value, bool)
+    return value in expected
+
+
+def _keepable(name: str, value: object) -> bool:
+    if len(name) > MAX_OTHER_NAME:
+        return False
+    return isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= MAX_OTHER_TEXT)
