@@ -210,9 +210,11 @@ class DeliveryRow(Struct, frozen=True):
 
 
 class DeliveryMark(Struct, frozen=True):
-    """What became of a delivery."""
+    """What became of one message at one sink."""
 
-    id: int
+    sink: str
+    soc: str
+    sequence: int
     state: DeliveryState
     attempts: int
     last_error: str | None
@@ -416,8 +418,8 @@ class Store(Protocol):
         """Quarantined payloads as JSON objects with ``n``, ``topic``, ``sha256``, ``reason``, ``payload``, ``count``."""
         ...
 
-    async def counters(self) -> dict[str, int]:
-        """Totals kept in the store: ``events``, ``quarantined``, ``suppressed``."""
+    async def prune(self, now: datetime) -> None:
+        """Delete what no rule needs any more (retention periods are the store's settings)."""
         ...
 
 
