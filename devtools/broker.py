@@ -1,4 +1,5 @@
-"""A Mosquitto of one's own: the shipped ``mosquitto.conf`` on free ports in a folder of its own.
+"""
+A Mosquitto of one's own: the shipped ``mosquitto.conf`` on free ports in a folder of its own.
 
 Rules of this file:
 
@@ -41,7 +42,8 @@ class BrokerError(RuntimeError):
 
 
 class Broker:
-    """One Mosquitto with its three listeners; a context manager that starts and stops it.
+    """
+    One Mosquitto with its three listeners; a context manager that starts and stops it.
 
     ``folder`` is kept if given (a demo's broker remembers), else a temporary one goes with ``close``.
     ``gateways`` are the gateway users that the ACL knows; all get a password at once, as does ``soc``.
@@ -281,7 +283,8 @@ def render(
 
 
 def free_ports(count: int) -> list[int]:
-    """Return free TCP ports below the range that the system gives to outgoing connections.
+    """
+    Return free TCP ports below the range that the system gives to outgoing connections.
 
     Inside that range a client that reconnects to a stopped broker can be given the broker's own port as its
     source: it then talks to itself, and the broker can't come back.
@@ -314,7 +317,8 @@ def _accepts(port: int) -> bool:
 
 
 def _kill_with_parent(pid: int) -> subprocess.Popen[bytes]:
-    """Start a shell that waits for the end of our pipe, which comes with our end, and then kills ``pid``.
+    """
+    Start a shell that waits for the end of our pipe, which comes with our end, and then kills ``pid``.
 
     A pipe rather than a parent-death signal: that one fires when the starting *thread* ends, on Linux only.
     """

@@ -1,4 +1,5 @@
-"""Find a Mosquitto broker, or fetch Debian's without root.
+"""
+Find a Mosquitto broker, or fetch Debian's without root.
 
 Nothing is installed and no service is started: the fetched packages are unpacked into the checkout's cache
 folder, and apt checks their signatures as always. ``python3 dev.py clean`` removes them.
@@ -131,7 +132,8 @@ def _private_apt(folder: Path) -> list[str]:
 
 
 def _with_missing_libraries(apt: list[str], folder: Path) -> list[str]:
-    """Name the wanted packages and the libraries below them that are not installed here.
+    """
+    Name the wanted packages and the libraries below them that are not installed here.
 
     Their names differ from release to release (libcjson1, libwebsockets17, …): ask apt what it would do.
     """
