@@ -1,0 +1,98 @@
+"""What a vehicle's sensors read, and which of it has not been told yet. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from vehicle_emulator.messages import TELEMETRY, Message, Telemetry, Value, encode, rfc3339
+
+if TYPE_CHECKING:
+    from vehicle_emulator.dice import Dice
+
+SPEED: Final = "Vehicle.Speed"
+IS_MOVING: Final = "Vehicle.IsMoving"
+IGNITION: Final = "Vehicle.LowVoltageSystemState"
+LATITUDE: Final = "Vehicle.CurrentLocation.Latitude"
+LONGITUDE: Final = "Vehicle.CurrentLocation.Longitude"
+ACCURACY: Final = "Vehicle.CurrentLocation.HorizontalAccuracy"
+HEADING: Final = "Vehicle.CurrentLocation.Heading"
+ODOMETER: Final = "Vehicle.TraveledDistance"
+VOLTAGE: Final = "Vehicle.LowVoltageBattery.CurrentVoltage"
+CHARGE: Final = "Vehicle.Powertrain.TractionBattery.StateOfCharge.Displayed"
+IS_CHARGING: Final = "Vehicle.Powertrain.TractionBattery.Charging.IsCharging"
+IS_PLUGGED: Final = (
+    "Vehicle.Powertrain.TractionBattery.Charging.ChargingPort.AnyPosition.IsChargingCableConnected"
+)
+RANGE: Final = "Vehicle.Powertrain.Range"
+GEAR: Final = "Vehicle.Powertrain.Transmission.SelectedGear"
+BRAKE: Final = "Vehicle.Chassis.ParkingBrake.IsEngaged"
+DOOR_OPEN: Final = "Vehicle.Cabin.Door.Row1.DriverSide.IsOpen"
+LOCKS: Final = tuple(
+    f"Vehicle.Cabin.Door.Row{row}.{side}Side.IsLocked" for row in (1, 2) for side in ("Driver", "Passenger")
+)
+HOOD_OPEN: Final = "Vehicle.Body.Hood.IsOpen"
+TRUNK_OPEN: Final = "Vehicle.Body.Trunk.Rear.IsOpen"
+CLIMATE: Final = "Vehicle.Cabin.HVAC.IsAirConditioningActive"
+
+GEAR_PARK: Final = 126
+GEAR_DRIVE: Final = 127
+# Repeated at least every 30 s while the ignition is on (contract 3.1), and in every load message.
+CORE: Final = (SPEED, IS_MOVING, IGNITION, LATITUDE, LONGITUDE)
+
+
+class Body:
+    """The signals of one vehicle."""
+
+    __slots__ = ("_seq", "_signals", "_untold")
+
+    def __init__(self, latitude: float, longitude: float, dice: Dice) -> None:
+        """Stand parked, locked and switched off."""
+        self._seq = 0
+        self._signals: dict[str, Value] = {
+            SPEED: 0.0, IS_MOVING: False, IGNITION: "OFF",
+            LATITUDE: round(latitude, 6), LONGITUDE: round(longitude, 6), ACCURACY: 4,
+            HEADING: dice.below(360),
+            ODOMETER: 1_000 * (500 + dice.below(120_000)), RANGE: 1_000 * (60 + dice.below(500)), VOLTAGE: 12.7,
+            GEAR: GEAR_PARK, BRAKE: True, CLIMATE: False,
+            DOOR_OPEN: False, HOOD_OPEN: False, TRUNK_OPEN: False,
+        }  # fmt: skip
+        self._signals.update(dict.fromkeys(LOCKS, True))
+        self._untold: dict[str, Value] = {}
+
+    def __getitem__(self, name: str) -> Value:
+        """What the sensor of this name reads."""
+        return self._signals[name]
+
+    def get(self, name: str, *, default: Value) -> Value:
+        """What the sensor of this name reads, if the car has one."""
+        return self._signals.get(name, default)
+
+    def number(self, name: str) -> float:
+        """A signal that is a number."""
+        return float(self._signals[name])
+
+    def set(self, name: str, value: Value) -> None:
+        """Read something new; only a change is worth telling."""
+        if self._signals.get(name) != value:
+            self._signals[name] = self._untold[name] = value
+
+    def lock(self, *, locked: bool) -> None:
+        """All doors at once."""
+        for name in LOCKS:
+            self.set(name, locked)
+
+    def changes(self, at_ms: int, *, with_core: bool = False) -> Message:
+        """Telemetry of what changed since the last one; with the core signals when they are due again."""
+        if with_core:
+            self._untold.update({name: self._signals[name] for name in CORE})
+        return self._tell(at_ms, self._untold)
+
+    def everything(self, at_ms: int) -> Message:
+        """Telemetry of all signals."""
+        return self._tell(at_ms, self._signals)
+
+    def _tell(self, at_ms: int, signals: dict[str, Value]) -> Message:
+        self._seq += 1
+        payload = encode(Telemetry(rfc3339(at_ms), self._seq, signals))
+        self._untold = {}
+        return Message(TELEMETRY, payload)

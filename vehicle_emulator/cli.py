@@ -1,0 +1,228 @@
+"""``vehicle-emulator``: run a fleet against a broker, list the scenarios."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+import signal
+import ssl
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Annotated
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vehicle_emulator import report, scenarios
+from vehicle_emulator.codec import Version
+from vehicle_emulator.dice import Dice
+from vehicle_emulator.fleet import Fleet, Plan
+from vehicle_emulator.link import Station
+from vehicle_emulator.report import Report, Tally
+from vehicle_emulator.scenario import Scenario
+from vehicle_emulator.unit import Clock, Depot
+
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_SPARE_FILES = 64
+_PROGRESS_EVERY_S = 1.0
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="A seeded fleet of emulated vehicles.")
+console = Console()
+
+
+class Protocol(StrEnum):
+    """MQTT version."""
+
+    V5 = "5"
+    V311 = "311"
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where the broker is, and the one user for all vehicles if the URL names one."""
+
+    host: str
+    port: int
+    tls: bool
+    username: str | None
+    password: str | None
+
+
+class Outputs(msgspec.Struct, frozen=True):
+    """Files to write."""
+
+    report: Path | None
+    ledger: Path | None
+
+
+def main() -> None:
+    """Start the command line."""
+    app()
+
+
+@app.command("scenarios")
+def show_scenarios() -> None:
+    """List the scenarios: what is played, and what must and must not be alarmed."""
+    table = Table("name", "played", "label", "length")
+    for scenario in scenarios.SCENARIOS:
+        table.add_row(scenario.name, scenario.played, scenario.label.sentence(), f"{scenario.length_s:g} s")
+    console.print(table)
+
+
+@app.command()
+def run(
+    broker: Annotated[
+        str, typer.Option(help="mqtt:// or mqtts://[user:pass@]host:port")
+    ] = "mqtt://127.0.0.1:1883",
+    vehicles: Annotated[int, typer.Option(min=1, help="how many vehicles")] = 10,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same fleet and the same life")] = 1,
+    passwords: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="JSON: VIN to password")
+    ] = None,
+    password: Annotated[str | None, typer.Option(help="one password for all vehicles")] = None,
+    scenario: Annotated[list[str] | None, typer.Option(help="NAME@START_S, may be given often")] = None,
+    duration: Annotated[float, typer.Option(min=0.0, help="seconds to live; 0: until stopped")] = 60.0,
+    drain: Annotated[float, typer.Option(min=0.0, help="seconds to wait for missing receipts")] = 10.0,
+    telemetry_rate: Annotated[float, typer.Option(min=0.0, help="extra telemetry/s over the fleet")] = 0.0,
+    alarm_rate: Annotated[float, typer.Option(min=0.0, help="theft-sensor triggers/s over the fleet")] = 0.0,
+    driving_share: Annotated[float, typer.Option(min=0.0, max=0.95, help="share of time on the road")] = 0.3,
+    protocol: Annotated[Protocol, typer.Option(help="MQTT 5 or 3.1.1")] = Protocol.V5,
+    ca_file: Annotated[
+        Path | None, typer.Option(exists=True, help="authority to trust with mqtts://")
+    ] = None,
+    report_file: Annotated[Path | None, typer.Option("--report", help="closing report as JSON")] = None,
+    ledger: Annotated[Path | None, typer.Option(help="one JSON line per event sent")] = None,
+) -> None:
+    """Let a fleet live on a broker; exit 1 if events stay without a receipt; --duration 0 runs until stopped."""
+    plan = Plan(
+        vehicles=vehicles, seed=seed, duration_s=duration, drain_s=drain, telemetry_per_s=telemetry_rate,
+        alarms_per_s=alarm_rate, driving_share=driving_share, scenarios=_cast_list(scenario or [], duration, vehicles),
+    )  # fmt: skip
+    address = _address(broker)
+    secrets = _credentials(address, passwords, password)
+    tls = ssl.create_default_context(cafile=ca_file) if address.tls else None
+    station = Station(
+        address.host, address.port, Dice(seed, "reconnects"), tls=tls,
+        version=Version.V5 if protocol is Protocol.V5 else Version.V311,
+    )  # fmt: skip
+    _allow_files(vehicles)
+    closing = asyncio.run(_run(plan, station, secrets, Outputs(report_file, ledger)))
+    console.print(report.table(closing))
+    raise typer.Exit(1 if closing.events.unreceipted or closing.events.given_up else 0)
+
+
+async def _run(
+    plan: Plan, station: Station, secrets: Callable[[str], tuple[str, str | None]], outputs: Outputs
+) -> Report:
+    """Build the fleet, run it, write its files."""
+    with ExitStack() as files:
+        tally = Tally(_open(files, outputs.ledger))
+        fleet = Fleet(plan, Depot(station, Clock(time.time() * 1_000), tally, secrets))
+        _stop_on_signals(fleet)
+        gc.collect()
+        gc.freeze()  # the fleet lives as long as the run: looking through it again and again finds nothing
+        progress = asyncio.create_task(_show_progress(fleet), name="progress")
+        files.callback(progress.cancel)
+        closing = await fleet.run()
+    if outputs.report is not None:
+        outputs.report.write_bytes(msgspec.json.format(msgspec.json.encode(closing)) + b"\n")
+    return closing
+
+
+async def _show_progress(fleet: Fleet) -> None:
+    """One line that is overwritten, where somebody watches."""
+    if not console.is_terminal:
+        return
+    tally, station = fleet.depot.tally, fleet.depot.station
+    with console.status("connecting") as line:
+        while True:
+            await asyncio.sleep(_PROGRESS_EVERY_S)
+            up = sum(unit.link.is_up for unit in fleet.units)
+            waiting = sum(len(unit.outbox) for unit in fleet.depot.busy)
+            line.update(
+                f"{up}/{len(fleet.units)} on the air, events {tally.counts['receipted']:,} receipted"
+                f" {waiting:,} waiting {tally.counts['resent']:,} resent, telemetry"
+                f" {tally.counts['telemetry_sent']:,}, disconnects {station.counts['disconnects']:,}"
+            )
+
+
+def _stop_on_signals(fleet: Fleet) -> None:
+    """Ctrl-C ends the run early: it still drains, leaves and reports."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, fleet.stopping.set)
+
+
+def _address(url: str) -> Address:
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise typer.BadParameter(f"{url} is no mqtt://host:port or mqtts://host:port", param_hint="--broker")
+    user, secret = parts.username, parts.password
+    return Address(
+        parts.hostname,
+        parts.port or _PORTS[parts.scheme],
+        parts.scheme == "mqtts",
+        unquote(user) if user else None,
+        unquote(secret) if secret else None,
+    )
+
+
+def _credentials(
+    address: Address, passwords: Path | None, password: str | None
+) -> Callable[[str], tuple[str, str | None]]:
+    """User name and password of a VIN: the URL's for all, else the VIN with its own password."""
+    known = msgspec.json.decode(passwords.read_bytes(), type=dict[str, str]) if passwords else {}
+
+    def credentials(vin: str) -> tuple[str, str | None]:
+        if address.username is not None:
+            return address.username, address.password
+        return vin, known.get(vin, password)
+
+    return credentials
+
+
+def _cast_list(texts: list[str], duration_s: float, vehicles: int) -> tuple[tuple[Scenario, float], ...]:
+    """Read ``NAME@START_S``; a scenario that the run would cut short is a mistake."""
+    if len(texts) > vehicles:
+        raise typer.BadParameter(f"{len(texts)} scenarios need as many vehicles", param_hint="--scenario")
+    chosen = tuple(_scenario(text) for text in texts)
+    for scenario, start_s in chosen:
+        if 0.0 < duration_s < start_s + scenario.length_s:
+            sentence = (
+                f"{scenario.name} plays until {start_s + scenario.length_s:g} s: use a longer --duration"
+            )
+            raise typer.BadParameter(sentence, param_hint="--scenario")
+    return chosen
+
+
+def _scenario(text: str) -> tuple[Scenario, float]:
+    name, _, start = text.partition("@")
+    found = scenarios.find(name)
+    try:
+        start_s = float(start or 0.0)
+    except ValueError:
+        start_s = -1.0
+    if found is None or start_s < 0.0:
+        names = ", ".join(scenario.name for scenario in scenarios.SCENARIOS)
+        raise typer.BadParameter(f"{text}: write NAME@START_S; names: {names}", param_hint="--scenario")
+    return found, start_s
+
+
+def _allow_files(vehicles: int) -> None:
+    """Each vehicle is an open file; take what the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = vehicles + _SPARE_FILES
+    if needed > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
+    if needed > hard:
+        sys.stderr.write(f"only {hard} open files are allowed: raise the limit (ulimit -n {needed})\n")
+
+
+def _open(files: ExitStack, path: Path | None) -> IO[bytes] | None:
+    return None if path is None else files.enter_context(path.open("wb"))

@@ -1,0 +1,230 @@
+"""A fleet: its identities, its vehicles, and the one loop that lets all of them live."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from vehicle_emulator import journey, life, scenario
+from vehicle_emulator.dice import Dice
+from vehicle_emulator.load import AlarmLoad, TelemetryLoad
+from vehicle_emulator.messages import rfc3339
+from vehicle_emulator.report import Report, percentiles
+from vehicle_emulator.scenario import Scenario
+from vehicle_emulator.unit import KEEPALIVE_S, Unit
+from vehicle_emulator.vehicle import Vehicle
+
+if TYPE_CHECKING:
+    from vehicle_emulator.unit import Depot
+
+# A maker that does not exist: no real vehicle's number begins like this.
+WMI: Final = "XVG"
+_VIN_ALPHABET = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
+_SERIAL_DIGITS = 6
+_HOMES = (
+    (52.09, 5.12), (51.92, 4.48), (50.85, 4.35), (50.94, 6.96), (48.78, 9.18), (48.14, 11.58), (52.52, 13.40),
+    (48.86, 2.35), (45.46, 9.19), (47.37, 8.54), (40.42, -3.70), (59.33, 18.06),
+)  # fmt: skip
+_TOWN_RADIUS_M = 6_000.0
+_SWEEP_MS = 100.0
+_SHORTEST_NAP_S = 0.001
+_LONGEST_NAP_S = 0.1
+_CONNECT_PATIENCE_S = 10.0
+_CONNECTS_PER_S = 500
+_BOOTS_PER_S = 500
+_KEEPALIVE_CALLS = 3
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is to be; a duration of 0 has no end. ``drain_s``: how long to wait for receipts after it."""
+
+    vehicles: int
+    seed: int = 1
+    duration_s: float = 60.0
+    drain_s: float = 10.0
+    telemetry_per_s: float = 0.0
+    alarms_per_s: float = 0.0
+    driving_share: float = 0.3
+    scenarios: tuple[tuple[Scenario, float], ...] = ()
+
+
+def vins(seed: int, count: int) -> list[str]:
+    """The first so many vehicle numbers of a seed: unique, valid, of no real maker."""
+    dice = Dice(seed, "vins")
+    numbers = []
+    for serial in range(count):
+        middle = "".join(dice.pick(_VIN_ALPHABET) for _ in range(17 - len(WMI) - _SERIAL_DIGITS))
+        numbers.append(f"{WMI}{middle}{serial:0{_SERIAL_DIGITS}d}")
+    return numbers
+
+
+def cast(seed: int, numbers: list[str], roles: int) -> list[str]:
+    """Choose a different vehicle for each scenario."""
+    dice, free = Dice(seed, "cast"), list(numbers)
+    return [free.pop(dice.below(len(free))) for _ in range(roles)]
+
+
+def home_of(seed: int, vin: str) -> tuple[float, float]:
+    """Where a vehicle lives: near the middle of one of a dozen towns."""
+    dice = Dice(seed, vin, "home")
+    centre = dice.pick(_HOMES)
+    return journey.place(*centre, _TOWN_RADIUS_M * dice.bell() / 2, _TOWN_RADIUS_M * dice.bell() / 2)
+
+
+class Fleet:
+    """All units, on one schedule: vehicles' agendas, load, and a sweep for resends and keepalives."""
+
+    def __init__(self, plan: Plan, depot: Depot) -> None:
+        """Build every vehicle; open nothing."""
+        self.plan, self.depot = plan, depot
+        numbers = vins(plan.seed, plan.vehicles)
+        self._roles = cast(plan.seed, numbers, len(plan.scenarios))
+        self.units = [self._build(vin) for vin in numbers]
+        self._agenda: list[tuple[int, int]] = []
+        self._places = {unit: index for index, unit in enumerate(self.units)}
+        self._loads: list[TelemetryLoad | AlarmLoad] = []
+        self._plays: list[scenario.Play] = []
+        self._started_ms = self._next_sweep_ms = 0.0
+        self._swept = 0
+        self.stopping = asyncio.Event()
+
+    async def run(self) -> Report:
+        """Connect, live, drain, leave, report."""
+        await self._connect()
+        self._begin(self.depot.clock.now_ms())
+        await self._live_until(self._started_ms + (self.plan.duration_s or math.inf) * 1_000)
+        ran_ms = self.depot.clock.now_ms() - self._started_ms
+        await self._drain()
+        await self._leave()
+        return self._report(ran_ms / 1_000)
+
+    async def _connect(self) -> None:
+        """Open every link and wait for all, but not for ever: the broker may be what is being tested."""
+        for unit in self.units:
+            unit.link.open()
+        patience_s = _CONNECT_PATIENCE_S + len(self.units) / _CONNECTS_PER_S
+        deadline_ms = self.depot.clock.now_ms() + patience_s * 1_000
+        while self.depot.clock.now_ms() < deadline_ms and not self.stopping.is_set():
+            if all(unit.link.is_up for unit in self.units):
+                return
+            await asyncio.sleep(0.02)
+
+    def _begin(self, now_ms: float) -> None:
+        """Boot the vehicles one after the other and set the stage."""
+        self._started_ms = now_ms
+        for index, unit in enumerate(self.units):
+            unit.vehicle.plan(int(now_ms + index * 1_000 / _BOOTS_PER_S), life.begin)
+        by_vin = {unit.vin: unit for unit in self.units}
+        for (played, start_s), vin in zip(self.plan.scenarios, self._roles, strict=True):
+            start_ms = int(now_ms + start_s * 1_000)
+            played.stage(by_vin[vin].vehicle, start_ms)
+            self._plays.append(scenario.bill(played, vin, start_ms))
+        for unit in self.units:
+            self._schedule(unit)
+        self._begin_load()
+
+    def _begin_load(self) -> None:
+        """Load starts when all have booted, and leaves the vehicles alone that play a scenario."""
+        plan, start_ms = self.plan, self._started_ms + len(self.units) * 1_000 / _BOOTS_PER_S
+        crowd = [unit for unit in self.units if unit.vin not in self._roles]
+        if plan.telemetry_per_s > 0 and crowd:
+            self._loads.append(TelemetryLoad(crowd, plan.telemetry_per_s, start_ms))
+        if plan.alarms_per_s > 0 and crowd:
+            self._loads.append(AlarmLoad(crowd, plan.alarms_per_s, start_ms, plan.seed))
+
+    async def _live_until(self, end_ms: float) -> None:
+        while (now_ms := self.depot.clock.now_ms()) < end_ms and not self.stopping.is_set():
+            self._live(now_ms)
+            self._sweep(now_ms)
+            await asyncio.sleep(self._nap_s(min(end_ms, self._next_due_ms())))
+
+    async def _drain(self) -> None:
+        """Nothing new happens; what waits is sent again until its receipt comes."""
+        deadline_ms = self.depot.clock.now_ms() + self.plan.drain_s * 1_000
+        while (now_ms := self.depot.clock.now_ms()) < deadline_ms and self.depot.busy:
+            self._sweep(now_ms)
+            await asyncio.sleep(self._nap_s(self._next_sweep_ms))
+
+    async def _leave(self) -> None:
+        for index, unit in enumerate(self.units):
+            unit.leave()
+            for entry in unit.outbox.waiting():
+                self.depot.tally.unreceipted(unit.vin, entry)
+            if index % 256 == 0:
+                await asyncio.sleep(0)
+        await asyncio.sleep(_LONGEST_NAP_S)
+
+    def _live(self, now_ms: float) -> None:
+        """Play all that is due, at the moment it was due."""
+        for unit in self.depot.woken:
+            self._schedule(unit)
+        self.depot.woken.clear()
+        while self._agenda and self._agenda[0][0] <= now_ms:
+            at_ms, index = heapq.heappop(self._agenda)
+            unit = self.units[index]
+            if unit.vehicle.next_at_ms is not None and unit.vehicle.next_at_ms <= at_ms:
+                unit.step(at_ms)
+                self.depot.tally.lags_ms.append(now_ms - at_ms)
+                self._schedule(unit)
+        for load in self._loads:
+            if late_ms := load.play(now_ms):
+                self.depot.tally.lags_ms.append(late_ms)
+
+    def _sweep(self, now_ms: float) -> None:
+        """Resends of all who wait, keepalives of a slice of the fleet."""
+        if now_ms < self._next_sweep_ms:
+            return
+        self._next_sweep_ms = now_ms + _SWEEP_MS
+        for unit in tuple(self.depot.busy):
+            if unit.outbox:
+                unit.pump(now_ms)
+            else:
+                self.depot.busy.discard(unit)
+        self._keep_alive()
+
+    def _keep_alive(self) -> None:
+        """Each link once in a third of the keepalive, a few per sweep."""
+        rounds = KEEPALIVE_S * 1_000 / _KEEPALIVE_CALLS / _SWEEP_MS
+        self._swept += 1
+        begin = int(len(self.units) * ((self._swept - 1) % rounds) / rounds)
+        end = int(len(self.units) * ((self._swept - 1) % rounds + 1) / rounds)
+        for unit in self.units[begin:end]:
+            unit.link.keep_alive()
+
+    def _schedule(self, unit: Unit) -> None:
+        if (at_ms := unit.vehicle.next_at_ms) is not None:
+            heapq.heappush(self._agenda, (at_ms, self._places[unit]))
+
+    def _next_due_ms(self) -> float:
+        due_ms = [load.slots.next_at_ms for load in self._loads]
+        if self._agenda:
+            due_ms.append(self._agenda[0][0])
+        return min(self._next_sweep_ms, *due_ms) if due_ms else self._next_sweep_ms
+
+    def _nap_s(self, until_ms: float) -> float:
+        """At least a millisecond: with more load each round does more, instead of rounds becoming more."""
+        rest_s = (until_ms - self.depot.clock.now_ms()) / 1_000
+        return min(_LONGEST_NAP_S, max(_SHORTEST_NAP_S, rest_s))
+
+    def _build(self, vin: str) -> Unit:
+        """A vehicle that plays a scenario stays parked otherwise."""
+        plan = self.plan
+        share = 0.0 if vin in self._roles else plan.driving_share
+        vehicle = Vehicle(vin, plan.seed, home_of(plan.seed, vin), driving_share=share)
+        return Unit(vehicle, Dice(plan.seed, vin, "resends"), self.depot)
+
+    def _report(self, ran_s: float) -> Report:
+        tally, station = self.depot.tally, self.depot.station
+        return Report(
+            seed=self.plan.seed, vehicles=len(self.units), protocol=station.version.name,
+            started_at=rfc3339(int(self._started_ms)), ran_s=round(ran_s, 3),
+            events=tally.events(), receipt_latency_ms=percentiles(tally.latencies_ms),
+            telemetry_sent=tally.counts["telemetry_sent"],
+            telemetry_dropped=tally.counts["telemetry_dropped"],
+            connections={"connects": 0, "disconnects": 0, **station.counts},
+            lag_ms=percentiles(tally.lags_ms), scenarios=tuple(self._plays),
+        )  # fmt: skip

@@ -1,0 +1,169 @@
+"""What became of a run: counters, latencies from the intended send time, ledger, closing report."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from typing import IO, TYPE_CHECKING
+
+import msgspec
+from rich.table import Table
+
+from vehicle_emulator.messages import encode, rfc3339
+from vehicle_emulator.scenario import Play
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from vehicle_emulator.outbox import Entry
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One event in the ledger."""
+
+    vin: str
+    event_id: str
+    kind: str
+    cause: str | None
+    state: str | None
+    sent_at: str | None
+    receipted_at: str | None
+    rejected: str | None = None
+    sends: int = 0
+
+
+class Events(msgspec.Struct, frozen=True):
+    """
+    Where the events went.
+
+    ``made`` = ``receipted`` + ``rejected`` + ``given_up`` + ``unreceipted``; ``sent`` counts first sends,
+    ``resent`` all later ones; ``stray`` receipts name an event that no longer waited (a second receipt after
+    a resend).
+    """
+
+    made: int
+    sent: int
+    resent: int
+    receipted: int
+    rejected: int
+    given_up: int
+    unreceipted: int
+    stray: int
+
+
+class Percentiles(msgspec.Struct, frozen=True):
+    """Milliseconds."""
+
+    count: int
+    p50: float
+    p99: float
+    p999: float
+    max: float
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The whole run. ``lag_ms`` is the emulator's own lateness: if large, the emulator was the bottleneck."""
+
+    seed: int
+    vehicles: int
+    protocol: str
+    started_at: str
+    ran_s: float
+    events: Events
+    receipt_latency_ms: Percentiles
+    telemetry_sent: int
+    telemetry_dropped: int
+    connections: dict[str, int]
+    lag_ms: Percentiles
+    scenarios: tuple[Play, ...]
+
+
+def percentiles(samples: Sequence[float]) -> Percentiles:
+    """Nearest rank; zeros where there is no sample."""
+    ordered = sorted(samples) or [0.0]
+
+    def rank(per_mille: int) -> float:
+        return round(ordered[max(0, -(-len(ordered) * per_mille // 1_000) - 1)], 3)
+
+    return Percentiles(len(samples), rank(500), rank(990), rank(999), round(ordered[-1], 3))
+
+
+class Tally:
+    """Counts along the way, and writes each event's line once its fate is known."""
+
+    __slots__ = ("_ledger", "counts", "lags_ms", "latencies_ms")
+
+    def __init__(self, ledger: IO[bytes] | None = None) -> None:
+        """Write no ledger unless there is a file for it."""
+        self._ledger = ledger
+        self.counts: Counter[str] = Counter()
+        self.latencies_ms: array[float] = array("d")
+        self.lags_ms: array[float] = array("d")
+
+    def receipted(self, vin: str, entry: Entry, now_ms: float) -> None:
+        """The gateway has it for good."""
+        self.counts["receipted"] += 1
+        self.latencies_ms.append(now_ms - entry.intended_ms)
+        self._write(vin, entry, receipted_ms=now_ms)
+
+    def rejected(self, vin: str, entry: Entry, reason: str) -> None:
+        """The gateway will never take it."""
+        self.counts["rejected"] += 1
+        self._write(vin, entry, rejected=reason or "no reason given")
+
+    def given_up(self, vin: str, entry: Entry) -> None:
+        """It had to leave a full outbox."""
+        self.counts["given_up"] += 1
+        self._write(vin, entry)
+
+    def unreceipted(self, vin: str, entry: Entry) -> None:
+        """It still waits at the end of the run."""
+        self.counts["unreceipted"] += 1
+        self._write(vin, entry)
+
+    def events(self) -> Events:
+        """The counters by name."""
+        return msgspec.convert({name: self.counts[name] for name in Events.__struct_fields__}, Events)
+
+    def _write(
+        self, vin: str, entry: Entry, *, receipted_ms: float | None = None, rejected: str | None = None
+    ) -> None:
+        if self._ledger is None:
+            return
+        message = entry.message
+        line = Line(
+            vin, message.event_id, message.kind, message.cause, message.state,
+            _time(entry.sent_ms), _time(receipted_ms), rejected, entry.sends,
+        )  # fmt: skip
+        self._ledger.write(encode(line) + b"\n")
+
+
+def table(report: Report) -> Table:
+    """The report for people."""
+    view = Table(
+        title=f"{report.vehicles} vehicles, seed {report.seed}, {report.ran_s:.1f} s", show_header=False
+    )
+    events, latency = report.events, report.receipt_latency_ms
+    _row(view, "events", msgspec.structs.asdict(events))
+    _row(view, "event to receipt, ms", _numbers(latency))
+    _row(view, "telemetry", {"sent": report.telemetry_sent, "dropped": report.telemetry_dropped})
+    _row(view, f"connections, {report.protocol}", report.connections)
+    _row(view, "own lateness, ms", _numbers(report.lag_ms))
+    for play in report.scenarios:
+        must = {expected.cause: f"by {expected.by_at}" for expected in play.must}
+        _row(view, f"{play.name} on {play.vin}", must or {"must": "nothing"})
+    return view
+
+
+def _numbers(values: Percentiles) -> dict[str, str]:
+    return {
+        name: f"{value:,.1f}" for name, value in msgspec.structs.asdict(values).items() if name != "count"
+    }
+
+
+def _row(view: Table, name: str, values: Mapping[str, object]) -> None:
+    view.add_row(name, "  ".join(f"{key} {value}" for key, value in values.items()))
+
+
+def _time(at_ms: float | None) -> str | None:
+    return None if at_ms is None else rfc3339(int(at_ms))

@@ -1,0 +1,157 @@
+"""One vehicle on the air: its life, its outbox and its link, tied together."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from gateway.wire.topics import vehicle_topic
+from vehicle_emulator import codec, commands, messages
+from vehicle_emulator.link import Link
+from vehicle_emulator.outbox import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vehicle_emulator.dice import Dice
+    from vehicle_emulator.link import Station
+    from vehicle_emulator.messages import Message
+    from vehicle_emulator.report import Tally
+    from vehicle_emulator.vehicle import Vehicle
+
+KEEPALIVE_S: Final = 60
+
+
+class Clock:
+    """Milliseconds since the epoch that never jump: the wall clock once, the loop's clock from there on."""
+
+    __slots__ = ("_loop", "_offset_ms")
+
+    def __init__(self, wall_ms: float) -> None:
+        """Begin at this wall time."""
+        self._loop = asyncio.get_running_loop()
+        self._offset_ms = wall_ms - self._loop.time() * 1_000
+
+    def now_ms(self) -> float:
+        """Now."""
+        return self._loop.time() * 1_000 + self._offset_ms
+
+
+class Depot:
+    """What all units of a fleet share."""
+
+    def __init__(
+        self,
+        station: Station,
+        clock: Clock,
+        tally: Tally,
+        credentials: Callable[[str], tuple[str, str | None]],
+    ) -> None:
+        """``credentials`` answers user name and password of a VIN; ``busy`` has the units with waiting events."""
+        self.station, self.clock, self.tally, self.credentials = station, clock, tally, credentials
+        self.busy: set[Unit] = set()
+        self.woken: list[Unit] = []
+
+
+class Unit:
+    """A vehicle with its radio."""
+
+    __slots__ = ("__weakref__", "_depot", "link", "outbox", "vehicle", "vin")
+
+    def __init__(self, vehicle: Vehicle, dice: Dice, depot: Depot) -> None:
+        """Stay off the air until ``link.open``."""
+        self.vehicle, self.vin, self._depot = vehicle, vehicle.vin, depot
+        self.outbox = Outbox(dice)
+        self.link = Link(depot.station, self)
+
+    def step(self, now_ms: int) -> None:
+        """Let the vehicle live up to now, and follow its radio."""
+        for message, at_ms in self.vehicle.step(now_ms):
+            self.hand_over(message, at_ms)
+        if not self.vehicle.is_on_air:
+            self.link.cut()
+        else:
+            self.link.open()
+
+    def hand_over(self, message: Message, intended_ms: float) -> None:
+        """Publish telemetry or lose it; keep an event until it is receipted."""
+        counts = self._depot.tally.counts
+        if not message.event_id:
+            sent = self.link.publish(vehicle_topic(self.vin, message.kind), message.payload)
+            counts["telemetry_sent" if sent else "telemetry_dropped"] += 1
+            return
+        counts["made"] += 1
+        given_up = self.outbox.put(message, intended_ms)
+        if given_up is not None:
+            self._depot.tally.given_up(self.vin, given_up)
+        self._depot.busy.add(self)
+        self.pump(self._depot.clock.now_ms())
+
+    def pump(self, now_ms: float) -> None:
+        """Send what is due, as far as the link has room."""
+        if (room := self.link.room) <= 0:
+            return
+        counts = self._depot.tally.counts
+        for entry in self.outbox.due(now_ms, room):
+            self.link.publish_surely(vehicle_topic(self.vin, entry.message.kind), entry.message.payload)
+            counts["sent" if entry.sends == 1 else "resent"] += 1
+
+    def leave(self) -> None:
+        """Say goodbye on the retained topic and hang up."""
+        farewell = self.vehicle.connection(int(self._depot.clock.now_ms()), online=False)
+        self.link.publish_surely(vehicle_topic(self.vin, farewell.kind), farewell.payload, retain=True)
+        self.link.close()
+
+    def greeting(self) -> codec.Greeting:
+        """The VIN is client id, user name and place of the last will."""
+        username, password = self._depot.credentials(self.vin)
+        will_topic = vehicle_topic(self.vin, messages.CONNECTION)
+        return codec.Greeting(self.vin, username, password, will_topic, messages.WILL, KEEPALIVE_S)
+
+    def topics(self) -> tuple[str, ...]:
+        """Receipts, commands and packages."""
+        return tuple(vehicle_topic(self.vin, kind) for kind in messages.HEARD_KINDS)
+
+    def link_up(self) -> None:
+        """Birth, all signals, then everything that waits."""
+        now_ms = self._depot.clock.now_ms()
+        birth, everything = self.vehicle.connected(int(now_ms))
+        self.link.publish_surely(vehicle_topic(self.vin, birth.kind), birth.payload, retain=True)
+        self.hand_over(everything, now_ms)
+        self.outbox.reconnected(now_ms)
+        self.pump(now_ms)
+
+    def link_down(self) -> None:
+        """Nothing to do: the outbox keeps what counts."""
+
+    def link_room(self) -> None:
+        """Go on with what waits."""
+        self.pump(self._depot.clock.now_ms())
+
+    def link_message(self, topic: str, payload: bytes) -> None:
+        """A receipt, a command or a package."""
+        kind = topic.split("/", 3)[-1]
+        if kind == messages.RECEIPT:
+            self._take_receipt(payload)
+        elif commands.hear(self.vehicle, kind, payload, int(self._depot.clock.now_ms())):
+            self._depot.woken.append(self)
+        else:
+            self._depot.tally.counts["unreadable"] += 1
+
+    def _take_receipt(self, payload: bytes) -> None:
+        try:
+            receipt = messages.decode_receipt(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self._depot.tally.counts["unreadable"] += 1
+            return
+        tally, now_ms = self._depot.tally, self._depot.clock.now_ms()
+        for event_id in receipt.event_ids:
+            if entry := self.outbox.settle(event_id):
+                tally.receipted(self.vin, entry, now_ms)
+            else:
+                tally.counts["stray"] += 1
+        for rejection in receipt.rejected:
+            if entry := self.outbox.settle(rejection.event_id):
+                tally.rejected(self.vin, entry, rejection.reason)
