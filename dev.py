@@ -7,12 +7,12 @@ The one command of a checkout. It needs Python 3.11 and nothing else; the rest i
     python3 dev.py check [--fix]     format, lint, types, import rules, generated pages
     python3 dev.py bench [NAME …]    measure; without a name all measurements
     python3 dev.py drill [NAME …]    kill, flood and starve a running gateway, and count what is lost
-    python3 dev.py setup             only prepare: environment in .venv, broker found or fetched to .cache
+    python3 dev.py setup             only prepare: environment in .venv, a broker found or fetched
     python3 dev.py lock              renew requirements.lock from pyproject.toml
     python3 dev.py clean             remove all that these commands made
 
-`demo --help` shows the demo's options. With GATEWAY_REQUIRE=broker,browser a test that lacks one of them fails
-instead of being skipped. GATEWAY_MQTT_URL names a broker of your own for the demo.
+`demo --help` shows the options of the demo. With GATEWAY_REQUIRE=broker,browser a test that lacks one of them
+fails instead of being skipped. GATEWAY_MQTT_URL names a broker of your own for the demo.
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ def check(arguments: list[str]) -> int:
         "lint": [bin_folder / "ruff", "check", "--quiet", *(["--fix"] if fix else [])],
         "types": [bin_folder / "mypy", "--no-error-summary"],
         "imports": [bin_folder / "lint-imports"],
+        "files": [python, "-m", "devtools.tidy"],
         "pages": [python, "docs/generate.py", *([] if fix else ["--check"])],
     }
     if not (ROOT / "docs" / "generate.py").exists():

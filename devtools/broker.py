@@ -16,7 +16,6 @@ import secrets
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -27,6 +26,7 @@ from typing import Literal, Self
 from devtools import ROOT
 from devtools.mosquitto import Mosquitto, find_or_fetch
 from devtools.passwords import write_password_file
+from devtools.processes import Process
 
 Party = Literal["vehicles", "users", "gateways"]
 
@@ -65,8 +65,7 @@ class Broker:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ports: dict[Party, int] = dict(zip(PARTIES, free_ports(len(PARTIES)), strict=True))
         self.passwords: dict[Party, dict[str, str]] = {party: {} for party in PARTIES}
-        self._process: subprocess.Popen[bytes] | None = None
-        self._watchdog: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._options = {"persistence": persistence, "max_packet_size": max_packet_size}
         self._extra = list(extra)
         gateway_names = list(gateways)
@@ -113,7 +112,7 @@ class Broker:
     @property
     def running(self) -> bool:
         """Whether the process lives (a paused one does)."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.running
 
     @property
     def pid(self) -> int:
@@ -124,16 +123,13 @@ class Broker:
         """Start on the ports of this Broker and return when all three listeners accept."""
         if self.running:
             return
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._mosquitto.program, "-c", self.folder / "mosquitto.conf"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._mosquitto.environment,
-                start_new_session=True,  # a Ctrl-C is for us: we stop it after its clients
-            )
-        self._watchdog = _kill_with_parent(self._process.pid)
+        self._process = Process(
+            self._mosquitto.program,
+            "-c",
+            self.folder / "mosquitto.conf",
+            log=self.log_path,
+            environment=self._mosquitto.environment,
+        )
         self._wait(self._accepts, START_S, "did not start")
 
     def stop(self) -> None:
@@ -154,16 +150,16 @@ class Broker:
 
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing answers, as on a dead link."""
-        os.kill(self.pid, signal.SIGSTOP)
+        self._alive().send(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a frozen broker go on."""
-        os.kill(self.pid, signal.SIGCONT)
+        self._alive().send(signal.SIGCONT)
 
     def save(self) -> None:
         """Write sessions and queued messages to disk now rather than at the next autosave."""
         before = self._database_stamp()
-        os.kill(self.pid, signal.SIGUSR1)
+        self._alive().send(signal.SIGUSR1)
         self._wait(lambda: self._database_stamp() != before, STOP_S, "did not save")
 
     def close(self) -> None:
@@ -207,8 +203,8 @@ class Broker:
         with path.open("a") as config:
             config.writelines(f"{line}\n" for line in self._extra)
 
-    def _alive(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
+    def _alive(self) -> Process:
+        if self._process is None or not self._process.running:
             raise BrokerError(self._complaint("is not running"))
         return self._process
 
@@ -219,25 +215,13 @@ class Broker:
     def _reload(self) -> None:
         # It reads all files before its next turn, so its word that it began is enough for who connects after.
         said = self.log().count("Reloading config.")
-        os.kill(self.pid, signal.SIGHUP)
+        self._alive().send(signal.SIGHUP)
         self._wait(lambda: self.log().count("Reloading config.") > said, STOP_S, "did not reload")
 
     def _end(self, how: signal.Signals) -> None:
-        process, watchdog = self._process, self._watchdog
-        self._process = self._watchdog = None
-        if process is None:
-            return
-        process.send_signal(how)
-        process.send_signal(signal.SIGCONT)  # a paused one must wake up to end
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        finally:
-            if watchdog:
-                watchdog.kill()
-                watchdog.communicate()
+        process, self._process = self._process, None
+        if process:
+            process.end(how)
 
     def _database_stamp(self) -> int:
         path = self.folder / "mosquitto.db"
@@ -314,18 +298,3 @@ def _accepts(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _kill_with_parent(pid: int) -> subprocess.Popen[bytes]:
-    """
-    Start a shell that waits for the end of our pipe, which comes with our end, and then kills ``pid``.
-
-    A pipe rather than a parent-death signal: that one fires when the starting *thread* ends, on Linux only.
-    """
-    return subprocess.Popen(
-        ["/bin/sh", "-c", 'read -r _; kill -9 "$1"', "broker-watchdog", str(pid)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )

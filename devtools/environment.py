@@ -1,8 +1,8 @@
 """
 The project's Python environment in ``.venv``: made once, from the hash-locked list, and then found at once.
 
-It needs nothing but Python 3.11 and the network. Where the system's Python comes without ``venv`` (Debian splits
-it off) a tool fetched into the cache folder makes the environment; nothing is ever installed into the system.
+It needs nothing but Python 3.11 and the network. Where the system's Python lacks ``venv`` (a package of its
+own in Debian) a tool fetched into the cache folder makes the environment. The system is never changed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SetupError(RuntimeError):
 
 
 def ensure(say: Say = print) -> Path:
-    """Return the environment's Python; make or renew the environment first if what it is made from changed."""
+    """Return the environment's Python, made or renewed first if what it is made from changed."""
     if sys.version_info < LOWEST:
         raise SetupError(
             f"Python {LOWEST[0]}.{LOWEST[1]} or later is needed; this is {sys.version.split()[0]}."

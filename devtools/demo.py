@@ -1,0 +1,269 @@
+"""
+The demo: a broker, a gateway, a fleet with two thefts and a security operations centre, on this machine.
+
+Everything it makes is in ``.demo/``; the store and the broker's sessions are kept from one demo to the next.
+The gateway may be killed at any time: it is started again, and no alarm may be missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import FrameType
+from urllib.error import URLError
+from urllib.parse import urlsplit
+
+from devtools import ROOT
+from devtools.broker import HOST, Broker, free_ports
+from devtools.environment import BIN
+from devtools.processes import Process
+from vehicle_emulator.fleet import vins
+
+FOLDER = ROOT / ".demo"
+CONFIG = FOLDER / "gateway.toml"
+SEED = 1
+# Name and start of what is played, and the alarm that must come of it.
+THEFTS = {"glass_break@10": "intrusion", "card_missing@5": "driver_card_missing"}
+PLAYED_S = 120  # the emulator insists on playing its scenarios to the end
+READY_S = 30
+
+BOLD, DIM, RESET = "\033[1m", "\033[2m", "\033[0m"
+COLOURS = {"critical": "\033[97;41m", "major": "\033[30;43m", "minor": "\033[36m"}
+
+
+class Soc:
+    """A security operations centre of one screen: prints a line for each message and remembers the causes."""
+
+    def __init__(self) -> None:
+        """Listen on a free port."""
+        self.causes: set[str] = set()
+        self.seen: set[str] = set()
+        soc = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                answer = json.dumps(soc.take(self.headers.get("webhook-id", ""), body)).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_: object) -> None:
+                """Keep the screen for alarms."""
+
+        self._server = ThreadingHTTPServer((HOST, 0), Handler)
+        self.url = f"http://{HOST}:{self._server.server_port}/alarms"
+        threading.Thread(target=self._server.serve_forever, name="soc", daemon=True).start()
+
+    def take(self, message_id: str, body: bytes) -> dict[str, object]:
+        """Print a message of the feed and answer as a receiver should: with the alarm's id."""
+        message = json.loads(body)
+        alarm = message.get("data", {})
+        kind = str(message.get("type", ""))
+        if kind.startswith("alarm."):
+            again = f"{DIM} (again: the same webhook-id){RESET}" if message_id in self.seen else ""
+            self.seen.add(message_id)
+            self.causes.add(alarm["cause"])
+            colour = COLOURS.get(alarm["severity"], "")
+            place = alarm.get("vin") or message.get("subject")
+            what = f"{colour} {alarm['severity']:8} {RESET} {alarm['cause']:22} {place}"
+            which = f"{DIM}{kind} #{alarm['sequence']}, counts {alarm['count']}{RESET}{again}"
+            print(f"{time.strftime('%H:%M:%S')} {what} {which}", flush=True)
+        return {"alarm_id": alarm.get("alarm_id")}
+
+
+class Gateway:
+    """The gateway's process, started again whenever it dies."""
+
+    def __init__(self, api: str) -> None:
+        """Remember where it will answer."""
+        self.api = api
+        self._process: Process | None = None
+
+    def start(self) -> None:
+        """Start it and return when it says that it is ready."""
+        log = FOLDER / "gateway.log"
+        self._process = Process(BIN / "vehicle-gateway", "run", "--config", CONFIG, log=log, cwd=ROOT)
+        until = time.monotonic() + READY_S
+        while not self._ready():
+            if not self._process.running or time.monotonic() > until:
+                last = "\n  ".join(log.read_text().splitlines()[-10:])
+                sys.exit(f"The gateway did not get ready; {log.relative_to(ROOT)} ends with:\n  {last}")
+            time.sleep(0.1)
+
+    @property
+    def pid(self) -> int:
+        """The process to kill."""
+        return self._process.pid if self._process else 0
+
+    def keep_running(self) -> None:
+        """Start it again if it is gone."""
+        if self._process and not self._process.running:
+            say(f"the gateway is gone (exit code {self._process.exit_code()}): starting it again")
+            self.start()
+            say(f"the gateway is back: kill -9 {self.pid}")
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        if self._process:
+            self._process.end()
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.api}/health/ready", timeout=2):  # noqa: S310 - our own address
+                return True
+        except (URLError, OSError):
+            return False
+
+
+def main() -> int:
+    """Run the demo until Ctrl-C, or for a while; 1 if a theft was not alarmed in an unattended run."""
+    options = parse(sys.argv[1:])
+    # SIGTERM ends it like Ctrl-C.
+    signal.signal(signal.SIGTERM, interrupt)
+    if options.fresh:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(exist_ok=True)
+    # A second Ctrl-C, while things end, must not leave anything behind: the watchdogs see to that.
+    soc = Soc()
+    with ExitStack() as stack:
+        try:
+            run(options, soc, stack)
+        except KeyboardInterrupt:
+            say("ending")
+    missing = set(THEFTS.values()) - soc.causes
+    if options.for_s and missing:
+        say(f"not alarmed: {', '.join(sorted(missing))}")
+    return 1 if options.for_s and missing else 0
+
+
+def run(options: argparse.Namespace, soc: Soc, stack: ExitStack) -> None:
+    """Start the parts one after another, each with its end on the stack, and watch over the gateway."""
+    fleet = vins(SEED, options.vehicles)
+    gateway_url, vehicles_url, passwords = stack.enter_context(broker_for(fleet))
+    passwords_file = FOLDER / "passwords.json"
+    passwords_file.write_text(json.dumps(passwords))
+    passwords_file.chmod(0o600)
+    listen = f"{HOST}:{free_ports(1)[0]}"
+    write_config(gateway_url, listen, soc.url)
+    gateway = Gateway(f"http://{listen}")
+    stack.callback(gateway.stop)
+    say("starting the gateway")
+    gateway.start()
+    token = make_token()
+    scenarios = [part for theft in THEFTS for part in ("--scenario", theft)]
+    duration = max(options.for_s or 86_400, PLAYED_S)
+    emulator = Process(
+        BIN / "vehicle-emulator", "run", "--broker", vehicles_url, "--vehicles", str(options.vehicles),
+        "--seed", str(SEED), "--passwords", passwords_file, "--duration", f"{duration:g}", *scenarios,
+        log=FOLDER / "emulator.log", cwd=ROOT,
+    )  # fmt: skip
+    stack.callback(emulator.end)
+    say(f"{options.vehicles} vehicles are driving; two thefts will happen within a minute")
+    print(f"\n  {BOLD}console{RESET}   {gateway.api}/#token={token}")
+    print(f"  {BOLD}crash it{RESET}  kill -9 {gateway.pid}    (it comes back, and no alarm is missing)")
+    print(
+        f"  {BOLD}logs{RESET}      {FOLDER.relative_to(ROOT)}/*.log    {BOLD}end{RESET}  Ctrl-C\n", flush=True
+    )
+    until = time.monotonic() + (options.for_s or float("inf"))
+    while time.monotonic() < until:
+        gateway.keep_running()
+        time.sleep(0.2)
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Read the options."""
+    about = (__doc__ or "").strip().partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python3 dev.py demo", description=about)
+    parser.add_argument(
+        "--vehicles", type=int, default=50, metavar="N", help="size of the fleet (default 50)"
+    )
+    parser.add_argument("--fresh", action="store_true", help="forget what earlier demos stored")
+    parser.add_argument(
+        "--for", dest="for_s", type=float, metavar="SECONDS",
+        help="end by itself, with exit code 1 if a theft was not alarmed (both need about 60 s)",
+    )  # fmt: skip
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def broker_for(fleet: list[str]) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Give the gateway's and the vehicles' address, and passwords, at a broker of ours or the user's."""
+    if own := os.environ.get("GATEWAY_MQTT_URL"):
+        parts = urlsplit(own)
+        yield own, f"{parts.scheme}://{parts.hostname}:{parts.port or 1883}", dict.fromkeys(fleet, "")
+        return
+    with Broker(folder=FOLDER / "broker") as broker:
+        passwords = broker.add("vehicles", *fleet)
+        say(f"the broker listens on {broker.ports}")
+        yield broker.url(), f"mqtt://{HOST}:{broker.ports['vehicles']}", passwords
+
+
+def write_config(mqtt_url: str, listen: str, soc_url: str) -> None:
+    """Write the gateway's configuration, which holds secrets."""
+    secret = base64.b64encode(secrets.token_bytes(24)).decode()
+    CONFIG.touch(mode=0o600)
+    CONFIG.write_text(
+        f"""\
+[gateway]
+instance = "demo"
+data_dir = "var"
+
+[mqtt]
+url = "{mqtt_url}"
+
+[store]
+url = "sqlite:///var/gateway.db"
+
+[api]
+listen = "{listen}"
+
+[[soc.sinks]]
+name = "soc"
+type = "webhook"
+url = "{soc_url}"
+secret = "whsec_{secret}"
+confirm = "echo"
+"""
+    )
+
+
+def make_token() -> str:
+    """Ask the gateway for an operator's token: the last line of the answer."""
+    who = ("--role", "operator", "--person", "demo")
+    answer = subprocess.run(
+        [BIN / "vehicle-gateway", "token", "create", *who, "--config", CONFIG],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return answer.stdout.strip().splitlines()[-1]
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Turn a signal into Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def say(line: str) -> None:
+    """Print a line of progress."""
+    print(f"{DIM}· {line}{RESET}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
