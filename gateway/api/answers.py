@@ -1,0 +1,288 @@
+"""Bodies of requests and answers, as the OpenAPI document shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from gateway.domain.alarms import AlarmState
+from gateway.domain.causes import CauseClass, Severity
+from gateway.domain.services.data_bundle import BundleState
+from gateway.domain.services.entitlements import CarSecurity
+from gateway.ports import DeliveryState, SignalValue
+
+# -- requests ---------------------------------------------------------------------------------------------
+
+Disposition = Literal[
+    "theft_confirmed",
+    "attempt",
+    "user_error_card",
+    "user_error_mode",
+    "workshop",
+    "transport",
+    "battery",
+    "radio_fault",
+    "test",
+    "recovered",
+    "duplicate",
+    "unknown",
+]
+NoteText = Annotated[str, Meta(max_length=2000, description="Free text, kept with the alarm.")]
+
+
+class AcknowledgeBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """An operator has seen the alarm."""
+
+    note: NoteText | None = None
+
+
+class CloseBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """An operator is done with the alarm, and says what it was."""
+
+    disposition: Disposition
+    note: NoteText | None = None
+
+
+# -- alarms -----------------------------------------------------------------------------------------------
+
+
+class EvidenceView(Struct, frozen=True):
+    """One sentence that says why."""
+
+    text: str
+    event_id: str | None = None
+    at: datetime | None = None
+
+
+class PositionView(Struct, frozen=True):
+    """Last known position: degrees, metres."""
+
+    latitude: float
+    longitude: float
+    accuracy_m: float | None
+    at: datetime
+
+
+class StoredView(Struct, frozen=True, kw_only=True):
+    """An alarm as its newest message says it: ``data`` of the feed."""
+
+    sequence: int | None
+    recorded: bool = True
+    soc: str
+    alarm_id: str
+    case_id: str | None = None
+    vin: str | None
+    registered: bool = False
+    service: CarSecurity = "none"
+    cause: str
+    cause_class: CauseClass = field(name="class")
+    severity: Severity
+    state: AlarmState
+    silent: bool
+    occurred_at: datetime
+    received_at: datetime
+    raised_at: datetime
+    late: bool = False
+    clock_suspect: bool = False
+    count: int
+    position: PositionView | None = None
+    suppressed_by: str | None = None
+    note: str | None = None
+    acknowledged_by: str | None = None
+    disposition: str | None = None
+    evidence: list[EvidenceView] = []
+
+
+class AlarmView(StoredView, frozen=True, kw_only=True):
+    """An alarm with all its triggers and where it stands in its feed."""
+
+    event_ids: list[str]
+    first_sequence: int
+    last_sequence: int
+
+
+class AlarmPage(Struct, frozen=True):
+    """Alarms in the order of their first sequence."""
+
+    items: list[AlarmView]
+    next_after: int | None
+
+
+# -- vehicles ---------------------------------------------------------------------------------------------
+
+
+class CardView(Struct, frozen=True):
+    """One Driver Card as last stated."""
+
+    card_id: str
+    present: bool
+    since: datetime
+    counts: bool
+    """Whether it proves a driver: the registry lists it, or lists none."""
+
+
+class DriverCardView(Struct, frozen=True):
+    """Whether a counting card is present, and every card stated."""
+
+    present: bool
+    cards: list[CardView]
+
+
+class BundleView(Struct, frozen=True):
+    """The mobile-data bundle."""
+
+    state: BundleState
+    bundle_id: str | None
+    used_mb: float | None
+    total_mb: float | None
+    valid_until: datetime | None
+    auto_renew: bool | None
+    renewal: str | None
+    hotspot: bool | None
+
+
+class ConnectionView(Struct, frozen=True):
+    """How the vehicle is connected, as last stated."""
+
+    online: bool
+    bearer: str | None
+    source: str | None
+    roaming: bool | None
+    at: datetime
+
+
+class OpenAlarmView(Struct, frozen=True):
+    """An alarm that is not closed. Only the SOC sees it: theft alarms are silent."""
+
+    alarm_id: str
+    cause: str
+    severity: Severity
+    state: AlarmState
+    raised_at: datetime
+    count: int
+
+
+class VehicleView(Struct, frozen=True, kw_only=True):
+    """
+    What is known of a vehicle.
+
+    ``null`` means not known. Signals are left out in private mode; position signals are there only where the
+    caller may see them.
+    """
+
+    vin: str
+    registered: bool
+    online: bool | None
+    why_offline: str | None
+    armed: bool | None
+    stolen: bool | None
+    signals: dict[str, SignalValue]
+    driver_card: DriverCardView | None
+    data_bundle: BundleView
+    modes: list[dict[str, Any]]
+    service: CarSecurity
+    heard_at: datetime | None
+    connection: ConnectionView | None
+    private_mode: bool | None
+    remote_access_enabled: bool | None
+    country: str | None
+    model: str | None
+    position_shown: Literal["no", "case", "break_glass", "consent"]
+    case_id: str | None
+    alarms: list[OpenAlarmView]
+
+
+class VehicleLine(Struct, frozen=True):
+    """One vehicle in a list."""
+
+    vin: str
+    registered: bool
+    online: bool | None
+    service: CarSecurity
+    heard_at: datetime | None
+    country: str | None
+    model: str | None
+
+
+class VehiclePage(Struct, frozen=True):
+    """Vehicles in the order of their VINs; ``next_after`` is a VIN."""
+
+    items: list[VehicleLine]
+    next_after: str | None
+
+
+# -- control ----------------------------------------------------------------------------------------------
+
+
+class AuditLine(Struct, frozen=True):
+    """Who did what to what; ``hash`` chains it to the entry before."""
+
+    n: int
+    at: str
+    actor: str
+    action: str
+    subject: str
+    details: dict[str, Any]
+    hash: str
+
+
+class AuditPage(Struct, frozen=True):
+    """Audit entries, oldest first."""
+
+    items: list[AuditLine]
+    next_after: int | None
+
+
+class QuarantineLine(Struct, frozen=True):
+    """A payload that could not be decoded: its first 4 KiB as text, and how often it came."""
+
+    n: int
+    topic: str
+    sha256: str
+    reason: str
+    payload: str
+    count: int
+    received_at: str | None = None
+
+
+class QuarantinePage(Struct, frozen=True):
+    """Quarantined payloads, oldest first."""
+
+    items: list[QuarantineLine]
+    next_after: int | None
+
+
+class DeliveryLine(Struct, frozen=True):
+    """One message on its way to one sink."""
+
+    id: int
+    sink: str
+    soc: str
+    sequence: int
+    state: DeliveryState
+    attempts: int
+    last_error: str | None
+
+
+class DeliveryPage(Struct, frozen=True):
+    """Deliveries in the order of their ids."""
+
+    items: list[DeliveryLine]
+    next_after: int | None
+
+
+class SinkTest(Struct, frozen=True):
+    """What the sink answered to a marked test alarm."""
+
+    sink: str
+    outcome: Literal["delivered", "failed", "refused"]
+    reason: str | None
+
+
+class Alive(Struct, frozen=True):
+    """The process runs."""
+
+    status: Literal["alive"]
+    instance: str

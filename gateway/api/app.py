@@ -1,0 +1,112 @@
+"""Builds the HTTP application out of its routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Litestar, Request, Router
+from litestar.datastructures import MutableScopeHeaders, State
+from litestar.di import Provide
+from litestar.enums import OpenAPIMediaType
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.types import Message, Scope
+
+from gateway.api import alarms, control, feed, root, vehicles
+from gateway.api.auth import Authenticator
+from gateway.api.deps import Deps
+from gateway.api.feed import Streams
+from gateway.api.problems import HANDLERS, Problem
+from gateway.ports import Token
+
+MAX_BODY_BYTES = 64 * 1024
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def build_app(deps: Deps) -> Litestar:
+    """Every route with its ports; serve it with ``server.serve``."""
+    authenticator = Authenticator(deps.store, deps.clock)
+    streams = Streams(deps.on_readers)
+    console = root.load_console()
+    return Litestar(
+        route_handlers=[
+            root.routes,
+            Router(
+                "/api/v1",
+                route_handlers=[alarms.routes, feed.routes, vehicles.routes, control.routes],
+                security=[{"bearer": []}],
+            ),
+        ],
+        dependencies={
+            "deps": Provide(lambda: deps, sync_to_thread=False),
+            "authenticator": Provide(lambda: authenticator, sync_to_thread=False),
+            "streams": Provide(lambda: streams, sync_to_thread=False),
+            "console_files": Provide(lambda: console, sync_to_thread=False),
+            "who": Provide(_caller, sync_to_thread=False),
+        },
+        guards=[authenticator.guard],
+        before_request=json_only,
+        before_send=[add_security_headers],
+        exception_handlers=HANDLERS,
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=_openapi(),
+        state=State({"streams": streams}),
+        logging_config=None,
+    )
+
+
+def _caller(request: Request[Token, Any, Any]) -> Token:
+    return request.user
+
+
+async def json_only(request: Request[Any, Any, Any]) -> None:
+    """Refuse a body that is no JSON instead of guessing what it is."""
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if request.method in {"POST", "PUT", "PATCH"} and media_type != "application/json":
+        raise Problem(415, "unsupported_media_type", "Send the body as application/json.")
+
+
+async def add_security_headers(message: Message, _scope: Scope) -> None:
+    """Put the headers on every answer, errors included."""
+    if message["type"] == "http.response.start":
+        headers = MutableScopeHeaders.from_message(message)
+        for name, value in SECURITY_HEADERS.items():
+            headers.setdefault(name, value)
+
+
+class _OnlyTheDocument(JsonRenderPlugin):
+    """The document itself and nothing else: documentation pages load from elsewhere."""
+
+    def has_path(self, path: str) -> bool:
+        """Stop the framework from serving the document at a second address."""
+        return path in {"/", "/openapi.json"}
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Vehicle Gateway",
+        version="1",
+        description="Anti-theft alarms for the SOC. Errors are RFC 9457 problem JSON with a stable `code`.",
+        path="/openapi.json",
+        render_plugins=[_OnlyTheDocument(path="/", media_type=OpenAPIMediaType.OPENAPI_JSON)],
+        components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
+        tags=[
+            Tag("alarms", "Alarms and the feed."),
+            Tag("vehicles", "What is known of vehicles."),
+            Tag("control", "Audit, quarantine, deliveries."),
+            Tag("health", "For monitoring; no token."),
+        ],
+        use_handler_docstrings=True,
+    )

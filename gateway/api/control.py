@@ -1,0 +1,120 @@
+"""For those who watch the gateway itself: audit trail, quarantine, deliveries, sinks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Router, get, post
+from litestar.params import FromPath, PathParameter, QueryParameter
+
+from gateway.api.answers import (
+    AuditLine,
+    AuditPage,
+    DeliveryLine,
+    DeliveryPage,
+    QuarantineLine,
+    QuarantinePage,
+    SinkTest,
+)
+from gateway.api.deps import Caller, Deps, FromApp
+from gateway.api.paging import MAX_SEQUENCE, After, Limit, cut
+from gateway.api.problems import Problem, problems
+from gateway.ports import AuditEntry, Delivered, DeliveryRow, DeliveryState, Outcome, Park, Token
+
+SinkName = Annotated[str | None, QueryParameter(max_length=64)]
+DeliveryId = Annotated[int, PathParameter(ge=1, le=MAX_SEQUENCE)]
+
+
+@get("/audit", operation_id="readAudit", summary="Read the audit trail", responses=problems(422))
+async def read_audit(deps: FromApp, after: After = 0, limit: Limit = 100) -> AuditPage:
+    """Who did what to what, oldest first, each entry chained to the one before by its hash."""
+    rows, last = cut(await deps.store.audit_page(after, limit + 1), limit)
+    items = [msgspec.convert(_plain(row), AuditLine) for row in rows]
+    return AuditPage(items, None if last is None else int(last["n"]))
+
+
+@get("/quarantine", operation_id="readQuarantine", summary="Read the quarantine", responses=problems(422))
+async def read_quarantine(deps: FromApp, after: After = 0, limit: Limit = 100) -> QuarantinePage:
+    """Payloads that could not be decoded, oldest first."""
+    rows, last = cut(await deps.store.quarantine_page(after, limit + 1), limit)
+    items = [msgspec.convert(_plain(row), QuarantineLine) for row in rows]
+    return QuarantinePage(items, None if last is None else int(last["n"]))
+
+
+@get("/deliveries", operation_id="listDeliveries", summary="List deliveries", responses=problems(422))
+async def list_deliveries(
+    deps: FromApp,
+    delivery_state: Annotated[DeliveryState | None, QueryParameter(name="state")] = None,
+    sink: SinkName = None,
+    after: After = 0,
+    limit: Limit = 100,
+) -> DeliveryPage:
+    """Messages on their way to the sinks."""
+    rows, last = cut(await deps.store.deliveries(delivery_state, sink, after, limit + 1), limit)
+    return DeliveryPage([_line(row) for row in rows], None if last is None else last.id)
+
+
+@post(
+    "/deliveries/{delivery_id:int}/resend",
+    operation_id="resendDelivery",
+    summary="Send a message again",
+    status_code=200,
+    responses=problems(404, 422),
+)
+async def resend(deps: FromApp, who: Caller, delivery_id: DeliveryId) -> DeliveryLine:
+    """Make a parked or done delivery pending again; the sink knows the message by its id."""
+    row = await deps.store.resend(delivery_id)
+    if row is None:
+        raise Problem(404, "unknown_delivery", "There is no such delivery.")
+    deps.sinks.poke(row.sink, row.subject)
+    await _audit(deps, who, "delivery.resent", str(delivery_id), {"sink": row.sink, "sequence": row.sequence})
+    return _line(row)
+
+
+@post(
+    "/sinks/{name:str}/test",
+    operation_id="testSink",
+    summary="Send a marked test alarm",
+    status_code=200,
+    responses=problems(404),
+)
+async def test_sink(deps: FromApp, who: Caller, name: FromPath[str]) -> SinkTest:
+    """Send a test alarm to one sink and say what came back. It takes no sequence and is no alarm."""
+    outcome = await deps.sinks.test(name)
+    if outcome is None:
+        raise Problem(404, "unknown_sink", "There is no such sink.")
+    answer = _tested(name, outcome)
+    await _audit(deps, who, "sink.tested", name, {"outcome": answer.outcome})
+    return answer
+
+
+def _tested(name: str, outcome: Outcome) -> SinkTest:
+    if isinstance(outcome, Delivered):
+        return SinkTest(name, "delivered", None)
+    return SinkTest(name, "refused" if isinstance(outcome, Park) else "failed", outcome.reason)
+
+
+def _line(row: DeliveryRow) -> DeliveryLine:
+    return DeliveryLine(row.id, row.sink, row.soc, row.sequence, row.state, row.attempts, row.last_error)
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """A stored row as JSON values; bytes that are no text show as replacement characters."""
+    return {name: _value(value) for name, value in row.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+async def _audit(deps: Deps, who: Token, action: str, subject: str, details: dict[str, object]) -> None:
+    entry = AuditEntry(deps.clock.now(), who.person, action, subject, {"role": who.role, **details})
+    await deps.store.audit([entry])
+
+
+routes = Router(
+    "/", route_handlers=[read_audit, read_quarantine, list_deliveries, resend, test_sink], tags=["control"]
+)

@@ -1,0 +1,40 @@
+"""What the HTTP side is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from gateway.ports import Acts, Clock, HealthReporter, LiveFeed, LiveVehicles, SinkTester, Store, Token
+
+
+def _ignore(_count: int) -> None:
+    """Count nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deps:
+    """Ports that routes work with; the composition root fills them."""
+
+    store: Store
+    acts: Acts
+    feed: LiveFeed
+    vehicles: LiveVehicles
+    health: HealthReporter
+    sinks: SinkTester
+    clock: Clock
+    instance: str
+    metrics: Callable[[], bytes]
+    """The metrics as Prometheus text."""
+    on_readers: Callable[[int], None] = _ignore
+    """Told the number of live feed readers whenever it changes."""
+    comment_every_s: float = 15
+    max_readers: int = 200
+
+
+# Ports are Protocols: there is nothing that the framework could validate.
+FromApp = NamedDependency[SkipValidation[Deps]]
+Caller = NamedDependency[SkipValidation[Token]]

@@ -1,0 +1,193 @@
+"""
+The live feed as server-sent events.
+
+1. A reader is a cursor: it holds the last sequence it was sent and reads pages. There is no queue per
+   reader, so one that reads slowly, or not at all, costs nothing and loses nothing.
+2. Only n+1 follows n. If the store can't give it any more, the stream ends and the reader is told when it
+   asks again (410), instead of a gap that nobody sees.
+3. A stream ends by itself when its token is revoked or the gateway stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from litestar import Router, get
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import HeaderParameter, QueryParameter, SkipValidation
+from litestar.response import Stream
+
+from gateway.api.auth import Authenticator
+from gateway.api.deps import Caller, Deps, FromApp
+from gateway.api.paging import MAX_SEQUENCE
+from gateway.api.problems import Problem, problems
+from gateway.errors import StoreError
+from gateway.ports import Message, Token
+
+PAGE = 200
+LOOK_UP_S = 1.0
+"""How often a quiet stream looks whether its token still holds."""
+RETRY_MS = 1000
+
+Sequence = Annotated[
+    int | None, QueryParameter(ge=0, le=MAX_SEQUENCE, description="Go on after this sequence.")
+]
+LastEventId = Annotated[
+    int | None, HeaderParameter(name="Last-Event-ID", ge=0, le=MAX_SEQUENCE, description="Wins over `after`.")
+]
+Soc = Annotated[str, QueryParameter(min_length=1, max_length=64)]
+
+
+class Streams:
+    """Every open stream: how many there are, and how to end them all."""
+
+    def __init__(self, on_readers: Callable[[int], None]) -> None:
+        self.closing = asyncio.Event()
+        self.readers = 0
+        self._on_readers = on_readers
+
+    @contextmanager
+    def reader(self) -> Iterator[None]:
+        """Count one reader."""
+        self._count(1)
+        try:
+            yield
+        finally:
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self.readers += change
+        self._on_readers(self.readers)
+
+    async def wait(self, something: asyncio.Future[None] | None = None) -> None:
+        """Until ``something``, the end, or the next look at the token."""
+        waited: set[asyncio.Future[Any]] = {asyncio.ensure_future(self.closing.wait())}
+        if something is not None:
+            waited.add(something)
+        try:
+            await asyncio.wait(waited, timeout=LOOK_UP_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waited:
+                one.cancel()
+
+
+class Cursor:
+    """One reader of one feed."""
+
+    def __init__(self, deps: Deps, streams: Streams, valid: Authenticator, token: Token) -> None:
+        self._deps = deps
+        self._streams = streams
+        self._authenticator = valid
+        self._token = token
+
+    async def stream(self, soc: str, after: int) -> AsyncIterator[bytes]:
+        """Frames until the reader goes, the token ends, the feed has a hole, or the gateway stops."""
+        clock = self._deps.clock
+        with self._streams.reader():
+            yield f"retry: {RETRY_MS}\n: connected\n\n".encode()
+            comment_at = clock.mono_s() + self._deps.comment_every_s
+            while await self._may_go_on():
+                messages = await self._next(soc, after)
+                if not follow_on(messages, after):
+                    return
+                if messages:
+                    after = messages[-1].sequence
+                    yield b"".join(map(frame, messages))
+                if clock.mono_s() >= comment_at:
+                    comment_at = clock.mono_s() + self._deps.comment_every_s
+                    yield b": still here\n\n"
+
+    async def _may_go_on(self) -> bool:
+        if self._streams.closing.is_set():
+            return False
+        try:
+            return await self._authenticator.still_valid(self._token)
+        except StoreError:
+            # Who was let in stays in while the store fails: alarms may still be in memory.
+            return True
+
+    async def _next(self, soc: str, after: int) -> list[Message]:
+        if self._deps.feed.latest(soc) <= after:
+            await self._streams.wait(asyncio.ensure_future(self._deps.feed.grown(soc, after)))
+        if self._deps.feed.latest(soc) <= after:
+            return []
+        try:
+            messages = await self._deps.feed.read(soc, after, PAGE)
+        except StoreError:
+            messages = []
+        if not messages:
+            # Visible but not readable now: look again in a while, never in a tight loop.
+            await self._streams.wait()
+        return messages
+
+
+def follow_on(messages: list[Message], after: int) -> bool:
+    """Whether the messages are exactly the ones that come next."""
+    return all(message.sequence == after + place for place, message in enumerate(messages, 1))
+
+
+def frame(message: Message) -> bytes:
+    """One message as a server-sent event."""
+    data = message.body.replace(b"\n", b"\ndata: ")
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (message.sequence, message.type.encode(), data)
+
+
+async def start_after(deps: Deps, soc: str, after: int | None) -> int:
+    """Where a reader begins; a Problem if it can't have everything after that."""
+    latest = deps.feed.latest(soc)
+    if after is None:
+        return latest
+    if after > latest:
+        # The store was restored from a backup, or it is another feed: silence would look like peace.
+        raise Problem(
+            410, "feed_ahead", f"This feed ends at {latest}; it never had a message {after}.", oldest=None
+        )
+    oldest = await deps.store.oldest_sequence(soc)
+    if oldest is not None and after + 1 < oldest:
+        raise Problem(410, "purged", f"The oldest message that is still kept is {oldest}.", oldest=oldest)
+    return after
+
+
+EVENT_STREAM = ResponseSpec(
+    data_container=str,
+    description="Events: `id` is the sequence, `event` the type, `data` the message as a CloudEvent.",
+    media_type="text/event-stream",
+    generate_examples=False,
+)
+
+
+@get(
+    "/feed",
+    operation_id="readFeed",
+    summary="Follow the feed",
+    responses={200: EVENT_STREAM, **problems(410, 422)},
+    tags=["alarms"],
+)
+async def read_feed(
+    *,
+    deps: FromApp,
+    who: Caller,
+    streams: NamedDependency[SkipValidation[Streams]],
+    authenticator: NamedDependency[SkipValidation[Authenticator]],
+    soc: Soc = "default",
+    after: Sequence = None,
+    last_event_id: LastEventId = None,
+) -> Stream:
+    """
+    Server-sent events, live from now, or everything after ``after`` or ``Last-Event-ID``.
+
+    A comment comes every 15 s, so that a dead connection is noticed.
+    """
+    if streams.readers >= deps.max_readers:
+        detail = f"{deps.max_readers} readers are connected already; try again."
+        raise Problem(503, "too_many_readers", detail, headers={"Retry-After": "5"})
+    begin = await start_after(deps, soc, after if last_event_id is None else last_event_id)
+    frames = Cursor(deps, streams, authenticator, who).stream(soc, begin)
+    return Stream(frames, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+routes = Router("/", route_handlers=[read_feed])

@@ -1,0 +1,42 @@
+"""
+Who may call what: one table, written by hand. What is not in it is refused.
+
+Whose vehicle it is comes on top: see ``grants``.
+"""
+
+from __future__ import annotations
+
+from gateway.ports import Role
+
+SOC: frozenset[Role] = frozenset({"operator", "supervisor", "auditor"})
+ACTING: frozenset[Role] = frozenset({"operator", "supervisor"})
+OWNERS: frozenset[Role] = frozenset({"main_user", "secondary_user"})
+CONTROL: frozenset[Role] = frozenset({"auditor", "admin"})
+DELIVERY: frozenset[Role] = frozenset({"supervisor", "auditor", "admin"})
+
+POLICY: dict[str, frozenset[Role]] = {
+    "GET /api/v1/alarms": SOC,
+    "GET /api/v1/alarms/{alarm_id}": SOC,
+    "POST /api/v1/alarms/{alarm_id}/acknowledge": ACTING,
+    "POST /api/v1/alarms/{alarm_id}/close": ACTING,
+    "GET /api/v1/feed": SOC,
+    "GET /api/v1/vehicles": SOC | OWNERS,
+    "GET /api/v1/vehicles/{vin}": SOC | OWNERS,
+    "GET /api/v1/audit": CONTROL,
+    "GET /api/v1/quarantine": CONTROL,
+    "GET /api/v1/deliveries": DELIVERY,
+    "POST /api/v1/deliveries/{delivery_id}/resend": DELIVERY,
+    "POST /api/v1/sinks/{name}/test": DELIVERY,
+}
+
+PUBLIC = frozenset(
+    {
+        "GET /",
+        "GET /console/{name}",
+        "GET /health/live",
+        "GET /health/ready",
+        "GET /metrics",
+        "GET /openapi.json",
+    }
+)
+"""Open to everyone who reaches the port; none of them tells anything about a vehicle or a person."""

@@ -1,0 +1,106 @@
+"""
+Serves the application inside our own task group.
+
+uvicorn must not take the signals: the gateway stops its parts in its own order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from litestar import Litestar
+
+from gateway.api.settings import split_listen
+from gateway.errors import StartError
+
+BACKLOG = 1024
+FINISH_S = 1
+"""How long requests may take to end by themselves at a stop; open streams end at once."""
+STOP_WITHIN_S = 2.0
+MAX_CONNECTIONS = 1000
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the gateway."""
+        yield
+
+
+def bind(listen: str) -> socket.socket:
+    """
+    Take the address, so that a taken one stops the start.
+
+    Errors: StartError with one sentence.
+    """
+    host, port = split_listen(listen)
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        taken = socket.socket(family, kind, proto)
+    except OSError as error:
+        raise StartError(
+            f"[api] listen: {listen!r} can't be listened on: {error.strerror or error}."
+        ) from error
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(address)
+        taken.listen(BACKLOG)
+    except OSError as error:
+        taken.close()
+        reason = error.strerror or str(error)
+        raise StartError(f"[api] listen: {listen!r} can't be listened on: {reason}.") from error
+    taken.setblocking(False)
+    return taken
+
+
+async def serve(app: Litestar, listen: str, listening: Callable[[str], None] | None = None) -> None:
+    """
+    Serve until cancelled, then stop within two seconds, streams included.
+
+    ``listening`` is told the address, with the real port, once connections are taken.
+
+    Errors: StartError if the address can't be had.
+    """
+    taken = bind(listen)
+    server = _Server(_config(app))
+    serving = asyncio.create_task(server.serve([taken]), name="http")
+    try:
+        if listening is not None:
+            listening(_address(taken))
+        await asyncio.shield(serving)
+    finally:
+        app.state.streams.closing.set()
+        server.should_exit = True
+        await _finish(serving)
+        taken.close()
+
+
+async def _finish(serving: asyncio.Task[None]) -> None:
+    done, _ = await asyncio.wait({serving}, timeout=STOP_WITHIN_S)
+    if not done:
+        serving.cancel()
+        await asyncio.wait({serving}, timeout=STOP_WITHIN_S)
+
+
+def _config(app: Litestar) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=FINISH_S,
+    )
+
+
+def _address(taken: socket.socket) -> str:
+    host, port = taken.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,240 @@
+"""
+What the SOC and the owners may see of vehicles. Every read stands in the audit trail before it is answered.
+
+Theft alarms are silent: nothing here tells an owner, or a thief with the owner's phone, of one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from litestar import Router, get
+from litestar.params import FromPath, QueryParameter
+
+from gateway.api.answers import (
+    BundleView,
+    CardView,
+    ConnectionView,
+    DriverCardView,
+    OpenAlarmView,
+    VehicleLine,
+    VehiclePage,
+    VehicleView,
+)
+from gateway.api.deps import Caller, Deps, FromApp
+from gateway.api.grants import Grant, decode_vehicle, grant, is_gateway, may_see
+from gateway.api.paging import Limit, cut
+from gateway.api.policy import OWNERS
+from gateway.api.problems import problems
+from gateway.domain.causes import BY_NAME
+from gateway.domain.services.data_bundle import bundle_state
+from gateway.domain.services.entitlements import CarSecurity, car_security
+from gateway.domain.signals import Connection, Mode, Registration
+from gateway.domain.vehicle import Vehicle
+from gateway.ports import AuditEntry, SignalValue, Token
+
+POSITION = "Vehicle.CurrentLocation."
+
+Shown = Literal["no", "case", "break_glass", "consent"]
+Reason = Annotated[
+    str | None,
+    QueryParameter(
+        min_length=3, max_length=500, description="Why the position is needed without a case; audited."
+    ),
+]
+AfterVin = Annotated[str, QueryParameter(max_length=64, description="Only VINs that come after this one.")]
+
+
+@get("/vehicles", operation_id="listVehicles", summary="List vehicles", responses=problems(422))
+async def list_vehicles(deps: FromApp, who: Caller, after: AfterVin = "", limit: Limit = 100) -> VehiclePage:
+    """The vehicles that the caller may see, by VIN."""
+    await _audit(deps, who, "vehicle.listed", "", {"after": after, "limit": limit})
+    page = (
+        await _own(deps, who, after, limit)
+        if who.role in OWNERS
+        else await _lines(deps, None, after, limit + 1)
+    )
+    items, last = cut(page, limit)
+    return VehiclePage(items, None if last is None else last.vin)
+
+
+@get(
+    "/vehicles/{vin:str}",
+    operation_id="readVehicle",
+    summary="Read one vehicle",
+    responses=problems(404, 422),
+)
+async def read_vehicle(deps: FromApp, who: Caller, vin: FromPath[str], reason: Reason = None) -> VehicleView:
+    """
+    What is known of one vehicle.
+
+    Its position is shown with an open case, for a stated ``reason`` (break-glass), or to its own users with
+    consent; never in private mode.
+    """
+    granted = await grant(deps, who, vin)
+    shown = position_shown(granted, reason)
+    details: dict[str, object] = (
+        {"position": shown} if reason is None else {"position": shown, "reason": reason}
+    )
+    await _audit(deps, who, "vehicle.read", vin, details)
+    return _view(deps, granted, shown)
+
+
+def position_shown(granted: Grant, reason: str | None) -> Shown:
+    """Whether and why the caller may see where the vehicle is."""
+    if private_mode(granted.vehicle):
+        return "no"
+    if granted.party == "owner":
+        consents = granted.registration.consents if granted.registration else {}
+        return "consent" if consents.get("position") else "no"
+    if granted.vehicle.case_id is not None:
+        return "case"
+    return "no" if reason is None or not reason.strip() else "break_glass"
+
+
+def private_mode(vehicle: Vehicle) -> bool | None:
+    """Whether the driver has switched private mode on; None if it was never stated."""
+    stated = vehicle.stated.get("mode")
+    return stated.private_mode if isinstance(stated, Mode) else None
+
+
+def online(vehicle: Vehicle) -> bool | None:
+    """Whether the vehicle is connected: as it stated, and anything heard later means online."""
+    stated = vehicle.stated.get("connection")
+    if not isinstance(stated, Connection):
+        return None if vehicle.heard_at is None else True
+    return stated.online or (vehicle.heard_at is not None and vehicle.heard_at > stated.received_at)
+
+
+def _view(deps: Deps, granted: Grant, shown: Shown) -> VehicleView:
+    vehicle, registration, now = granted.vehicle, granted.registration, deps.clock.now()
+    soc = granted.party == "soc"
+    mode = vehicle.stated.get("mode")
+    return VehicleView(
+        vin=vehicle.vin,
+        registered=registration is not None,
+        online=online(vehicle),
+        why_offline=None,
+        armed=None,
+        stolen=None,
+        signals=_signals(deps, vehicle, shown),
+        driver_card=_driver_card(vehicle, registration),
+        data_bundle=_bundle(deps, vehicle),
+        modes=[],
+        service=car_security(registration, now),
+        heard_at=vehicle.heard_at,
+        connection=_connection(vehicle),
+        private_mode=private_mode(vehicle),
+        remote_access_enabled=mode.remote_access_enabled if isinstance(mode, Mode) else None,
+        country=registration.country if registration else None,
+        model=registration.model if registration else None,
+        position_shown=shown,
+        case_id=vehicle.case_id if soc else None,
+        alarms=_alarms(vehicle) if soc else [],
+    )
+
+
+def _signals(deps: Deps, vehicle: Vehicle, shown: Shown) -> dict[str, SignalValue]:
+    if private_mode(vehicle):
+        return {}
+    signals = deps.vehicles.signals(vehicle.vin)
+    return {name: value for name, value in signals.items() if shown != "no" or not name.startswith(POSITION)}
+
+
+def _driver_card(vehicle: Vehicle, registration: Registration | None) -> DriverCardView | None:
+    counting = frozenset(registration.driver_cards) if registration else frozenset()
+    cards = [
+        CardView(card_id, card.present, card.since.at, not counting or card_id in counting)
+        for card_id, card in sorted(vehicle.past.now.cards.items())
+    ]
+    if not cards and not counting:
+        return None
+    return DriverCardView(any(card.present and card.counts for card in cards), cards)
+
+
+def _bundle(deps: Deps, vehicle: Vehicle) -> BundleView:
+    newest = vehicle.bundles.newest
+    state = bundle_state(newest, deps.clock.now())
+    if newest is None:
+        return BundleView(state, None, None, None, None, None, None, None)
+    return BundleView(
+        state,
+        newest.bundle_id,
+        newest.used_mb,
+        newest.total_mb,
+        newest.valid_until,
+        newest.auto_renew,
+        newest.renewal,
+        newest.hotspot,
+    )
+
+
+def _connection(vehicle: Vehicle) -> ConnectionView | None:
+    stated = vehicle.stated.get("connection")
+    if not isinstance(stated, Connection):
+        return None
+    return ConnectionView(stated.online, stated.bearer, stated.source, stated.roaming, stated.at)
+
+
+def _alarms(vehicle: Vehicle) -> list[OpenAlarmView]:
+    return [
+        OpenAlarmView(
+            alarm.alarm_id,
+            alarm.cause,
+            BY_NAME[alarm.cause].severity,
+            alarm.state,
+            alarm.raised_at,
+            alarm.count,
+        )
+        for alarm in vehicle.alarms.values()
+    ]
+
+
+async def _lines(deps: Deps, only: Token | None, after: str, limit: int) -> list[VehicleLine]:
+    vins = [vin for vin in await deps.store.vehicles(after, limit) if not is_gateway(vin)]
+    return await _describe(deps, only, vins)
+
+
+async def _describe(deps: Deps, only: Token | None, vins: list[str]) -> list[VehicleLine]:
+    known, now = await deps.store.known((), vins, ()), deps.clock.now()
+    lines = []
+    for vin in vins:
+        registration = known.registrations.get(vin)
+        if only is None or may_see(only, vin, registration):
+            vehicle = decode_vehicle(vin, known.vehicles.get(vin))
+            lines.append(_line(vehicle, registration, car_security(registration, now)))
+    return lines
+
+
+def _line(vehicle: Vehicle, registration: Registration | None, service: CarSecurity) -> VehicleLine:
+    return VehicleLine(
+        vehicle.vin,
+        registration is not None,
+        online(vehicle),
+        service,
+        vehicle.heard_at,
+        registration.country if registration else None,
+        registration.model if registration else None,
+    )
+
+
+async def _own(deps: Deps, who: Token, after: str, limit: int) -> list[VehicleLine]:
+    """Return one line more than asked for, if there is one."""
+    if who.vin is not None:
+        return await _describe(deps, who, [who.vin]) if who.vin > after else []
+    lines: list[VehicleLine] = []
+    while len(lines) <= limit:
+        vins = await deps.store.vehicles(after, 1000)
+        if not vins:
+            break
+        after = vins[-1]
+        lines += await _describe(deps, who, vins)
+    return lines
+
+
+async def _audit(deps: Deps, who: Token, action: str, subject: str, details: dict[str, object]) -> None:
+    entry = AuditEntry(deps.clock.now(), who.person, action, subject, {"role": who.role, **details})
+    await deps.store.audit([entry])
+
+
+routes = Router("/", route_handlers=[list_vehicles, read_vehicle], tags=["vehicles"])
