@@ -1,0 +1,1 @@
+"""The only importer of aiomqtt and paho: sessions, manual acknowledgement, publishing, self-test."""

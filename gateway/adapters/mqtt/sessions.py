@@ -1,0 +1,215 @@
+"""
+The gateway's sessions with the broker: events, commands, telemetry, each on a connection of its own.
+
+One vehicle's flood on one session costs nothing on another. A connection that is lost comes back with full
+jitter, on a new ``Connection``; what was not acknowledged on the old one comes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from gateway.adapters.mqtt.connection import FAILURE, Connection, Received, Refused, Version, Will
+from gateway.adapters.mqtt.settings import MqttSettings
+from gateway.errors import LinkDown
+from gateway.pipeline.meters import Meters
+from gateway.ports import Clock, Inbound
+
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 5.0
+TAKEN_OVER_PAUSE_S = 30.0
+TAKEN_OVER = 142
+UNSUPPORTED_VERSION = (1, 132)
+BAD_CREDENTIALS = (4, 5, 134, 135)
+STABLE_AFTER_S = 10.0
+
+
+class Log(Protocol):
+    """The part of a structlog logger that is used here."""
+
+    def info(self, event: str, **fields: object) -> None: ...  # noqa: D102
+    def warning(self, event: str, **fields: object) -> None: ...  # noqa: D102
+    def error(self, event: str, **fields: object) -> None: ...  # noqa: D102
+
+
+class Plan(Struct, frozen=True):
+    """One session: what it reads and what becomes of it."""
+
+    name: str
+    filters: tuple[str, ...]
+    qos: int
+    on_batch: Callable[[Sequence[Inbound]], bool]
+    """Takes a batch; False: no room, so the connection ends and the broker sends it again."""
+    keeps_retained: Callable[[str], bool]
+    """Whether a replayed retained message of this topic counts."""
+    optional: tuple[str, ...] = ()
+    """Filters that a broker may refuse."""
+    will: Will | None = None
+
+
+class Session:
+    """Keeps one session connected."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        settings: MqttSettings,
+        *,
+        client_id: str,
+        clock: Clock,
+        rng: random.Random,
+        meters: Meters,
+        log: Log,
+        version: Version = 5,
+    ) -> None:
+        self.plan = plan
+        self.connection: Connection | None = None
+        self.version: Version = version
+        self.subscribed = asyncio.Event()
+        self._settings = settings
+        self._client_id = client_id
+        self._clock = clock
+        self._rng = rng
+        self._meters = meters
+        self._log = log
+
+    async def run(self) -> None:
+        """Connect, and connect again, until cancelled."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            began_s = self._clock.mono_s()
+            try:
+                why = await self._once()
+                self._log.warning("mqtt.disconnected", session=self.plan.name, reason=why)
+            except Refused as error:
+                self._refused(error)
+            except LinkDown as error:
+                self._log.warning("mqtt.disconnected", session=self.plan.name, reason=str(error))
+                why = str(error)
+            else:
+                if f"code:{TAKEN_OVER}" in why or "taken over" in why.lower():
+                    self._log.error("mqtt.taken_over", client_id=self._client_id)
+                    await asyncio.sleep(TAKEN_OVER_PAUSE_S)
+            if self._clock.mono_s() - began_s > STABLE_AFTER_S:
+                pause_s = FIRST_PAUSE_S
+            await asyncio.sleep(self._rng.uniform(0, pause_s))
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    async def _once(self) -> str:
+        connection: Connection
+        connection = Connection(
+            self._settings,
+            self._client_id,
+            version=self.version,
+            clean=False,
+            on_messages=lambda batch: self._take(connection, batch),
+            will=self.plan.will,
+        )
+        connection.on_refused = self._post_refused
+        async with connection:
+            await self._subscribe(connection)
+            if not connection.session_present:
+                self._log.info("mqtt.session_lost", session=self.plan.name)
+            self.connection = connection
+            self.subscribed.set()
+            self._meters.gauge("gateway_mqtt_connected", 1, session=self.plan.name)
+            self._log.info("mqtt.connected", session=self.plan.name, mqtt_version=self.version)
+            try:
+                return await connection.until_lost()
+            finally:
+                self.connection = None
+                self.subscribed.clear()
+                self._meters.gauge("gateway_mqtt_connected", 0, session=self.plan.name)
+
+    async def _subscribe(self, connection: Connection) -> None:
+        granted = await connection.subscribe(self.plan.filters, self.plan.qos)
+        for one, code in zip(self.plan.filters, granted, strict=True):
+            if code < FAILURE:
+                continue
+            if one not in self.plan.optional:
+                raise Refused(code, f"the broker does not grant a subscription to {one}")
+            self._log.warning("mqtt.sys_not_granted", topic=one)
+
+    def _take(self, connection: Connection, batch: Sequence[Received]) -> None:
+        """Hand a batch on; replayed retained messages are counted and acknowledged at once."""
+        now = self._clock.now()
+        wanted = []
+        for one in batch:
+            if one.retained and not self.plan.keeps_retained(one.topic):
+                self._meters.count("gateway_retained_ignored_total")
+                self._log.info("mqtt.retained_ignored", topic=one.topic)
+                connection.ack(one)
+                continue
+            wanted.append(Inbound(one.topic, one.payload, now, _Ack(connection, one) if one.qos else None))
+        if wanted and not self.plan.on_batch(wanted):
+            self.drop(connection)
+
+    def drop(self, connection: Connection | None = None) -> None:
+        """End the connection: everything unacknowledged comes again on the next."""
+        victim = connection or self.connection
+        if victim is not None:
+            victim.abort()
+
+    def _refused(self, error: Refused) -> None:
+        if error.reason_code in UNSUPPORTED_VERSION and self.version != 3:  # noqa: PLR2004  # MQTT 3.1.1
+            self.version = 3
+            self._log.warning("mqtt.protocol_fallback", session=self.plan.name)
+        else:
+            self._log.error("mqtt.refused", session=self.plan.name, reason=error.reason, code=error.reason_code)
+
+    def _post_refused(self, reason_code: int) -> None:
+        self._meters.count("gateway_publish_refused_total")
+        self._log.error("mqtt.publish_refused", session=self.plan.name, code=reason_code)
+
+
+class _Ack:
+    """Acknowledges one message on the connection that it came by, and on no other."""
+
+    __slots__ = ("_connection", "_message")
+
+    def __init__(self, connection: Connection, message: Received) -> None:
+        self._connection = connection
+        self._message = message
+
+    def __call__(self) -> None:
+        self._connection.ack(self._message)
+
+
+class MqttLink:
+    """The Link port over the sessions; publishes leave by the ``commands`` session."""
+
+    def __init__(self, sessions: Sequence[Session]) -> None:
+        self.sessions = {session.plan.name: session for session in sessions}
+
+    @property
+    def connected(self) -> bool:
+        """Whether every session is subscribed."""
+        return all(session.connection is not None for session in self.sessions.values())
+
+    async def wait_connected(self) -> None:
+        """Until every session is subscribed."""
+        for session in self.sessions.values():
+            await session.subscribed.wait()
+
+    async def run(self) -> None:
+        """Keep all sessions connected until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for name, session in self.sessions.items():
+                group.create_task(session.run(), name=f"mqtt-{name}")
+
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expiry_s: int | None = None
+    ) -> None:
+        connection = self.sessions["commands"].connection
+        if connection is None:
+            raise LinkDown("the broker is not connected")
+        await connection.publish(topic, payload, qos=qos, retain=retain, expiry_s=expiry_s)
+
+    def post(self, topic: str, payload: bytes, *, expiry_s: int | None = None) -> bool:
+        connection = self.sessions["commands"].connection
+        return connection is not None and connection.post(topic, payload, expiry_s)

@@ -1,0 +1,1 @@
+"""SQLite behind the Store port: WAL, ``synchronous=FULL``, one writer thread with group commit."""

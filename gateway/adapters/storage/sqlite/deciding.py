@@ -1,0 +1,149 @@
+"""What deciding reads and what one decision writes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from gateway.adapters.storage.sqlite.chain import append
+from gateway.domain.signals import Registration
+from gateway.errors import StoreError
+from gateway.ports import Decision, Known, SinkPlan
+
+_registration = msgspec.json.Decoder(Registration)
+
+
+def known(
+    connection: sqlite3.Connection,
+    events: Sequence[tuple[str, str]],
+    vins: Sequence[str],
+    quarantined: Sequence[tuple[str, str]],
+) -> Known:
+    """Point look-ups by key; each costs some microseconds."""
+    digests: dict[tuple[str, str], set[bytes]] = defaultdict(set)
+    for key in events:
+        query = "SELECT digest FROM facts INDEXED BY facts_key WHERE vin = ? AND event_id = ?"
+        for (digest,) in connection.execute(query, key):
+            digests[key].add(digest)
+    vehicles: dict[str, bytes] = {}
+    registrations: dict[str, Registration] = {}
+    for vin in vins:
+        row = connection.execute("SELECT body FROM vehicles WHERE vin = ?", (vin,)).fetchone()
+        if row is not None:
+            vehicles[vin] = row[0]
+        row = connection.execute("SELECT body FROM registry WHERE vin = ?", (vin,)).fetchone()
+        if row is not None:
+            registrations[vin] = _registration.decode(row[0])
+    query = "SELECT 1 FROM quarantine WHERE topic = ? AND sha256 = ?"
+    seen = frozenset(key for key in quarantined if connection.execute(query, key).fetchone())
+    return Known({key: frozenset(found) for key, found in digests.items()}, vehicles, registrations, seen)
+
+
+def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[SinkPlan]) -> None:
+    """Write one decision. Runs inside the writer's transaction."""
+    _vehicles(connection, decision)
+    connection.executemany(
+        "INSERT INTO facts (vin, kind, event_id, digest, received_at, decided_at, body, is_trigger, verdict, alarm_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                *(row.vin, row.kind, row.event_id, row.digest, text(row.received_at), text(row.decided_at)),
+                *(row.body, row.trigger, row.verdict, row.alarm_id),
+            )
+            for row in decision.facts
+        ],
+    )
+    connection.executemany(
+        "UPDATE facts SET verdict = ?, alarm_id = ? WHERE vin = ? AND event_id = ? AND verdict = 'pending'",
+        [(row.verdict, row.alarm_id, row.vin, row.event_id) for row in decision.verdicts],
+    )
+    connection.executemany(
+        "INSERT INTO alarms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (alarm_id) DO UPDATE"
+        " SET state = excluded.state, last_sequence = excluded.last_sequence, body = excluded.body",
+        [
+            (
+                *(row.alarm_id, row.vin, row.subject, row.soc, row.cause, row.cause_class, row.state),
+                *(row.sequence, row.sequence, row.body),
+            )
+            for row in decision.alarms
+        ],
+    )
+    _messages(connection, decision, sinks)
+    _quarantine(connection, decision)
+    connection.executemany(
+        "INSERT OR IGNORE INTO notifications VALUES (?, ?, ?, ?, ?)",
+        [(row.id, row.user, row.vin, row.body, text(row.created_at)) for row in decision.notifications],
+    )
+    append(connection, decision.audit)
+
+
+def _vehicles(connection: sqlite3.Connection, decision: Decision) -> None:
+    """Each state replaces exactly the version it was made from: two writers can't both win."""
+    for row in decision.vehicles:
+        wake_at = None if row.wake_at is None else text(row.wake_at)
+        changed = connection.execute(
+            "INSERT INTO vehicles VALUES (?, ?, ?, ?) ON CONFLICT (vin) DO UPDATE"
+            " SET version = excluded.version, body = excluded.body, wake_at = excluded.wake_at"
+            " WHERE vehicles.version = ?",
+            (row.vin, row.version, row.body, wake_at, row.version - row.steps),
+        ).rowcount
+        if changed != 1:
+            raise StoreError(f"the state of {row.vin} was changed by another writer")
+
+
+def _messages(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[SinkPlan]) -> None:
+    connection.executemany(
+        "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                *(row.soc, row.sequence, row.type, row.alarm_id, row.subject, row.critical, row.body),
+                text(row.created_at),
+            )
+            for row in decision.messages
+        ],
+    )
+    connection.executemany(
+        "INSERT INTO deliveries (sink, soc, sequence, subject, critical, created_at, is_primary)"
+        " VALUES (?, ?, ?, ?, ?, ?, 1)",
+        [
+            (sink.name, row.soc, row.sequence, row.subject, row.critical, text(row.created_at))
+            for row in decision.messages
+            for sink in sinks_of(row.soc, "primary", sinks)
+        ],
+    )
+
+
+def sinks_of(soc: str, role: str, sinks: Sequence[SinkPlan]) -> list[SinkPlan]:
+    """Sinks of a SOC in a role; a SOC without any primary falls back to ``default``."""
+    if not any(sink.soc == soc and sink.role == "primary" for sink in sinks):
+        soc = "default"
+    return [sink for sink in sinks if sink.soc == soc and sink.role == role]
+
+
+def _quarantine(connection: sqlite3.Connection, decision: Decision) -> None:
+    connection.executemany(
+        "INSERT INTO quarantine (topic, sha256, reason, payload, vin, first_at, last_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (topic, sha256) DO UPDATE SET count = count + 1, last_at = excluded.last_at",
+        [
+            (
+                *(row.topic, row.sha256, row.reason, row.payload, row.vin),
+                *(text(row.received_at), text(row.received_at)),
+            )
+            for row in decision.quarantine
+        ],
+    )
+
+
+def timers(connection: sqlite3.Connection) -> list[tuple[str, datetime]]:
+    """Every vehicle that asked to be woken."""
+    query = "SELECT vin, wake_at FROM vehicles WHERE wake_at IS NOT NULL ORDER BY wake_at"
+    return [(vin, datetime.fromisoformat(at)) for vin, at in connection.execute(query)]
+
+
+def text(at: datetime) -> str:
+    """Fixed-width RFC 3339 in UTC, so that text order is time order."""
+    return at.isoformat(timespec="microseconds")

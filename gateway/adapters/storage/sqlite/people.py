@@ -1,0 +1,108 @@
+"""Tokens, registry, audit and quarantine, as they are read and kept."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from gateway.adapters.storage.sqlite.deciding import text
+from gateway.domain.signals import Registration
+from gateway.ports import Token
+
+_TOKEN = "id, secret_hash, role, person, created_at, expires_at, user, vin, revoked_at"  # noqa: S105  # columns
+_registration = msgspec.json.Decoder(Registration)
+
+
+def add_token(connection: sqlite3.Connection, token: Token) -> None:
+    """Keep a new token."""
+    values = [_text(getattr(token, name)) for name in _TOKEN.split(", ")]
+    connection.execute(f"INSERT INTO tokens ({_TOKEN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+
+def token(connection: sqlite3.Connection, secret_hash: str) -> Token | None:
+    """The token with this hash."""
+    row = connection.execute(f"SELECT {_TOKEN} FROM tokens WHERE secret_hash = ?", (secret_hash,)).fetchone()
+    return None if row is None else _token(row)
+
+
+def tokens(connection: sqlite3.Connection) -> list[Token]:
+    """All tokens."""
+    return [_token(row) for row in connection.execute(f"SELECT {_TOKEN} FROM tokens ORDER BY created_at, id")]
+
+
+def revoke_token(connection: sqlite3.Connection, token_id: str, at: datetime) -> bool:
+    """Whether there is such a token."""
+    query = "UPDATE tokens SET revoked_at = COALESCE(revoked_at, ?) WHERE id = ?"
+    return connection.execute(query, (text(at), token_id)).rowcount == 1
+
+
+def _token(row: Sequence[Any]) -> Token:
+    values = dict(zip(_TOKEN.split(", "), row, strict=True))
+    for name in ("created_at", "expires_at", "revoked_at"):
+        values[name] = None if values[name] is None else datetime.fromisoformat(values[name])
+    return Token(**values)
+
+
+def _text(value: object) -> object:
+    return text(value) if isinstance(value, datetime) else value
+
+
+def register(connection: sqlite3.Connection, registrations: Sequence[Registration]) -> None:
+    """Insert or replace registry entries under a new registry version."""
+    version = registry_version(connection) + 1
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('registry_version', ?)", (str(version),))
+    connection.executemany(
+        "INSERT OR REPLACE INTO registry VALUES (?, ?, ?)",
+        [(one.vin, version, msgspec.json.encode(one)) for one in registrations],
+    )
+
+
+def registry_version(connection: sqlite3.Connection) -> int:
+    """Grows with each change."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'registry_version'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def registration(connection: sqlite3.Connection, vin: str) -> Registration | None:
+    """One registry entry."""
+    row = connection.execute("SELECT body FROM registry WHERE vin = ?", (vin,)).fetchone()
+    return None if row is None else _registration.decode(row[0])
+
+
+def vehicles(connection: sqlite3.Connection, after: str, limit: int) -> list[str]:
+    """VINs in order."""
+    query = (
+        "SELECT vin FROM (SELECT vin FROM registry WHERE vin > :after UNION SELECT vin FROM vehicles"
+        " WHERE vin > :after AND vin NOT LIKE 'gateway:%') ORDER BY vin LIMIT :limit"
+    )
+    return [vin for (vin,) in connection.execute(query, {"after": after, "limit": limit})]
+
+
+def vehicle(connection: sqlite3.Connection, vin: str) -> bytes | None:
+    """Committed state of one vehicle."""
+    row = connection.execute("SELECT body FROM vehicles WHERE vin = ?", (vin,)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def audit_page(connection: sqlite3.Connection, after: int, limit: int) -> list[dict[str, Any]]:
+    """Audit entries as JSON objects."""
+    query = "SELECT n, at, actor, action, subject, details, hash FROM audit WHERE n > ? ORDER BY n LIMIT ?"
+    names = ("n", "at", "actor", "action", "subject")
+    return [
+        dict(zip(names, row[:5], strict=True)) | {"details": msgspec.json.decode(row[5]), "hash": row[6].hex()}
+        for row in connection.execute(query, (after, limit))
+    ]
+
+
+def quarantine_page(connection: sqlite3.Connection, after: int, limit: int) -> list[dict[str, Any]]:
+    """Quarantined payloads as JSON objects; the payload is shown as text."""
+    names = ("n", "topic", "sha256", "reason", "vin", "first_at", "last_at", "count")
+    query = f"SELECT {', '.join(names)}, payload FROM quarantine WHERE n > ? ORDER BY n LIMIT ?"
+    return [
+        dict(zip(names, row[:8], strict=True)) | {"payload": row[8].decode(errors="backslashreplace")}
+        for row in connection.execute(query, (after, limit))
+    ]

@@ -1,0 +1,37 @@
+"""What is deleted, and when: every table that grows has a period or a size."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, timedelta
+
+from gateway.adapters.storage.sqlite.deciding import text
+
+KEEP_DELIVERED = timedelta(days=30)
+KEEP_EVENTS = timedelta(days=430)
+"""Event ids are unique for 400 days; the key must be kept at least as long."""
+KEEP_CANARY = timedelta(days=1)
+MAX_QUARANTINE = 50_000
+AT_ONCE = 5_000
+
+
+def prune(connection: sqlite3.Connection, now: datetime, canary_vin: str) -> None:
+    """Delete a bounded amount of what is over its time."""
+    connection.execute(
+        "DELETE FROM deliveries WHERE id IN"
+        " (SELECT id FROM deliveries WHERE state = 'done' AND created_at < ? ORDER BY id LIMIT ?)",
+        (text(now - KEEP_DELIVERED), AT_ONCE),
+    )
+    connection.execute(
+        "DELETE FROM facts WHERE n IN (SELECT n FROM facts WHERE decided_at < ? ORDER BY n LIMIT ?)",
+        (text(now - KEEP_EVENTS), AT_ONCE),
+    )
+    connection.execute(
+        "DELETE FROM facts WHERE n IN (SELECT n FROM facts WHERE vin = ? AND event_id IS NOT NULL"
+        " AND decided_at < ? LIMIT ?)",
+        (canary_vin, text(now - KEEP_CANARY), AT_ONCE),
+    )
+    connection.execute(
+        "DELETE FROM quarantine WHERE n <= (SELECT MAX(n) FROM quarantine) - ?",
+        (MAX_QUARANTINE,),
+    )

@@ -1,0 +1,174 @@
+"""The Store port over SQLite: each method is one function of this package, run on the right thread."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.adapters.storage.sqlite import chain, deciding, feeds, outbox, people, retention
+from gateway.adapters.storage.sqlite.schema import migrate
+from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
+from gateway.domain.signals import Registration
+from gateway.errors import StartError
+from gateway.ports import (
+    AlarmFilter,
+    AuditEntry,
+    Backlog,
+    Decision,
+    DeliveryMark,
+    DeliveryRow,
+    DeliveryState,
+    Known,
+    Message,
+    Notification,
+    SinkPlan,
+    StoredAlarm,
+    Token,
+)
+
+
+class SqliteStore:
+    """See ``gateway.ports.Store``. Opening migrates; several processes may have it open."""
+
+    def __init__(self, path: Path, canary_vin: str) -> None:
+        self.path = path
+        self.migrated = _prepare(path)
+        self._canary_vin = canary_vin
+        self._sinks: tuple[SinkPlan, ...] = ()
+        self._writer = Writer(path)
+        self._deciding = Reader(path, "deciding")
+        self._reading = Reader(path, "reading")
+
+    def close(self) -> None:
+        """Finish what waits, then close. Not needed for durability."""
+        self._writer.close()
+        self._deciding.close()
+        self._reading.close()
+
+    # deciding
+    async def known(
+        self, events: Sequence[tuple[str, str]], vins: Sequence[str], quarantined: Sequence[tuple[str, str]]
+    ) -> Known:
+        return await self._deciding.run(lambda on: deciding.known(on, events, vins, quarantined))
+
+    async def commit(self, decision: Decision) -> None:
+        await self._writer.run(lambda on: deciding.commit(on, decision, self._sinks))
+
+    async def feed_id(self) -> str:
+        return await self._reading.run(_feed_id)
+
+    async def sequences(self) -> dict[str, int]:
+        return await self._reading.run(feeds.sequences)
+
+    async def timers(self) -> list[tuple[str, datetime]]:
+        return await self._reading.run(deciding.timers)
+
+    async def registry_version(self) -> int:
+        return await self._reading.run(people.registry_version)
+
+    # feed and alarms
+    async def messages(self, soc: str, after: int, limit: int) -> list[Message]:
+        return await self._reading.run(lambda on: feeds.messages(on, soc, after, limit))
+
+    async def oldest_sequence(self, soc: str) -> int | None:
+        return await self._reading.run(lambda on: feeds.oldest_sequence(on, soc))
+
+    async def alarms(self, where: AlarmFilter, after: int, limit: int) -> list[StoredAlarm]:
+        return await self._reading.run(lambda on: feeds.alarms(on, where, after, limit))
+
+    async def alarm(self, alarm_id: str) -> StoredAlarm | None:
+        return await self._reading.run(lambda on: feeds.alarm(on, alarm_id))
+
+    # delivery
+    async def plan_sinks(self, sinks: Sequence[SinkPlan]) -> None:
+        self._sinks = tuple(sinks)
+
+    async def backlog(self, sink: str, limit: int, after_subject: str = "") -> list[Backlog]:
+        return await self._reading.run(lambda on: outbox.backlog(on, sink, limit, after_subject))
+
+    async def pending(self, sink: str, subject: str, limit: int) -> list[tuple[DeliveryRow, Message]]:
+        return await self._reading.run(lambda on: outbox.pending(on, sink, subject, limit))
+
+    async def mark(self, marks: Sequence[DeliveryMark]) -> None:
+        await self._writer.run(lambda on: outbox.mark(on, marks))
+
+    async def stand_by(self, before: datetime, limit: int) -> list[str]:
+        return await self._writer.run(lambda on: outbox.stand_by(on, self._sinks, before, limit))
+
+    async def deliveries(
+        self, state: DeliveryState | None, sink: str | None, after: int, limit: int
+    ) -> list[DeliveryRow]:
+        return await self._reading.run(lambda on: outbox.deliveries(on, state, sink, after, limit))
+
+    async def resend(self, delivery_id: int) -> DeliveryRow | None:
+        return await self._writer.run(lambda on: outbox.resend(on, delivery_id))
+
+    async def oldest_undelivered(self) -> datetime | None:
+        return await self._reading.run(lambda on: outbox.oldest_undelivered(on, self._sinks))
+
+    async def notifications(self, limit: int) -> list[Notification]:
+        return await self._reading.run(lambda on: outbox.notifications(on, limit))
+
+    async def notified(self, ids: Sequence[str]) -> None:
+        await self._writer.run(lambda on: outbox.notified(on, ids))
+
+    # people and registry
+    async def add_token(self, token: Token) -> None:
+        await self._writer.run(lambda on: people.add_token(on, token))
+
+    async def token(self, secret_hash: str) -> Token | None:
+        return await self._reading.run(lambda on: people.token(on, secret_hash))
+
+    async def tokens(self) -> list[Token]:
+        return await self._reading.run(people.tokens)
+
+    async def revoke_token(self, token_id: str, at: datetime) -> bool:
+        return await self._writer.run(lambda on: people.revoke_token(on, token_id, at))
+
+    async def register(self, registrations: Sequence[Registration]) -> None:
+        await self._writer.run(lambda on: people.register(on, registrations))
+
+    async def registration(self, vin: str) -> Registration | None:
+        return await self._reading.run(lambda on: people.registration(on, vin))
+
+    async def vehicles(self, after: str, limit: int) -> list[str]:
+        return await self._reading.run(lambda on: people.vehicles(on, after, limit))
+
+    async def vehicle(self, vin: str) -> bytes | None:
+        return await self._reading.run(lambda on: people.vehicle(on, vin))
+
+    async def audit(self, entries: Sequence[AuditEntry]) -> None:
+        await self._writer.run(lambda on: chain.append(on, entries))
+
+    async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
+        return await self._reading.run(lambda on: people.audit_page(on, after, limit))
+
+    async def quarantine_page(self, after: int, limit: int) -> list[dict[str, Any]]:
+        return await self._reading.run(lambda on: people.quarantine_page(on, after, limit))
+
+    async def prune(self, now: datetime) -> None:
+        await self._writer.run(lambda on: retention.prune(on, now, self._canary_vin))
+
+
+def _prepare(path: Path) -> tuple[int, int]:
+    """Make folder, file and schema; returns the schema version before and after."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = connect(path)
+        try:
+            versions = migrate(connection)
+            made = (secrets.token_hex(8),)
+            connection.execute("INSERT OR IGNORE INTO meta VALUES ('feed_id', ?)", made)
+        finally:
+            connection.close()
+    except (OSError, sqlite3.Error) as error:
+        raise StartError(f"the store {path} can't be opened: {error}") from error
+    return versions
+
+
+def _feed_id(connection: sqlite3.Connection) -> str:
+    return str(connection.execute("SELECT value FROM meta WHERE key = 'feed_id'").fetchone()[0])

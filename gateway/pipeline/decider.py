@@ -1,0 +1,244 @@
+"""
+The one writer: takes what waits, decides it, commits it, and only then lets anything leave.
+
+Rules of this file:
+
+1. One batch at a time. Whatever arrives while a batch commits is the next batch: this is the group commit.
+2. Nothing leaves before the commit: no receipt, no acknowledgement, no message, no answer to a person.
+3. A batch that can't be committed changes nothing in memory, is kept, and is decided again. Meanwhile its alarms
+   go to the SOC as ``alarm.unrecorded``: rather twice than never.
+4. Acknowledgements leave in the order of arrival.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from gateway.domain.effects import Effect
+from gateway.domain.signals import AnyFact
+from gateway.domain.thresholds import Thresholds
+from gateway.domain.vehicle import Vehicle
+from gateway.errors import StoreError
+from gateway.faults import crash_point
+from gateway.pipeline.batch import MAX_TOPIC, Batch, Context
+from gateway.pipeline.inbox import Inbox, Item
+from gateway.pipeline.meters import Meters
+from gateway.pipeline.receipts import Receipts
+from gateway.ports import Clock, Known, Message, Store
+
+MAX_BATCH = 128
+MAX_CACHED_VEHICLES = 50_000
+MAX_KEPT_UNRECORDED = 10_000
+RETRY_S = 0.5
+
+_vehicle = msgspec.json.Decoder(Vehicle)
+
+
+class Decider:
+    """Owns every vehicle's state. Implements Acts."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        store: Store,
+        receipts: Receipts,
+        *,
+        clock: Clock,
+        meters: Meters,
+        log: Any,
+        instance: str,
+        canary_vin: str,
+        thresholds: Thresholds,
+    ) -> None:
+        self.failing_since_s: float | None = None
+        """Monotonic time since when the store fails; None while it works."""
+        self.on_messages: list[Callable[[Sequence[Message]], None]] = []
+        self.on_unrecorded: Callable[[Message], None] = lambda _message: None
+        self.on_canary: Callable[[str], None] = lambda _event_id: None
+        self.on_wake: Callable[[str, datetime | None], None] = lambda _subject, _at: None
+        self._inbox = inbox
+        self._store = store
+        self._receipts = receipts
+        self._clock = clock
+        self._meters = meters
+        self._log = log
+        self._instance = instance
+        self._canary_vin = canary_vin
+        self._thresholds = thresholds
+        self._cache: OrderedDict[str, Vehicle] = OrderedDict()
+        self._sequences: dict[str, int] = {}
+        self._feed_id = ""
+        self._kept: list[Item] = []
+        self._unrecorded: OrderedDict[tuple[object, ...], None] = OrderedDict()
+
+    @property
+    def waiting(self) -> int:
+        """Items not yet committed."""
+        return len(self._inbox) + len(self._kept)
+
+    async def open(self) -> None:
+        """
+        Read where the feeds stand.
+
+        Errors:  StoreError.
+        """
+        self._sequences = await self._store.sequences()
+        self._feed_id = await self._store.feed_id()
+
+    def sequences(self) -> dict[str, int]:
+        """Last committed sequence of each feed."""
+        return dict(self._sequences)
+
+    def forget(self) -> None:
+        """Read vehicles from the store again: the registry has changed."""
+        self._cache.clear()
+
+    async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
+        """See ``gateway.ports.Acts``."""
+        answer: asyncio.Future[tuple[Effect, ...]] = asyncio.get_running_loop().create_future()
+        item = Item(
+            subject=subject, kind=type(fact).__name__.lower(), received_at=fact.received_at, fact=fact, answer=answer
+        )
+        if not self._inbox.offer(item):
+            raise StoreError("too much waits to be decided; try again")
+        return await answer
+
+    async def run(self) -> None:
+        """Decide until cancelled."""
+        while True:
+            if not self._kept:
+                await self._inbox.filled()
+            items = self._kept + self._inbox.take(MAX_BATCH - min(len(self._kept), MAX_BATCH - 1))
+            self._meters.gauge("gateway_inbox", len(self._inbox))
+            if not await self._turn(items):
+                await asyncio.sleep(RETRY_S)
+
+    async def _turn(self, items: list[Item]) -> bool:
+        known: Known | None = None
+        try:
+            known = await self._known(items)
+            batch = self._decide(items, known)
+            crash_point("before_commit")
+            began_s = self._clock.mono_s()
+            await self._store.commit(batch.decision())
+        except StoreError as error:
+            self._keep(items, known, error)
+            return False
+        self._meters.observe("gateway_commit_seconds", self._clock.mono_s() - began_s)
+        crash_point("after_commit")
+        self._kept = []
+        self._recovered()
+        self._apply(batch)
+        return True
+
+    async def _known(self, items: Sequence[Item]) -> Known:
+        events = {(item.subject, item.event_id) for item in items if item.event_id is not None}
+        vins = {item.subject for item in items if item.subject} - self._cache.keys()
+        odd = {(item.topic[:MAX_TOPIC], item.unwanted.sha256) for item in items if item.unwanted is not None}
+        return await self._store.known(tuple(events), tuple(vins), tuple(odd))  # type: ignore[arg-type]
+
+    def _decide(self, items: Sequence[Item], known: Known) -> Batch:
+        context = Context(
+            now=self._clock.now(),
+            feed_id=self._feed_id,
+            instance=self._instance,
+            canary_vin=self._canary_vin,
+            thresholds=self._thresholds,
+        )
+        batch = Batch(context, known, self._vehicle_of(known), dict(self._sequences))
+        for item in items:
+            batch.take(item)
+        return batch
+
+    def _vehicle_of(self, known: Known) -> Callable[[str], tuple[Vehicle, bool]]:
+        """Looks a vehicle up: from memory, else as the store knows it (and whether it was just read)."""
+
+        def look_up(subject: str) -> tuple[Vehicle, bool]:
+            cached = self._cache.get(subject)
+            if cached is not None:
+                return cached, False
+            body = known.vehicles.get(subject)
+            return (Vehicle(vin=subject) if body is None else _vehicle.decode(body)), True
+
+        return look_up
+
+    def _apply(self, batch: Batch) -> None:
+        """Everything that may leave now, in the order that rule 2 and 4 demand."""
+        self._sequences = batch.sequences
+        for subject, vehicle in batch.vehicles.items():
+            self._cache[subject] = vehicle
+            self._cache.move_to_end(subject)
+            self.on_wake(subject, vehicle.wake_at)
+        while len(self._cache) > MAX_CACHED_VEHICLES:
+            self._cache.popitem(last=False)
+        crash_point("before_receipt")
+        self._receipts.send(batch.receipts)
+        crash_point("after_receipt")
+        for tell in self.on_messages:
+            if batch.messages:
+                tell(batch.messages)
+        crash_point("before_ack")
+        for item in batch.items:
+            if item.ack is not None:
+                item.ack()
+        for answer, effects in batch.answers:
+            if not answer.done():
+                answer.set_result(effects)
+        for event_id in batch.canaries:
+            self.on_canary(event_id)
+        self._measure(batch)
+
+    def _measure(self, batch: Batch) -> None:
+        meters, now = self._meters, self._clock.now()
+        meters.observe("gateway_batch_size", len(batch.items))
+        for item in batch.items:
+            if item.event_id is not None:
+                meters.observe("gateway_event_receipt_seconds", (now - item.received_at).total_seconds())
+        for kind, count in batch.events.items():
+            meters.count("gateway_events_total", count, kind=kind)
+        if batch.repeats:
+            meters.count("gateway_duplicates_total", batch.repeats)
+        for vin, event_id in batch.forged:
+            meters.count("gateway_forged_total")
+            self._log.warning("event.forged", vin=vin, event_id=event_id)
+        for row in batch.quarantine:
+            self._log.warning("event.quarantined", topic=row.topic, sha256=row.sha256, reason=row.reason)
+        for message in batch.messages:
+            meters.count("gateway_alarms_total", type=message.type)
+            self._log.info(message.type, alarm_id=message.alarm_id, sequence=message.sequence, soc=message.soc)
+
+    # -- the store fails --------------------------------------------------------------------------------
+
+    def _keep(self, items: list[Item], known: Known | None, error: StoreError) -> None:
+        if self.failing_since_s is None:
+            self.failing_since_s = self._clock.mono_s()
+            self._log.error("store.failing", error=str(error))
+            self._meters.gauge("gateway_store_ok", 0)
+        nothing = Known({}, {}, {}, frozenset())
+        for message, key in self._decide(items, known or nothing).unrecorded():
+            if key not in self._unrecorded:
+                self._unrecorded[key] = None
+                self._meters.count("gateway_unrecorded_total")
+                self._log.error("alarm.unrecorded", alarm_id=message.alarm_id)
+                self.on_unrecorded(message)
+        while len(self._unrecorded) > MAX_KEPT_UNRECORDED:
+            self._unrecorded.popitem(last=False)
+        # A person gets an answer now; what comes by MQTT is kept and stays unacknowledged at the broker.
+        for item in items:
+            if item.answer is not None and not item.answer.done():
+                item.answer.set_exception(error)
+        self._kept = [item for item in items if item.answer is None]
+        self._cache.clear()
+
+    def _recovered(self) -> None:
+        if self.failing_since_s is not None:
+            self.failing_since_s = None
+            self._log.info("store.recovered")
+            self._meters.gauge("gateway_store_ok", 1)
+            self._unrecorded.clear()

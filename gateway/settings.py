@@ -1,0 +1,184 @@
+"""
+One frozen Struct of the parts' own Structs, from TOML and environment. Each mistake is a full sentence.
+
+Every key is also read from ``GATEWAY__SECTION__KEY`` (entries of a list by index), and from a file named by
+``…KEY_FILE`` where a secret must not stand in the configuration. Relative paths are relative to the file.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from gateway.adapters.mqtt.settings import MqttSettings
+from gateway.adapters.sinks import SINKS
+from gateway.api.settings import ApiSettings
+from gateway.domain.thresholds import Thresholds
+from gateway.errors import SettingsError
+from gateway.pipeline.canary import CanarySettings
+
+PREFIX = "GATEWAY__"
+PATHS = (("gateway", "data_dir"), ("mqtt", "ca_file"), ("mqtt", "cert_file"), ("mqtt", "key_file"))
+
+
+class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section ``[gateway]``."""
+
+    instance: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}\Z")] = "gw-1"
+    data_dir: str = "var"
+    log: Annotated[str, Meta(pattern="^(json|text)$")] = "json"
+
+
+class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section ``[store]``; without it the database lies in the data folder."""
+
+    url: Annotated[str, Meta(pattern="^sqlite:///.+$")] | None = None
+
+
+class SocSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section ``[soc]``: the sinks, each checked by its own type."""
+
+    sinks: list[dict[str, Any]] = []
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole configuration."""
+
+    gateway: GatewaySettings = GatewaySettings()
+    mqtt: MqttSettings = MqttSettings()
+    store: StoreSettings = StoreSettings()
+    api: ApiSettings = ApiSettings()
+    soc: SocSettings = SocSettings()
+    theft_protection: Thresholds = Thresholds()
+    canary: CanarySettings = CanarySettings()
+    sinks: tuple[Any, ...] = ()
+    """Built from ``[[soc.sinks]]``: one settings Struct each."""
+
+    @property
+    def database(self) -> Path:
+        """Path of the SQLite database."""
+        if self.store.url is None:
+            return Path(self.gateway.data_dir) / "gateway.db"
+        return Path(self.store.url.removeprefix("sqlite:///"))
+
+
+def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
+    """
+    Read the configuration.
+
+    Errors:  SettingsError with file, key and reason.
+    """
+    name = "the environment" if path is None else str(path)
+    values = {} if path is None else _read(path)
+    _overlay(values, environment)
+    _secret_files(values, name, Path.cwd() if path is None else path.parent)
+    folder = Path.cwd() if path is None else path.resolve().parent
+    _absolute(values, folder)
+    if "sinks" in values:
+        raise SettingsError(f"{name}: sinks: unknown key; write [[soc.sinks]]")
+    settings = _convert(values, Settings, name, "")
+    sinks = tuple(_sink(one, index, name) for index, one in enumerate(settings.soc.sinks))
+    names = [sink.name for sink in sinks]
+    for twice in sorted({one for one in names if names.count(one) > 1}):
+        raise SettingsError(f"{name}: soc.sinks: two sinks are named {twice!r}")
+    return msgspec.structs.replace(settings, sinks=sinks)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: is no TOML: {error}") from error
+
+
+def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for variable in sorted(environment):
+        if not variable.startswith(PREFIX):
+            continue
+        keys = variable.removeprefix(PREFIX).lower().split("__")
+        place: Any = values
+        try:
+            for key, following in zip(keys, keys[1:], strict=False):
+                place = _enter(place, key, [] if following.isdigit() else {})
+            _put(place, keys[-1], environment[variable])
+        except (TypeError, IndexError, ValueError) as error:
+            raise SettingsError(f"{variable}: does not fit the configuration: {error}") from error
+
+
+def _enter(place: Any, key: str, empty: Any) -> Any:
+    if isinstance(place, list):
+        if int(key) == len(place):
+            place.append(empty)
+        return place[int(key)]
+    return place.setdefault(key, empty)
+
+
+def _put(place: Any, key: str, value: str) -> None:
+    if isinstance(place, list):
+        place[int(key)] = value
+    else:
+        place[key] = value
+
+
+def _secret_files(place: Any, name: str, folder: Path) -> None:
+    """``url_file`` and ``secret_file`` name files that hold ``url`` and ``secret``."""
+    children = place.values() if isinstance(place, dict) else place if isinstance(place, list) else ()
+    for child in list(children):
+        _secret_files(child, name, folder)
+    if not isinstance(place, dict):
+        return
+    for key in [one for one in place if one in ("url_file", "secret_file")]:
+        file = folder / str(place.pop(key))
+        try:
+            place[key.removesuffix("_file")] = file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(f"{name}: {key}: {file} can't be read: {error.strerror}") from error
+
+
+def _absolute(values: dict[str, Any], folder: Path) -> None:
+    for section, key in PATHS:
+        part = values.get(section)
+        if isinstance(part, dict) and isinstance(part.get(key), str):
+            part[key] = str(folder / part[key])
+    values.setdefault("gateway", {})
+    if isinstance(values["gateway"], dict):
+        values["gateway"].setdefault("data_dir", str(folder / "var"))
+    store = values.get("store")
+    if isinstance(store, dict) and isinstance(store.get("url"), str) and store["url"].startswith("sqlite:///"):
+        store["url"] = f"sqlite:///{folder / store['url'].removeprefix('sqlite:///')}"
+
+
+def _sink(raw: dict[str, Any], index: int, name: str) -> Any:
+    kind = raw.get("type")
+    where = f"soc.sinks[{index}]"
+    if kind not in SINKS:
+        known = ", ".join(SINKS)
+        raise SettingsError(f"{name}: {where}.type: {kind!r} is no sink; there are {known}")
+    return _convert(raw, SINKS[kind].settings, name, where)
+
+
+def _convert(values: Any, kind: Any, name: str, where: str) -> Any:
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{name}: {_sentence(str(error), where)}") from error
+    except SettingsError as error:
+        raise SettingsError(f"{name}: {error}") from error
+
+
+def _sentence(text: str, where: str) -> str:
+    """msgspec's ``reason - at `$.a.b``` as ``a.b: reason``."""
+    reason, _, place = text.partition(" - at `$")
+    key = where + re.sub(r"\[\.\.\.\]", "", place.rstrip("`"))
+    unknown = re.fullmatch(r"Object contains unknown field `(.+)`", reason)
+    if unknown:
+        return f"{f'{key}.{unknown[1]}'.lstrip('.')}: unknown key"
+    return f"{key.lstrip('.') or 'configuration'}: {reason[:1].lower()}{reason[1:]}"
