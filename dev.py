@@ -118,7 +118,7 @@ def lock(_arguments: list[str]) -> int:
         [environment.fetch_uv(), "pip", "compile", "pyproject.toml", "--universal", "--generate-hashes",
          "--group", "build", "--group", "test", "--group", "dev", "--python-version", "3.11", "--upgrade",
          "--no-emit-index-url", "--no-emit-find-links", "--no-header", "--no-annotate", "--quiet"],
-        cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True,
+        cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, "UV_SYSTEM_CERTS": "1"},
     ).stdout  # fmt: skip
     if "://" in text:
         say("the list would hold an address: not written")

@@ -63,7 +63,7 @@ def _make(say: Say) -> None:
     say(f"preparing the environment in {VENV.name} (once; about half a minute)")
     STAMP.unlink(missing_ok=True)
     # Another interpreter or another place: start anew. A changed list is installed over the old one.
-    if not (PYTHON.exists() and _version(PYTHON) == _version(Path(sys.executable))):
+    if _interpreter(PYTHON) != f"{sys.version} {sys.base_prefix}\n":
         shutil.rmtree(VENV, ignore_errors=True)
         _make_venv(say)
     count = sum("==" in line for line in LOCK.read_text().splitlines())
@@ -95,22 +95,14 @@ def _make_venv(say: Say) -> None:
         shutil.rmtree(VENV, ignore_errors=True)
     else:
         return
-    say("this Python has no venv module: fetching a tool that makes environments")
+    # Debian's Python can't put pip into an environment unless python3-venv is installed; its own pip can.
+    say("this Python puts no pip into environments: taking the system's")
     try:
-        # --seed puts pip in. A path and no version: uv must not fetch an interpreter of its own.
-        _run(
-            fetch_uv(),
-            "venv",
-            "--quiet",
-            "--seed",
-            "--python",
-            sys.executable,
-            VENV,
-            UV_PYTHON_DOWNLOADS="never",
-        )
+        _run(sys.executable, "-m", "venv", "--without-pip", VENV)
+        _run(sys.executable, "-m", "pip", "--python", PYTHON, "install", "--quiet", "pip")
     except SetupError as error:
         raise SetupError(
-            f"{error}\nInstalling Python's venv helps (Debian: sudo apt install python3-venv)."
+            f"{error}\nInstall Python's venv (Debian, Ubuntu: sudo apt install python3-venv)."
         ) from error
 
 
@@ -129,9 +121,9 @@ def _recipe() -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def _version(python: Path) -> str:
-    """The version, and with it the place, of an interpreter; empty if it does not run (a moved checkout)."""
-    question = "import sys; print(sys.version, sys.base_prefix)"
+def _interpreter(python: Path) -> str:
+    """Tell an interpreter's version and place; nothing if it does not run (a moved checkout) or lacks pip."""
+    question = "import pip, sys; print(sys.version, sys.base_prefix)"
     try:
         answer = subprocess.run([python, "-c", question], capture_output=True, text=True, check=False)
     except OSError:
@@ -148,16 +140,11 @@ def _one_at_a_time() -> Iterator[None]:
         yield
 
 
-def _run(*command: str | Path, **environment: str) -> None:
+def _run(*command: str | Path) -> None:
     done = subprocess.run(
         [str(part) for part in command],
         cwd=ROOT,
-        env={
-            **os.environ,
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "PIP_ROOT_USER_ACTION": "ignore",
-            **environment,
-        },
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
