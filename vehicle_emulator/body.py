@@ -52,7 +52,8 @@ class Body:
             SPEED: 0.0, IS_MOVING: False, IGNITION: "OFF",
             LATITUDE: round(latitude, 6), LONGITUDE: round(longitude, 6), ACCURACY: 4,
             HEADING: dice.below(360),
-            ODOMETER: 1_000 * (500 + dice.below(120_000)), RANGE: 1_000 * (60 + dice.below(500)), VOLTAGE: 12.7,
+            ODOMETER: 1_000 * (500 + dice.below(120_000)), VOLTAGE: 12.7,
+            RANGE: 1_000 * (60 + dice.below(500)),
             GEAR: GEAR_PARK, BRAKE: True, CLIMATE: False,
             DOOR_OPEN: False, HOOD_OPEN: False, TRUNK_OPEN: False,
         }  # fmt: skip

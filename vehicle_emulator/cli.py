@@ -77,7 +77,7 @@ def show_scenarios() -> None:
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0917  # one parameter per option of the command line
     broker: Annotated[
         str, typer.Option(help="mqtt:// or mqtts://[user:pass@]host:port")
     ] = "mqtt://127.0.0.1:1883",
@@ -100,10 +100,11 @@ def run(
     report_file: Annotated[Path | None, typer.Option("--report", help="closing report as JSON")] = None,
     ledger: Annotated[Path | None, typer.Option(help="one JSON line per event sent")] = None,
 ) -> None:
-    """Let a fleet live on a broker; exit 1 if events stay without a receipt; --duration 0 runs until stopped."""
+    """Let a fleet live on a broker; exit 1 if events stay without a receipt."""
     plan = Plan(
         vehicles=vehicles, seed=seed, duration_s=duration, drain_s=drain, telemetry_per_s=telemetry_rate,
-        alarms_per_s=alarm_rate, driving_share=driving_share, scenarios=_cast_list(scenario or [], duration, vehicles),
+        alarms_per_s=alarm_rate, driving_share=driving_share,
+        scenarios=_cast_list(scenario or [], duration, vehicles),
     )  # fmt: skip
     address = _address(broker)
     secrets = _credentials(address, passwords, password)

@@ -37,10 +37,11 @@ _CONNECT_PATIENCE_S = 10.0
 _CONNECTS_PER_S = 500
 _BOOTS_PER_S = 500
 _KEEPALIVE_CALLS = 3
+_FAREWELL_MS = 5_000.0
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is to be; a duration of 0 has no end. ``drain_s``: how long to wait for receipts after it."""
+    """What a run is to be; a duration of 0 has no end. ``drain_s``: the wait for receipts after it."""
 
     vehicles: int
     seed: int = 1
@@ -156,7 +157,11 @@ class Fleet:
                 self.depot.tally.unreceipted(unit.vin, entry)
             if index % 256 == 0:
                 await asyncio.sleep(0)
-        await asyncio.sleep(_LONGEST_NAP_S)
+        deadline_ms = self.depot.clock.now_ms() + _FAREWELL_MS
+        while self.depot.clock.now_ms() < deadline_ms:
+            if all(unit.link.is_gone for unit in self.units):
+                return
+            await asyncio.sleep(_SHORTEST_NAP_S)
 
     def _live(self, now_ms: float) -> None:
         """Play all that is due, at the moment it was due."""

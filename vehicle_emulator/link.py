@@ -108,6 +108,11 @@ class Link(asyncio.Protocol):
         """How many QoS 1 messages may be published now."""
         return self._window - len(self._in_flight) if self.is_up else 0
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether there is no connection, and none in the making."""
+        return self._transport is None and self._task is None
+
     def open(self) -> None:
         """Connect, and connect again whenever the connection is lost."""
         if not self._is_wanted:

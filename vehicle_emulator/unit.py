@@ -49,7 +49,7 @@ class Depot:
         tally: Tally,
         credentials: Callable[[str], tuple[str, str | None]],
     ) -> None:
-        """``credentials`` answers user name and password of a VIN; ``busy`` has the units with waiting events."""
+        """``credentials`` answers user and password of a VIN; ``busy`` has the units with waiting events."""
         self.station, self.clock, self.tally, self.credentials = station, clock, tally, credentials
         self.busy: set[Unit] = set()
         self.woken: list[Unit] = []

@@ -1,0 +1,158 @@
+"""A whole fleet on a real broker, with a gateway that does nothing but receipt."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from devtools.broker import HOST, Broker
+from tests.emulator.receipting import ReceiptingGateway
+from vehicle_emulator import messages
+from vehicle_emulator.dice import Dice
+from vehicle_emulator.fleet import Fleet, Plan, cast, vins
+from vehicle_emulator.link import Station
+from vehicle_emulator.load import Slots
+from vehicle_emulator.report import Tally
+from vehicle_emulator.scenarios.siren_nudge import SIREN_NUDGE
+from vehicle_emulator.unit import Clock, Depot
+
+PASSWORD = "secret"
+SEED = 77
+
+
+@pytest.fixture(scope="module")
+def crowd(broker: Broker) -> Broker:
+    broker.add("vehicles", passwords=dict.fromkeys(vins(SEED, 20), PASSWORD))
+    return broker
+
+
+@pytest.fixture
+async def gateway(crowd: Broker) -> AsyncIterator[ReceiptingGateway]:
+    own = ReceiptingGateway(HOST, crowd.ports["gateways"], password=crowd.passwords["gateways"]["gateway"])
+    await own.start()
+    yield own
+    await own.stop()
+
+
+def build(broker: Broker, plan: Plan, ledger: io.BytesIO | None = None) -> Fleet:
+    station = Station(HOST, broker.ports["vehicles"], Dice(plan.seed))
+    depot = Depot(station, Clock(time.time() * 1_000), Tally(ledger), lambda vin: (vin, PASSWORD))
+    return Fleet(plan, depot)
+
+
+def lines(ledger: io.BytesIO) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(line) for line in ledger.getvalue().splitlines()]
+
+
+async def test_every_event_is_receipted_and_in_the_ledger(crowd: Broker, gateway: ReceiptingGateway) -> None:
+    ledger = io.BytesIO()
+    plan = Plan(vehicles=20, seed=SEED, duration_s=1.0, alarms_per_s=200.0, telemetry_per_s=200.0)
+    report = await build(crowd, plan, ledger).run()
+    events, booked = report.events, lines(ledger)
+    assert events.made == events.sent == events.receipted == len(booked) > 200
+    assert (events.unreceipted, events.rejected, events.given_up) == (0, 0, 0)
+    heard = {(vin, body["event_id"]) for vin, _, body in gateway.heard if "event_id" in body}
+    assert heard == {(line["vin"], line["event_id"]) for line in booked}
+    assert all(line["sent_at"] <= line["receipted_at"] for line in booked)
+    assert report.telemetry_sent >= 190
+    assert report.connections["connects"] == 20
+    assert report.connections["disconnects"] == 0
+    assert 0.0 < report.receipt_latency_ms.p50 <= report.receipt_latency_ms.max
+
+
+async def test_births_and_farewells_frame_what_a_vehicle_says(
+    crowd: Broker, gateway: ReceiptingGateway
+) -> None:
+    plan = Plan(vehicles=3, seed=SEED, duration_s=0.3, driving_share=0.0)
+    await build(crowd, plan).run()
+    await asyncio.sleep(0.1)
+    for vin in vins(SEED, 3):
+        said = [(kind, body) for heard, kind, body in gateway.heard if heard == vin]
+        online = [body["online"] for kind, body in said if kind == messages.CONNECTION]
+        assert online[-2:] == [True, False]
+        assert {messages.DRIVER_CARD, messages.DATA_BUNDLE, messages.MODE} <= {kind for kind, _ in said}
+
+
+async def test_a_deaf_gateway_leaves_events_unreceipted(crowd: Broker, gateway: ReceiptingGateway) -> None:
+    gateway.is_deaf = True
+    ledger = io.BytesIO()
+    plan = Plan(vehicles=2, seed=SEED, duration_s=0.2, drain_s=1.6, driving_share=0.0)
+    report = await build(crowd, plan, ledger).run()
+    assert (report.events.unreceipted, report.events.receipted) == (6, 0)
+    assert report.events.resent >= 6
+    assert [line["receipted_at"] for line in lines(ledger)] == [None] * 6
+
+
+async def test_a_rejected_event_is_not_sent_again(crowd: Broker, gateway: ReceiptingGateway) -> None:
+    gateway.rejects = set(messages.THEFT_CAUSES)
+    plan = Plan(vehicles=4, seed=SEED, duration_s=0.5, alarms_per_s=40.0, drain_s=2.0, driving_share=0.0)
+    report = await build(crowd, plan).run()
+    assert report.events.rejected >= 15
+    assert (report.events.resent, report.events.unreceipted) == (0, 0)
+
+
+async def test_events_survive_a_lost_connection(crowd: Broker, gateway: ReceiptingGateway) -> None:
+    plan = Plan(vehicles=4, seed=SEED, duration_s=1.0, alarms_per_s=100.0, driving_share=0.0)
+    fleet = build(crowd, plan)
+    running = asyncio.create_task(fleet.run())
+    while fleet.depot.tally.counts["receipted"] < 20:  # noqa: ASYNC110  # a counter has no event
+        await asyncio.sleep(0.01)
+    for unit in fleet.units:
+        unit.link.cut()
+        unit.link.open()
+    report = await running
+    assert report.events.made == report.events.receipted >= 100
+    assert report.connections["connects"] == 8
+
+
+async def test_a_command_is_performed_once_and_answered(crowd: Broker, gateway: ReceiptingGateway) -> None:
+    plan = Plan(vehicles=1, seed=SEED, duration_s=1.5, driving_share=0.0)
+    fleet = build(crowd, plan)
+    running = asyncio.create_task(fleet.run())
+    vin = fleet.units[0].vin
+    while messages.MODE not in gateway.kinds(vin):  # noqa: ASYNC110  # a list has no event
+        await asyncio.sleep(0.01)
+    command = {
+        "command_id": "c-1",
+        "action": "unlock",
+        "params": {},
+        "counter": 1,
+        "expires_at": "2099-01-01T00:00:00Z",
+    }
+    for _ in range(2):
+        gateway.say(vin, messages.COMMAND, msgspec.json.encode(command))
+    await running
+    results = [body for _, kind, body in gateway.heard if kind == messages.RESULT]
+    assert [(one["command_id"], one["status"]) for one in results] == [("c-1", "performed")]
+
+
+async def test_a_scenario_plays_on_a_vehicle_that_load_leaves_alone(
+    crowd: Broker, gateway: ReceiptingGateway
+) -> None:
+    plan = Plan(vehicles=3, seed=SEED, duration_s=0.5, alarms_per_s=40.0, scenarios=((SIREN_NUDGE, 0.1),))
+    report = await build(crowd, plan).run()
+    (play,) = report.scenarios
+    assert play.vin == cast(SEED, vins(SEED, 3), 1)[0]
+    causes = [body["cause"] for vin, _, body in gateway.heard if vin == play.vin and "cause" in body]
+    assert causes == ["car_alarm"]
+
+
+def test_roles_go_to_different_vehicles_and_depend_on_the_seed_alone() -> None:
+    numbers = vins(SEED, 50)
+    roles = cast(SEED, numbers, 50)
+    assert sorted(roles) == sorted(numbers)
+    assert cast(SEED, numbers, 5) == roles[:5]
+    assert cast(SEED + 1, numbers, 50) != roles
+
+
+def test_slots_are_evenly_spaced_and_none_is_skipped_after_a_stall() -> None:
+    slots = Slots(100.0, 1_000.0)
+    assert list(slots.take(1_020.0)) == [(0, 1_000.0), (1, 1_010.0), (2, 1_020.0)]
+    assert list(slots.take(1_025.0)) == []
+    assert [number for number, _ in slots.take(2_000.0)] == list(range(3, 101))
