@@ -74,6 +74,7 @@ class Decider:
         self._cache: OrderedDict[str, Vehicle] = OrderedDict()
         self._sequences: dict[str, int] = {}
         self._feed_id = ""
+        self._stale = False
         self._kept: list[Item] = []
         self._unrecorded: OrderedDict[tuple[object, ...], None] = OrderedDict()
 
@@ -96,8 +97,8 @@ class Decider:
         return dict(self._sequences)
 
     def forget(self) -> None:
-        """Read vehicles from the store again: the registry has changed."""
-        self._cache.clear()
+        """Read vehicles from the store again before the next batch: the registry has changed."""
+        self._stale = True
 
     async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
         """See ``gateway.ports.Acts``."""
@@ -120,6 +121,9 @@ class Decider:
                 await asyncio.sleep(RETRY_S)
 
     async def _turn(self, items: list[Item]) -> bool:
+        if self._stale:
+            self._cache.clear()
+            self._stale = False
         known: Known | None = None
         try:
             known = await self._known(items)

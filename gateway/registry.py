@@ -1,0 +1,111 @@
+"""Reading ``fleet.jsonl``: one vehicle a line, each mistake with its line number."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import pbkdf2_hmac
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from gateway.domain.services.entitlements import SERVICES
+from gateway.domain.signals import Registration
+from gateway.errors import StartError
+from gateway.wire.topics import VIN_PATTERN, is_vin
+
+MAX_CARDS = 7
+MAX_SECONDARY_USERS = 5
+CODE_ROUNDS = 100_000
+
+User = Annotated[str, Meta(pattern=r"^(?!gateway)[A-Za-z0-9_.@-]{1,64}\Z")]
+
+
+class Contact(Struct, frozen=True):
+    """Whom the SOC calls."""
+
+    name: Annotated[str, Meta(max_length=200)]
+    phone: Annotated[str, Meta(max_length=40)]
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One line of the file; unknown fields are ignored."""
+
+    vin: Annotated[str, Meta(pattern=rf"^{VIN_PATTERN}\Z")]
+    country: Annotated[str, Meta(max_length=64)] | None = None
+    model: Annotated[str, Meta(max_length=64)] | None = None
+    main_user: User | None = None
+    secondary_users: Annotated[tuple[User, ...], Meta(max_length=MAX_SECONDARY_USERS)] = ()
+    security_code: Annotated[str, Meta(min_length=4, max_length=64)] | None = None
+    security_code_key: dict[str, Any] | None = None
+    driver_cards: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...], Meta(max_length=MAX_CARDS)] = ()
+    services: dict[str, dict[str, Any]] = {}
+    contacts: Annotated[tuple[Contact, ...], Meta(max_length=20)] = ()
+    consents: dict[str, bool] = {}
+    soc: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")] = "default"
+
+
+_decoder = msgspec.json.Decoder(Line)
+
+
+def read_registrations(path: Path) -> Iterator[Registration]:
+    """
+    Read a registry file.
+
+    Errors:  StartError with file, line and reason.
+    """
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _registration(line, f"{path}, line {number}")
+    except OSError as error:
+        raise StartError(f"{path}: can't be read: {error.strerror}") from error
+
+
+def _registration(line: bytes, where: str) -> Registration:
+    try:
+        stated = _decoder.decode(line)
+    except Exception as error:
+        raise StartError(f"{where}: {error}") from error
+    for user in (stated.main_user, *stated.secondary_users):
+        if user is not None and is_vin(user):
+            raise StartError(f"{where}: a user must not look like a VIN: {user}")
+    for service, term in stated.services.items():
+        if service not in SERVICES:
+            raise StartError(f"{where}: services: there is no service {service!r}")
+        _check_until(term, f"{where}: services.{service}.until")
+    return Registration(
+        vin=stated.vin,
+        country=stated.country,
+        model=stated.model,
+        main_user=stated.main_user,
+        secondary_users=stated.secondary_users,
+        driver_cards=stated.driver_cards,
+        services=stated.services,
+        contacts=tuple({"name": one.name, "phone": one.phone} for one in stated.contacts),
+        consents=stated.consents,
+        security_code_key=stated.security_code_key or _derived(stated.security_code),
+        soc=stated.soc,
+    )
+
+
+def _check_until(term: dict[str, Any], where: str) -> None:
+    try:
+        until = datetime.fromisoformat(str(term["until"]))
+    except (KeyError, ValueError) as error:
+        raise StartError(f"{where}: expected an RFC 3339 time") from error
+    if until.tzinfo is None:
+        raise StartError(f"{where}: the time needs an offset")
+
+
+def _derived(code: str | None) -> dict[str, Any] | None:
+    """The code itself is never kept: salt, rounds and the derived key are."""
+    if code is None:
+        return None
+    salt = secrets.token_bytes(16)
+    key = pbkdf2_hmac("sha256", code.encode(), salt, CODE_ROUNDS)
+    return {"salt": salt.hex(), "rounds": CODE_ROUNDS, "key": key.hex()}
