@@ -40,8 +40,10 @@ THEFTS = {"glass_break@10": "intrusion", "card_missing@5": "driver_card_missing"
 PLAYED_S = 120  # the emulator insists on playing its scenarios to the end
 READY_S = 30
 
-BOLD, DIM, RESET = "\033[1m", "\033[2m", "\033[0m"
-COLOURS = {"critical": "\033[97;41m", "major": "\033[30;43m", "minor": "\033[36m"}
+# Colours are for people: a log or a pipe gets plain text.
+COLOURED = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+BOLD, DIM, RESET = ("\033[1m", "\033[2m", "\033[0m") if COLOURED else ("", "", "")
+COLOURS = {"critical": "\033[97;41m", "major": "\033[30;43m", "minor": "\033[36m"} if COLOURED else {}
 
 
 class Soc:
@@ -170,7 +172,8 @@ def run(options: argparse.Namespace, soc: Soc, stack: ExitStack) -> None:
     duration = max(options.for_s or 86_400, PLAYED_S)
     emulator = Process(
         BIN / "vehicle-emulator", "run", "--broker", vehicles_url, "--vehicles", str(options.vehicles),
-        "--seed", str(SEED), "--passwords", passwords_file, "--duration", f"{duration:g}", *scenarios,
+        "--seed", str(SEED), "--passwords", passwords_file, "--duration", f"{duration:g}", "--drain", "5",
+        *scenarios,
         log=FOLDER / "emulator.log", cwd=ROOT,
     )  # fmt: skip
     stack.callback(emulator.end)
