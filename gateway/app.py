@@ -28,11 +28,12 @@ from gateway.api.server import serve
 from gateway.errors import LinkDown, StoreError
 from gateway.pipeline.canary import Canary
 from gateway.pipeline.decider import Decider
-from gateway.pipeline.delivery import Delivery
+from gateway.pipeline.delivery import Delivery, Way
 from gateway.pipeline.feed import Feed
 from gateway.pipeline.health import Health, offline
 from gateway.pipeline.inbox import Inbox
 from gateway.pipeline.ingest import Ingest
+from gateway.pipeline.messages import heartbeat
 from gateway.pipeline.notifier import Notifier
 from gateway.pipeline.receipts import Receipts
 from gateway.pipeline.sys_topics import DROPPED, SysTopics
@@ -99,16 +100,15 @@ async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[st
     dropped = SysTopics(ingest, clock, meters, log)
     link = MqttLink([_session(plan, settings, clock, rng, meters, log) for plan in _plans(ingest, dropped, instance, clock)])
 
-    plans, sinks = [], []
+    ways = []
     for one in settings.sinks:
-        sink = await SINKS[one.type].open(one, link=link, clock=clock)
+        sink = SINKS[one.type].open(one, link=link, clock=clock)
         stack.push_async_callback(sink.close)
-        plans.append(SinkPlan(one.name, one.soc, one.role))
-        sinks.append((one, sink))
-    await store.plan_sinks(plans)
+        ways.append(Way(SinkPlan(one.name, one.soc, one.role), sink, one.heartbeat))
+    await store.plan_sinks([way.plan for way in ways])
 
     feed_id = await store.feed_id()
-    delivery = Delivery(store, sinks, feed_id=feed_id, clock=clock, rng=rng, meters=meters, log=log)
+    delivery = Delivery(store=store, ways=ways, feed_id=feed_id, clock=clock, rng=rng, meters=meters, log=log)
     decider = Decider(
         inbox,
         store,
@@ -162,7 +162,7 @@ async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[st
         "decider": decider.run(),
         "timers": timers.run(store, link.wait_connected),
         "canary": canary.run(),
-        "heartbeat": _heartbeat(canary, delivery, settings.canary.interval_s),
+        "heartbeat": _heartbeat(canary, delivery, settings, feed_id, clock),
         "health": health.run(),
         "delivery": delivery.run(),
         "notifier": Notifier(store, link, log).run(),
@@ -224,12 +224,15 @@ async def _connect(settings: Settings, link: MqttLink, log: Any) -> None:
     await link.run()
 
 
-async def _heartbeat(canary: Canary, delivery: Delivery, interval_s: float) -> None:
+async def _heartbeat(
+    canary: Canary, delivery: Delivery, settings: Settings, feed_id: str, clock: SystemClock
+) -> None:
     """Tell sinks that ask for it that the gateway can hear."""
+    interval_s = settings.canary.interval_s
     while True:
         await asyncio.sleep(interval_s)
         if canary.age_s is not None and canary.age_s < 2 * interval_s:
-            delivery.heartbeat()
+            delivery.heartbeat(heartbeat(feed_id, settings.gateway.instance, clock.now()))
 
 
 async def _watch_registry(store: Store, decider: Decider, log: Any) -> None:

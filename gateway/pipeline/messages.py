@@ -132,3 +132,16 @@ def alarm_row(data: FeedData, subject: str) -> AlarmRow:
         sequence=data.sequence or 0,
         body=_encode(msgspec.structs.replace(data, event_ids=())),
     )
+
+
+def heartbeat(feed_id: str, instance: str, now: datetime) -> bytes:
+    """The canary as a message for sinks that ask for it. It stands in no feed and has no sequence."""
+    event = CloudEvent(
+        id=f"heartbeat.{instance}.{now.isoformat()}",
+        source=f"vehicle-gateway/{feed_id}",
+        type="gateway.heartbeat",
+        subject=instance,
+        time=now,
+        data={"instance": instance, "sequence": None},
+    )
+    return _encode(event)
