@@ -1,0 +1,274 @@
+"""A gateway in memory behind the HTTP side: real rules and real messages, no broker and no disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from gateway.api.auth import make_token
+from gateway.api.deps import Deps
+from gateway.domain.effects import Announce, Effect
+from gateway.domain.signals import AnyFact, Position, Registration, TheftSensor
+from gateway.domain.step import step
+from gateway.domain.thresholds import Thresholds
+from gateway.domain.vehicle import Vehicle
+from gateway.pipeline.messages import alarm_row, feed_data, feed_message
+from gateway.ports import (
+    AlarmFilter,
+    AuditEntry,
+    Delivered,
+    DeliveryRow,
+    HealthReport,
+    Known,
+    Message,
+    Outcome,
+    Role,
+    SignalValue,
+    StoredAlarm,
+    Token,
+)
+
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+VIN = "WVWZZZ1JZXW000001"
+OTHER = "WVWZZZ1JZXW000002"
+SOC = "default"
+
+
+class HandClock:
+    """Wall clock set by hand; monotonic time is real unless it is moved on."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+        self.moved_s = 0.0
+
+    def now(self) -> datetime:
+        return self.at
+
+    def mono_s(self) -> float:
+        return asyncio.get_running_loop().time() + self.moved_s
+
+    def move(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+        self.moved_s += seconds
+
+
+class MemoryStore:
+    """The part of the store that the HTTP side uses."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Token] = {}
+        self.feed: list[Message] = []
+        self.oldest = 1
+        self.rows: dict[str, StoredAlarm] = {}
+        self.wheres: dict[str, AlarmFilter] = {}
+        self.states: dict[str, Vehicle] = {}
+        self.registry: dict[str, Registration] = {}
+        self.trail: list[AuditEntry] = []
+        self.parked: list[DeliveryRow] = []
+        self.bad: list[dict[str, Any]] = []
+        self.looked_up = 0
+        self.fails: Exception | None = None
+
+    def _check(self) -> None:
+        if self.fails is not None:
+            raise self.fails
+
+    async def token(self, secret_hash: str) -> Token | None:
+        self.looked_up += 1
+        self._check()
+        return self.kept.get(secret_hash)
+
+    async def messages(self, soc: str, after: int, limit: int) -> list[Message]:
+        self._check()
+        return [one for one in self.feed if one.sequence > after and one.sequence >= self.oldest][:limit]
+
+    async def oldest_sequence(self, soc: str) -> int | None:
+        return self.oldest if self.feed else None
+
+    async def alarms(self, where: AlarmFilter, after: int, limit: int) -> list[StoredAlarm]:
+        self._check()
+        return [row for row in self.rows.values() if row.first_sequence > after and self._fits(where, row)][:limit]
+
+    def _fits(self, where: AlarmFilter, row: StoredAlarm) -> bool:
+        mine = self.wheres[row.alarm_id]
+        return all(getattr(where, name) in {None, getattr(mine, name)} for name in where.__struct_fields__)
+
+    async def alarm(self, alarm_id: str) -> StoredAlarm | None:
+        self._check()
+        return self.rows.get(alarm_id)
+
+    async def registration(self, vin: str) -> Registration | None:
+        return self.registry.get(vin)
+
+    async def vehicle(self, vin: str) -> bytes | None:
+        state = self.states.get(vin)
+        return None if state is None else msgspec.json.encode(state)
+
+    async def vehicles(self, after: str, limit: int) -> list[str]:
+        return sorted(vin for vin in {*self.states, *self.registry} if vin > after)[:limit]
+
+    async def known(self, events: Sequence[Any], vins: Sequence[str], quarantined: Sequence[Any]) -> Known:
+        bodies = {vin: msgspec.json.encode(self.states[vin]) for vin in vins if vin in self.states}
+        entries = {vin: self.registry[vin] for vin in vins if vin in self.registry}
+        return Known({}, bodies, entries, frozenset())
+
+    async def audit(self, entries: Sequence[AuditEntry]) -> None:
+        self._check()
+        self.trail += entries
+
+    async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
+        rows = [{"n": n, **msgspec.to_builtins(entry), "hash": f"{n:064x}"} for n, entry in enumerate(self.trail, 1)]
+        return [row for row in rows if row["n"] > after][:limit]
+
+    async def quarantine_page(self, after: int, limit: int) -> list[dict[str, Any]]:
+        return [row for row in self.bad if row["n"] > after][:limit]
+
+    async def deliveries(self, state: str | None, sink: str | None, after: int, limit: int) -> list[DeliveryRow]:
+        rows = [row for row in self.parked if row.id > after and state in {None, row.state}]
+        return [row for row in rows if sink in {None, row.sink}][:limit]
+
+    async def resend(self, delivery_id: int) -> DeliveryRow | None:
+        for place, row in enumerate(self.parked):
+            if row.id == delivery_id:
+                self.parked[place] = msgspec.structs.replace(row, state="pending")
+                return self.parked[place]
+        return None
+
+
+class MemoryFeed:
+    """The feed while it grows."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._grown = asyncio.Event()
+        self.reads = 0
+
+    def latest(self, soc: str) -> int:
+        return self._store.feed[-1].sequence if self._store.feed and soc == SOC else 0
+
+    async def grown(self, soc: str, after: int) -> None:
+        while self.latest(soc) <= after:
+            await self._grown.wait()
+
+    async def read(self, soc: str, after: int, limit: int) -> list[Message]:
+        self.reads += 1
+        return await self._store.messages(soc, after, limit)
+
+    def grow(self) -> None:
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
+
+
+class Gateway:
+    """Decides at once, in memory."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock()
+        self.store = MemoryStore()
+        self.feed = MemoryFeed(self.store)
+        self.signal_values: dict[str, dict[str, SignalValue]] = {}
+        self.status = "ready"
+        self.poked: list[tuple[str, str]] = []
+        self.answer: Outcome = Delivered()
+        self.readers: list[int] = []
+        self._made = 0
+
+    async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
+        state = self.store.states.get(subject, Vehicle(vin=subject))
+        state, effects = step(state, fact, self.clock.now(), Thresholds())
+        self.store.states[subject] = state
+        for effect in effects:
+            if isinstance(effect, Announce):
+                self._publish(state, effect)
+        self.feed.grow()
+        return effects
+
+    def _publish(self, state: Vehicle, effect: Announce) -> None:
+        sequence = len(self.store.feed) + 1
+        data = feed_data(state, effect.alarm, effect.event_ids, sequence)
+        message = feed_message(
+            effect.type,
+            data,
+            feed_id="feed-1",
+            subject=state.vin,
+            instance="gw-1",
+            created_at=self.clock.now(),
+        )
+        self.store.feed.append(message)
+        before = self.store.rows.get(data.alarm_id)
+        first, ids = (sequence, ()) if before is None else (before.first_sequence, before.event_ids)
+        row = alarm_row(data, state.vin)
+        self.store.wheres[row.alarm_id] = AlarmFilter(row.state, row.vin, row.cause, row.cause_class, row.soc)
+        self.store.rows[row.alarm_id] = StoredAlarm(
+            row.alarm_id, state.vin, first, sequence, row.body, (*ids, *effect.event_ids)
+        )
+
+    async def trigger(self, cause: str = "intrusion", vin: str = VIN, detail: str | None = None) -> str:
+        """Raise an alarm (or add to one) as the pipeline would; returns its id."""
+        self._made += 1
+        fact = TheftSensor(
+            received_at=self.clock.now(),
+            occurred_at=self.clock.now(),
+            event_id=f"boot.{self._made}",
+            cause=cause,
+            state="triggered",
+            zone="door",
+            position=Position(52.1, 4.3, 8),
+            detail=detail,
+        )
+        await self.act(vin, fact)
+        return self.store.states[vin].alarms[cause].alarm_id
+
+    def token(self, role: Role, *, user: str | None = None, vin: str | None = None, days: int | None = 1) -> str:
+        """Make a token of a role; the same role always has the same secret."""
+        if role in {"main_user", "secondary_user"} and user is None and vin is None:
+            vin = VIN
+        seed = f"{role}/{user}/{vin}".encode()
+        secret, token = make_token(
+            role, role, user=user, vin=vin, days=days, now=self.clock.now(), rng=lambda n: sha256(seed).digest()[:n]
+        )
+        self.store.kept[token.secret_hash] = token
+        return secret
+
+    def bearer(self, role: Role, *, user: str | None = None, vin: str | None = None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(role, user=user, vin=vin)}"}
+
+    # the small ports
+
+    def signals(self, vin: str) -> dict[str, SignalValue]:
+        return self.signal_values.get(vin, {})
+
+    def vins(self) -> list[str]:
+        return list(self.signal_values)
+
+    async def report(self) -> HealthReport:
+        return HealthReport(self.status, "connected", "ok", {"soc": "ok"}, 1.0, 0.0, 0.5, {"events": 1})  # type: ignore[arg-type]
+
+    def sinks(self) -> list[str]:
+        return ["soc"]
+
+    async def test(self, sink: str) -> Outcome | None:
+        return self.answer if sink == "soc" else None
+
+    def poke(self, sink: str, subject: str) -> None:
+        self.poked.append((sink, subject))
+
+    def deps(self, **more: Any) -> Deps:
+        return Deps(
+            store=self.store,  # type: ignore[arg-type]  # the part that is used
+            acts=self,
+            feed=self.feed,
+            vehicles=self,
+            health=self,
+            sinks=self,
+            clock=self.clock,
+            instance="gw-1",
+            metrics=lambda: b"gateway_inbox 0\n",
+            on_readers=self.readers.append,
+            **more,
+        )
