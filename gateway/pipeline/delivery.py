@@ -23,6 +23,7 @@ from msgspec import Struct
 from gateway.errors import StoreError
 from gateway.faults import crash_point
 from gateway.pipeline.lanes import PARALLEL, Job, Key, Lane, Lanes, Pulse, Tried
+from gateway.pipeline.messages import CloudEvent
 from gateway.pipeline.meters import Meters
 from gateway.ports import (
     AlarmSink,
@@ -94,7 +95,9 @@ class Marks:
         self._store = store
         self._new: dict[tuple[str, Key], DeliveryMark] = {}
         self._writing: dict[tuple[str, Key], DeliveryMark] = {}
+        self._ended: dict[str, set[Key]] = {}
         self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
 
     @property
     def full(self) -> bool:
@@ -103,17 +106,15 @@ class Marks:
 
     def add(self, mark: DeliveryMark) -> None:
         """Write this soon; a later mark of the same delivery replaces it."""
-        self._new[mark.sink, (mark.soc, mark.sequence)] = mark
+        key = (mark.soc, mark.sequence)
+        self._new[mark.sink, key] = mark
+        if mark.state != "pending":
+            self._ended.setdefault(mark.sink, set()).add(key)
         self._wake.set()
 
     def unwritten(self, sink: str) -> set[Key]:
         """Deliveries that ended, but that the store may still call pending."""
-        return {
-            key
-            for marks in (self._new, self._writing)
-            for (name, key), mark in marks.items()
-            if name == sink and mark.state != "pending"
-        }
+        return set(self._ended.get(sink, ()))
 
     async def run(self) -> None:
         """Write until cancelled; a failing store is tried again."""
@@ -126,13 +127,16 @@ class Marks:
 
     async def flush(self) -> None:
         """Write everything. Errors: StoreError; then all is kept."""
-        while self._writing or self._new:
-            while self._new and len(self._writing) < MARKS_AT_ONCE:
-                key = next(iter(self._new))
-                self._writing[key] = self._new.pop(key)
-            await self._store.mark(tuple(self._writing.values()))
-            self._writing.clear()
-        self._wake.clear()
+        async with self._turn:
+            while self._writing or self._new:
+                while self._new and len(self._writing) < MARKS_AT_ONCE:
+                    key = next(iter(self._new))
+                    self._writing[key] = self._new.pop(key)
+                await self._store.mark(tuple(self._writing.values()))
+                for sink, delivery in self._writing:
+                    self._ended.get(sink, set()).discard(delivery)
+                self._writing.clear()
+            self._wake.clear()
 
 
 class Outlet:
@@ -142,18 +146,22 @@ class Outlet:
         self.name = way.plan.name
         self.plan = way.plan
         self.heartbeat = way.heartbeat
-        self.lanes = Lanes()
-        self.pulse = Pulse(shared.rng)
         self.parked = asyncio.Event()
         self._sink = way.sink
         self._shared = shared
         self._clock = shared.clock
         self._meters = shared.meters
+        self._told: asyncio.Queue[Message] = asyncio.Queue(MAX_TOLD)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing: the backlog is read. A restarted outlet must not believe in lanes that nobody serves."""
+        self.lanes = Lanes()
+        self.pulse = Pulse(self._shared.rng)
         self._stir = asyncio.Event()
         self._backlog_wanted = asyncio.Event()
         self._backlog_wanted.set()
         self._idle: list[asyncio.Future[None]] = []
-        self._told: asyncio.Queue[Message] = asyncio.Queue(MAX_TOLD)
         self._newest: dict[str, int] = {}
         self._early: set[Key] = set()
         self._said_failing = False
@@ -188,6 +196,11 @@ class Outlet:
         except asyncio.QueueFull:
             self._count("dropped")
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether messages from memory wait."""
+        return not self._told.empty()
+
     async def send(self, message: Message) -> Outcome:
         """Send one message now and note how the sink is."""
         started = self._clock.mono_s()
@@ -218,7 +231,8 @@ class Outlet:
     # -- tasks --------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
+        """Deliver until cancelled; may be called again after an unexpected end."""
+        self._begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._load(), name=f"delivery {self.name} backlog")
             group.create_task(self._keep_time(), name=f"delivery {self.name} time")
@@ -246,23 +260,19 @@ class Outlet:
                 await asyncio.sleep(STORE_RETRY_S)
 
     async def _load_all(self) -> None:
-        store = self._shared.store
+        """Errors: StoreError; then new lanes go on reading the store first."""
+        store, lanes = self._shared.store, self.lanes
+        lanes.complete = lanes.spilled = False
         for soc, sequence in (await store.sequences()).items():
             self._newest[soc] = max(sequence, self._newest.get(soc, 0))
-        self.lanes.complete = True  # whoever finds no room below, or meanwhile, takes that back
-        restore, self.lanes.reading = self.lanes.reading, True
-        try:
-            after = ""
-            while page := await store.backlog(self.name, BACKLOG_PAGE, after):
-                for one in page:
-                    self.lanes.offer(one.subject, critical=one.critical, rank=one.first_id)
-                after = page[-1].subject
-                self._stir.set()
-        except StoreError:
-            self.lanes.complete = False
-            raise
-        finally:
-            self.lanes.reading = restore
+        after = ""
+        while page := await store.backlog(self.name, BACKLOG_PAGE, after):
+            for one in page:
+                lanes.offer(one.subject, critical=one.critical, rank=one.first_id)
+            after = page[-1].subject
+            self._stir.set()
+            self._rouse(len(page))
+        lanes.complete = not lanes.spilled
 
     async def _keep_time(self) -> None:
         """While anything waits, look four times a second who may go on; otherwise sleep."""
@@ -271,7 +281,7 @@ class Outlet:
             self.lanes.due(now)
             suspect = self.pulse.is_suspect(now)
             self._rouse(1 if suspect else self.lanes.ready)
-            if not self.lanes.complete and not suspect and self.lanes.has_room:
+            if self.lanes.spilled and self.lanes.has_room and not suspect:
                 self._backlog_wanted.set()
             self._report()
             if len(self.lanes) or self.pulse.in_flight:
@@ -342,6 +352,7 @@ class Outlet:
         lane.more = lane.stale or len(rows) == PAGE
         self._remember_early(rows)
         jobs = [Job(message, row.attempts) for row, message in rows if (row.soc, row.sequence) not in ended]
+        lane.critical = lane.critical or any(job.message.critical for job in jobs)
         self.lanes.fill(lane, jobs)
         return bool(jobs) or self._put_aside(lane, only_unmarked=bool(rows))
 
@@ -367,33 +378,39 @@ class Outlet:
         """Send one message; True if the lane may go on with the next."""
         started = self._clock.mono_s()
         outcome = await self.send(job.message)
+        tried = lane.tried
+        if tried is None or tried.key != (job.message.soc, job.message.sequence):
+            tried = None
+        attempts = (tried.attempts if tried else job.attempts) + 1
         if isinstance(outcome, Delivered):
-            self._end(lane, job, "done")
+            self._confirmed(job.message)
+            self._end(lane, job.message, "done", attempts)
             return True
         if isinstance(outcome, Park):
-            self._park(lane, job, outcome.reason)
+            self._park(lane, job.message, attempts, outcome.reason)
             return True
-        return self._failed(lane, job, outcome, started)
+        return self._failed(lane, job.message, attempts, tried.since_mono_s if tried else started, outcome)
 
-    def _failed(self, lane: Lane, job: Job, outcome: Retry, started: float) -> bool:
+    def _failed(self, lane: Lane, message: Message, attempts: int, since: float, outcome: Retry) -> bool:
         now = self._clock.mono_s()
-        key = (job.message.soc, job.message.sequence)
-        before = lane.tried if lane.tried is not None and lane.tried.key == key else None
-        attempts = (before.attempts if before else job.attempts) + 1
-        tried = Tried(key, attempts, before.since_mono_s if before else started)
-        lane.tried = tried
-        if self._is_hopeless(tried, now):
-            self._park(lane, job, outcome.reason)
+        if self._is_hopeless(since, now):
+            self._park(lane, message, attempts, outcome.reason)
             return True
-        self._mark(job.message, "pending", attempts, outcome.reason)
+        lane.tried = Tried((message.soc, message.sequence), attempts, since)
+        self._mark(message, "pending", attempts, outcome.reason)
         self._shared.log.info("delivery.retried", sink=self.name, attempts=attempts, reason=outcome.reason)
-        self.lanes.wait(lane, now + self._pause_s(attempts, outcome.after_s))
+        until = now + self._pause_s(attempts, outcome.after_s)
+        if now < since + PARK_AFTER_S < until:
+            until = max(
+                since + PARK_AFTER_S, now + BACKOFF_FROM_S
+            )  # looked at once more when it may be parked
+        self.lanes.wait(lane, until)
         return False
 
-    def _is_hopeless(self, tried: Tried, now: float) -> bool:
+    def _is_hopeless(self, since: float, now: float) -> bool:
         """Whether it failed for 60 s while the sink was well and took others."""
         pulse = self.pulse
-        since = max(tried.since_mono_s, pulse.well_since_mono_s)
+        since = max(since, pulse.well_since_mono_s)
         return now - since >= PARK_AFTER_S and pulse.confirmed_at_mono_s > since
 
     def _pause_s(self, attempts: int, after_s: float | None) -> float:
@@ -403,24 +420,26 @@ class Outlet:
             return min(max(after_s, BACKOFF_FROM_S), BACKOFF_TO_S) + rng.uniform(0, BACKOFF_FROM_S)
         return rng.uniform(BACKOFF_FROM_S, min(BACKOFF_TO_S, BACKOFF_FROM_S * 2.0 ** min(attempts, 10)))
 
-    def _park(self, lane: Lane, job: Job, reason: str) -> None:
-        message = job.message
+    def _park(self, lane: Lane, message: Message, attempts: int, reason: str) -> None:
         self._shared.log.error(
-            "delivery.parked", sink=self.name, alarm_id=message.alarm_id, sequence=message.sequence, reason=reason
+            "delivery.parked",
+            sink=self.name,
+            alarm_id=message.alarm_id,
+            sequence=message.sequence,
+            reason=reason,
         )
-        self._end(lane, job, "parked", reason)
+        self._end(lane, message, "parked", attempts, reason)
         self.parked.set()
 
-    def _end(self, lane: Lane, job: Job, state: DeliveryState, error: str | None = None) -> None:
-        message, tried = job.message, lane.tried
-        key = (message.soc, message.sequence)
-        before = tried.attempts if tried is not None and tried.key == key else job.attempts
-        attempts = before if state == "parked" and tried is not None else before + 1
+    def _confirmed(self, message: Message) -> None:
+        took = (self._clock.now() - message.created_at).total_seconds()
+        self._meters.observe("gateway_delivery_seconds", took, sink=self.name)
+        self._shared.log.debug("delivery.done", sink=self.name, sequence=message.sequence)
+
+    def _end(
+        self, lane: Lane, message: Message, state: DeliveryState, attempts: int, error: str | None = None
+    ) -> None:
         self._mark(message, state, attempts, error)
-        if state == "done":
-            took = (self._clock.now() - message.created_at).total_seconds()
-            self._meters.observe("gateway_delivery_seconds", took, sink=self.name)
-            self._shared.log.debug("delivery.done", sink=self.name, sequence=message.sequence)
         self.lanes.sent(lane)
 
     def _mark(self, message: Message, state: DeliveryState, attempts: int, error: str | None) -> None:
@@ -524,7 +543,7 @@ class Delivery:
     def heartbeat(self, body: bytes) -> None:
         """Send a ``gateway.heartbeat`` to the sinks that ask for it and are not still busy with the last."""
         for outlet in self._outlets.values():
-            if outlet.heartbeat:
+            if outlet.heartbeat and not outlet.is_telling:
                 outlet.tell(self._loose(outlet, "gateway.heartbeat", "", body))
 
     def sinks(self) -> list[str]:
@@ -582,7 +601,7 @@ class Delivery:
             created_at=self._clock.now(),
         )
 
-    def _test_alarm(self, soc: str, alarm_id: str) -> dict[str, Any]:
+    def _test_alarm(self, soc: str, alarm_id: str) -> CloudEvent:
         now = self._clock.now()
         data = {
             "sequence": None,
@@ -590,30 +609,21 @@ class Delivery:
             "test": True,
             "soc": soc,
             "alarm_id": alarm_id,
-            "case_id": None,
             "vin": None,
             "cause": "unknown",
             "class": "technical",
             "severity": "minor",
             "state": "open",
             "silent": True,
-            "occurred_at": now,
-            "received_at": now,
             "raised_at": now,
             "count": 1,
             "event_ids": [],
-            "note": "Test of this way to the SOC. No vehicle is concerned; nothing needs to be done.",
+            "note": "Test of this way to the SOC: no vehicle is concerned, nothing needs to be done.",
         }
-        return {
-            "specversion": "1.0",
-            "id": alarm_id,
-            "source": f"vehicle-gateway/{self._feed_id}",
-            "type": "alarm.raised",
-            "subject": alarm_id,
-            "time": now,
-            "datacontenttype": "application/json",
-            "data": data,
-        }
+        source = f"vehicle-gateway/{self._feed_id}"
+        return CloudEvent(
+            id=alarm_id, source=source, type="alarm.raised", subject=alarm_id, time=now, data=data
+        )
 
     async def _stand_by(self) -> None:
         """Every other second, and at once when something is parked: give the standby sinks their share."""
@@ -627,11 +637,14 @@ class Delivery:
 
     async def _stand_by_once(self) -> None:
         """Errors: StoreError; what was not handed over is found again in two seconds."""
-        await self._marks.flush_soon()
+        await self._marks.flush()
+        told: set[str] = set()
         for _ in range(STAND_BY_ROUNDS):
             given = await self._store.stand_by(self._clock.now() - STAND_BY_AFTER, STAND_BY_AT_ONCE)
-            for name in given:
-                self._outlets[name].read_backlog()
+            told.update(given)
             if not given:
-                return
-            self._log.warning("delivery.stood_by", sinks=given)
+                break
+        for name in told & self._outlets.keys():
+            self._outlets[name].read_backlog()
+        if told:
+            self._log.warning("delivery.stood_by", sinks=sorted(told))

@@ -75,6 +75,8 @@ class Lanes:
 
     def __init__(self, *, max_lanes: int = MAX_LANES, max_fresh_bytes: int = MAX_FRESH_BYTES) -> None:
         self.complete = False
+        self.spilled = False
+        """Someone found no room: the backlog must be read again."""
         self.fresh_bytes = 0
         self._max_lanes = max_lanes
         self._max_fresh_bytes = max_fresh_bytes
@@ -216,6 +218,7 @@ class Lanes:
         """Make a lane if there is room or someone gives way; else memory no longer knows every vehicle."""
         if len(self._lanes) >= self._max_lanes:
             self.complete = False
+            self.spilled = True
             if not critical or not self._ordinary:
                 return None
             self._forget(self._ordinary.popitem()[1])
