@@ -31,7 +31,6 @@ from gateway.ports import Message, Token
 PAGE = 200
 LOOK_UP_S = 1.0
 """How often a quiet stream looks whether its token still holds."""
-RETRY_MS = 1000
 
 Sequence = Annotated[
     int | None, QueryParameter(ge=0, le=MAX_SEQUENCE, description="Go on after this sequence.")
@@ -88,7 +87,7 @@ class Cursor:
         """Frames until the reader goes, the token ends, the feed has a hole, or the gateway stops."""
         clock = self._deps.clock
         with self._streams.reader():
-            yield f"retry: {RETRY_MS}\n: connected\n\n".encode()
+            yield b": connected\n\n"
             comment_at = clock.mono_s() + self._deps.comment_every_s
             while await self._may_go_on():
                 messages = await self._next(soc, after)
@@ -187,7 +186,9 @@ async def read_feed(
         raise Problem(503, "too_many_readers", detail, headers={"Retry-After": "5"})
     begin = await start_after(deps, soc, after if last_event_id is None else last_event_id)
     frames = Cursor(deps, streams, authenticator, who).stream(soc, begin)
-    return Stream(frames, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    # A reader that loses the connection before its first message must know where it had begun.
+    headers = {"Feed-After": str(begin), "X-Accel-Buffering": "no"}
+    return Stream(frames, media_type="text/event-stream", headers=headers)
 
 
 routes = Router("/", route_handlers=[read_feed])

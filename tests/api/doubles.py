@@ -92,7 +92,9 @@ class MemoryStore:
 
     async def alarms(self, where: AlarmFilter, after: int, limit: int) -> list[StoredAlarm]:
         self._check()
-        return [row for row in self.rows.values() if row.first_sequence > after and self._fits(where, row)][:limit]
+        return [row for row in self.rows.values() if row.first_sequence > after and self._fits(where, row)][
+            :limit
+        ]
 
     def _fits(self, where: AlarmFilter, row: StoredAlarm) -> bool:
         mine = self.wheres[row.alarm_id]
@@ -122,13 +124,18 @@ class MemoryStore:
         self.trail += entries
 
     async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
-        rows = [{"n": n, **msgspec.to_builtins(entry), "hash": f"{n:064x}"} for n, entry in enumerate(self.trail, 1)]
+        rows = [
+            {"n": n, **msgspec.to_builtins(entry), "hash": f"{n:064x}"}
+            for n, entry in enumerate(self.trail, 1)
+        ]
         return [row for row in rows if row["n"] > after][:limit]
 
     async def quarantine_page(self, after: int, limit: int) -> list[dict[str, Any]]:
         return [row for row in self.bad if row["n"] > after][:limit]
 
-    async def deliveries(self, state: str | None, sink: str | None, after: int, limit: int) -> list[DeliveryRow]:
+    async def deliveries(
+        self, state: str | None, sink: str | None, after: int, limit: int
+    ) -> list[DeliveryRow]:
         rows = [row for row in self.parked if row.id > after and state in {None, row.state}]
         return [row for row in rows if sink in {None, row.sink}][:limit]
 
@@ -210,6 +217,10 @@ class Gateway:
 
     async def trigger(self, cause: str = "intrusion", vin: str = VIN, detail: str | None = None) -> str:
         """Raise an alarm (or add to one) as the pipeline would; returns its id."""
+        return await self.trigger_as(cause, cause, vin, detail)
+
+    async def trigger_as(self, cause: str, alarm: str, vin: str, detail: str | None = None) -> str:
+        """Do so for a cause that becomes another alarm."""
         self._made += 1
         fact = TheftSensor(
             received_at=self.clock.now(),
@@ -222,15 +233,23 @@ class Gateway:
             detail=detail,
         )
         await self.act(vin, fact)
-        return self.store.states[vin].alarms[cause].alarm_id
+        return self.store.states[vin].alarms[alarm].alarm_id
 
-    def token(self, role: Role, *, user: str | None = None, vin: str | None = None, days: int | None = 1) -> str:
+    def token(
+        self, role: Role, *, user: str | None = None, vin: str | None = None, days: int | None = 1
+    ) -> str:
         """Make a token of a role; the same role always has the same secret."""
         if role in {"main_user", "secondary_user"} and user is None and vin is None:
             vin = VIN
         seed = f"{role}/{user}/{vin}".encode()
         secret, token = make_token(
-            role, role, user=user, vin=vin, days=days, now=self.clock.now(), rng=lambda n: sha256(seed).digest()[:n]
+            role,
+            role,
+            user=user,
+            vin=vin,
+            days=days,
+            now=self.clock.now(),
+            rng=lambda n: sha256(seed).digest()[:n],
         )
         self.store.kept[token.secret_hash] = token
         return secret

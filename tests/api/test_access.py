@@ -23,7 +23,9 @@ PROTECTED = [route for route in DOCUMENTED if route not in PUBLIC]
 
 def address(route: str) -> tuple[str, str]:
     method, path = route.split(" ")
-    return method, re.sub(r"\{(\w+)\}", lambda match: {"vin": VIN, "delivery_id": "1"}.get(match[1], "x"), path)
+    return method, re.sub(
+        r"\{(\w+)\}", lambda match: {"vin": VIN, "delivery_id": "1"}.get(match[1], "x"), path
+    )
 
 
 async def call(client: Client, route: str, headers: dict[str, str]) -> tuple[int, Any]:
@@ -36,7 +38,10 @@ async def call(client: Client, route: str, headers: dict[str, str]) -> tuple[int
 
 async def test_every_route_has_its_row_and_every_row_its_route() -> None:
     routes = {f"{method} {route.path_format or '/'}" for route in APP.routes for method in route.methods}
-    assert {route for route in routes if not route.startswith(("OPTIONS", "GET /openapi.json/"))} == {*POLICY, *PUBLIC}
+    assert {route for route in routes if not route.startswith(("OPTIONS", "GET /openapi.json/"))} == {
+        *POLICY,
+        *PUBLIC,
+    }
     assert set(PROTECTED) == set(POLICY)
 
 
@@ -69,7 +74,9 @@ async def test_another_partys_vehicle_looks_like_none(
     headers = gateway.bearer(role, vin=VIN)
     theirs = await client.request(method, path.replace(VIN, OTHER), headers=headers)
     nobodys = await client.request(method, path.replace(VIN, "WVWZZZ1JZXW999999"), headers=headers)
-    assert (theirs.status_code, theirs.json()) == (nobodys.status_code, nobodys.json()) == (404, nobodys.json())
+    assert (
+        (theirs.status_code, theirs.json()) == (nobodys.status_code, nobodys.json()) == (404, nobodys.json())
+    )
 
 
 async def test_the_header_says_how_to_get_in(client: Client) -> None:

@@ -1,0 +1,113 @@
+// Reads the feed. EventSource can't send a token, so the stream is read by fetch.
+//
+// Rules of this file:
+// 1. The next message is always the last sequence plus one. Older ones are repeats and ignored; a gap is an error.
+// 2. A lost connection is told at once and tried again after the last sequence: nothing is lost or doubled.
+// 3. What can't be repaired by trying again (token, role, purged feed) stops and says so.
+
+const SILENT_AFTER_MS = 40_000; // a comment comes every 15 s
+const RETRY_MS = [500, 1000, 2000, 4000, 5000];
+
+export class Refused extends Error {
+  constructor(status, problem) {
+    super(problem?.detail ?? `The gateway answered ${status}.`);
+    this.status = status;
+    this.code = problem?.code ?? "";
+  }
+}
+
+export async function call(token, path, options = {}) {
+  const headers = { Authorization: `Bearer ${token}`, ...options.headers };
+  const answer = await fetch(path, { ...options, headers, cache: "no-store" });
+  if (!answer.ok) throw new Refused(answer.status, await answer.json().catch(() => null));
+  return answer;
+}
+
+// Splits a byte stream into events {id, type, data}; comments come as null, so that silence can be measured.
+export async function* events(body, onSilence) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const timer = setTimeout(onSilence, SILENT_AFTER_MS);
+    const { value, done } = await reader.read().finally(() => clearTimeout(timer));
+    if (done) return;
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) yield parse(block);
+  }
+}
+
+function parse(block) {
+  const event = { id: null, type: "message", data: [] };
+  for (const line of block.split("\n")) {
+    const colon = line.indexOf(": ");
+    if (colon < 1) continue;
+    const value = line.slice(colon + 2);
+    if (line.startsWith("id:")) event.id = Number(value);
+    else if (line.startsWith("event:")) event.type = value;
+    else if (line.startsWith("data:")) event.data.push(value);
+  }
+  return event.data.length ? { ...event, data: event.data.join("\n") } : null;
+}
+
+export class Feed {
+  // on: {link(state, text), message(cloudEvent), fault(text), refused(Refused)}
+  constructor(token, soc, on) {
+    Object.assign(this, { token, soc, on, last: null, stopped: false, failures: 0 });
+  }
+
+  stop() {
+    this.stopped = true;
+    this.abort?.abort();
+  }
+
+  // `ready` is called each time the stream stands and before its first message is taken.
+  async run(ready) {
+    while (!this.stopped) {
+      try {
+        await this.#once(ready);
+        this.#lost("The connection was closed");
+      } catch (error) {
+        this.abort.abort();
+        if (this.stopped) return;
+        if (error instanceof Refused && error.status < 500 && error.status !== 429) {
+          this.on.refused(error);
+          return;
+        }
+        this.#lost(error instanceof Refused ? error.message : "The gateway can't be reached");
+      }
+      const wait = RETRY_MS[Math.min(this.failures++, RETRY_MS.length - 1)];
+      await new Promise((done) => setTimeout(done, wait * (0.75 + Math.random() / 2)));
+    }
+  }
+
+  async #once(ready) {
+    this.abort = new AbortController();
+    const query = new URLSearchParams({ soc: this.soc });
+    const headers = { Accept: "text/event-stream" };
+    if (this.last !== null) headers["Last-Event-ID"] = String(this.last);
+    const answer = await call(this.token, `/api/v1/feed?${query}`, { headers, signal: this.abort.signal });
+    // Where a live stream begins: without it, losing the connection before the first message would be a gap.
+    this.last ??= Number(answer.headers.get("Feed-After"));
+    await ready?.();
+    this.failures = 0;
+    this.on.link("live", "Live");
+    for await (const event of events(answer.body, () => this.abort.abort())) {
+      if (event !== null) this.#take(event);
+    }
+  }
+
+  #take(event) {
+    if (event.id === null || Number.isNaN(event.id)) return;
+    if (event.id <= this.last) return;
+    if (event.id !== this.last + 1) {
+      this.on.fault(`Messages ${this.last + 1} to ${event.id - 1} are missing. Reload the page to see every alarm.`);
+    }
+    this.last = event.id;
+    this.on.message(JSON.parse(event.data));
+  }
+
+  #lost(text) {
+    if (!this.stopped) this.on.link("lost", `${text}. Trying again …`);
+  }
+}
