@@ -7,6 +7,7 @@ The only module that knows all. Stopping is not needed for correctness: a SIGKIL
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import secrets
 import signal
@@ -17,10 +18,10 @@ from typing import Any
 from gateway import wire
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.metrics import PrometheusMeters
-from gateway.adapters.mqtt.connection import Will
+from gateway.adapters.mqtt.connection import Version, Will
 from gateway.adapters.mqtt.self_test import self_test
 from gateway.adapters.mqtt.sessions import MqttLink, Plan, Session
-from gateway.adapters.sinks import SINKS
+from gateway.adapters.sinks import open_sink, plan_of
 from gateway.adapters.storage import STORES
 from gateway.api.app import build_app
 from gateway.api.deps import Deps
@@ -39,7 +40,7 @@ from gateway.pipeline.receipts import Receipts
 from gateway.pipeline.sys_topics import DROPPED, SysTopics
 from gateway.pipeline.telemetry import TelemetryIntake
 from gateway.pipeline.timers import Timers
-from gateway.ports import SinkPlan, Store
+from gateway.ports import Store
 from gateway.settings import Settings
 from gateway.wire import connection, telemetry
 from gateway.wire.topics import gateway_topic, vehicle_topic
@@ -69,10 +70,8 @@ async def run(settings: Settings, log: Any) -> None:
         log.info("gateway.stopping")
         stopping.cancel()
         running.cancel()
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await running
-        except asyncio.CancelledError:
-            pass
     log.info("gateway.stopped")
 
 
@@ -82,7 +81,7 @@ async def _together(tasks: dict[str, Any]) -> None:
             group.create_task(task, name=name)
 
 
-async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[str, Any]:  # noqa: PLR0915
+async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[str, Any]:
     """Build every part. One straight function: splitting it would hide which part is given to which."""
     instance, canary_vin = settings.gateway.instance, settings.canary.vin
     clock, rng, meters = SystemClock(), random.Random(secrets.randbits(64)), PrometheusMeters()  # noqa: S311  # jitter
@@ -98,13 +97,14 @@ async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[st
     intake = TelemetryIntake(inbox, meters)
     ingest = Ingest(inbox, intake, meters)
     dropped = SysTopics(ingest, clock, meters, log)
-    link = MqttLink([_session(plan, settings, clock, rng, meters, log) for plan in _plans(ingest, dropped, instance, clock)])
+    plans = _plans(ingest, dropped, instance, clock)
+    link = MqttLink([_session(one, settings, clock=clock, rng=rng, meters=meters, log=log) for one in plans])
 
     ways = []
     for one in settings.sinks:
-        sink = SINKS[one.type].open(one, link=link, clock=clock)
+        sink = open_sink(one, clock=clock, link=link, logger=log)
         stack.push_async_callback(sink.close)
-        ways.append(Way(SinkPlan(one.name, one.soc, one.role), sink, one.heartbeat))
+        ways.append(Way(plan_of(one), sink, one.heartbeat))
     await store.plan_sinks([way.plan for way in ways])
 
     feed_id = await store.feed_id()
@@ -157,7 +157,9 @@ async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[st
         )
     )
     return {
-        "http": serve(app, settings.api.listen, lambda url: log.info("gateway.started", url=url, instance=instance)),
+        "http": serve(
+            app, settings.api.listen, lambda url: log.info("gateway.started", url=url, instance=instance)
+        ),
         "mqtt": _connect(settings, link, log),
         "decider": decider.run(),
         "timers": timers.run(store, link.wait_connected),
@@ -196,7 +198,13 @@ def _plans(ingest: Ingest, dropped: SysTopics, instance: str, clock: SystemClock
 
 
 def _session(
-    plan: Plan, settings: Settings, clock: SystemClock, rng: random.Random, meters: PrometheusMeters, log: Any
+    plan: Plan,
+    settings: Settings,
+    *,
+    clock: SystemClock,
+    rng: random.Random,
+    meters: PrometheusMeters,
+    log: Any,
 ) -> Session:
     return Session(
         plan,
@@ -211,17 +219,20 @@ def _session(
 
 async def _connect(settings: Settings, link: MqttLink, log: Any) -> None:
     """Prove manual acknowledgement first; a broker that is away is waited for."""
-    while True:
-        try:
-            version = await self_test(settings.mqtt, settings.gateway.instance)
-            break
-        except LinkDown as error:
-            log.warning("mqtt.disconnected", session="self-test", reason=str(error))
-            await asyncio.sleep(REACH_AGAIN_S)
+    version = await _prove(settings, log)
     log.info("mqtt.self_tested", mqtt_version=version)
     for session in link.sessions.values():
         session.version = version
     await link.run()
+
+
+async def _prove(settings: Settings, log: Any) -> Version:
+    while True:
+        try:
+            return await self_test(settings.mqtt, settings.gateway.instance)
+        except LinkDown as error:
+            log.warning("mqtt.disconnected", session="self-test", reason=str(error))
+            await asyncio.sleep(REACH_AGAIN_S)
 
 
 async def _heartbeat(

@@ -98,7 +98,9 @@ def check_config(config: Config = None) -> None:
     """Read the configuration and say what is wrong with it."""
     with _sentences():
         settings = _settings(config)
-    typer.echo(f"The configuration is good: instance {settings.gateway.instance}, {len(settings.sinks)} sink(s).")
+    typer.echo(
+        f"The configuration is good: instance {settings.gateway.instance}, {len(settings.sinks)} sink(s)."
+    )
 
 
 @app.command()
@@ -115,7 +117,7 @@ def doctor(config: Config = None) -> None:
 
 @app.command()
 def verify(config: Config = None) -> None:
-    """Walk the store: every trigger has its message or verdict, every feed is whole, the audit chain holds."""
+    """Walk the store: triggers have messages or verdicts, feeds are whole, the audit chain holds."""
     with _sentences():
         path = _settings(config).database
         if not path.exists():
@@ -133,12 +135,14 @@ def verify(config: Config = None) -> None:
 
 
 @token_app.command("create")
-def token_create(
+def token_create(  # noqa: PLR0917  # options are given by name
     role: Annotated[str, typer.Option(help="One of: " + ", ".join(get_args(Role)))],
     person: Annotated[str, typer.Option(help="Whom the audit trail names.")],
     user: Annotated[str | None, typer.Option(help="The user that the token is bound to.")] = None,
     vin: Annotated[str | None, typer.Option(help="The vehicle that the token is bound to.")] = None,
-    days: Annotated[int | None, typer.Option(min=1, help="Valid for so many days; without it, until revoked.")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Valid for so many days; without it, until revoked.")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Make a token and print it alone on the last line. It is shown only once."""
@@ -176,7 +180,9 @@ def token_list(config: Config = None) -> None:
         tokens = _with_store(_settings(config), lambda store: store.tokens())
     for token in tokens:
         end = "revoked" if token.revoked_at else _until(token.expires_at)
-        typer.echo(f"{token.id}  {token.role:15} {token.person:20} {token.user or '-'} {token.vin or '-'}  {end}")
+        typer.echo(
+            f"{token.id}  {token.role:15} {token.person:20} {token.user or '-'} {token.vin or '-'}  {end}"
+        )
 
 
 @token_app.command("revoke")
@@ -222,5 +228,3 @@ def _who() -> str:
 
 def _until(at: datetime | None) -> str:
     return "no end" if at is None else f"until {at.isoformat(timespec='minutes')}"
-
-

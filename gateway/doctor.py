@@ -1,4 +1,4 @@
-"""``vehicle-gateway doctor``: tries every part that lies outside, and names what is wrong in a sentence each."""
+"""``vehicle-gateway doctor``: tries every part that lies outside, and names what is wrong."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ async def examine(settings: Settings) -> list[Finding]:
     for sink in settings.sinks:
         findings.append(await _sink(sink))
     if not settings.sinks:
-        findings.append(Finding(good=False, sentence="No sink is configured: alarms would reach nobody but the feed."))
+        findings.append(
+            Finding(good=False, sentence="No sink is configured: alarms would reach nobody but the feed.")
+        )
     return findings
 
 
@@ -70,11 +72,15 @@ async def _broker(settings: Settings) -> list[Finding]:
     try:
         version = await self_test(settings.mqtt, name)
     except LinkDown as error:
-        hint = " Over TLS a missing or wrong client certificate looks like this as well." if address.tls else ""
+        hint = (
+            " Over TLS a missing or wrong client certificate looks like this as well." if address.tls else ""
+        )
         return [Finding(good=False, sentence=f"The broker at {where} can't be reached: {error}.{hint}")]
     except StartError as error:
         return [Finding(good=False, sentence=f"Broker: {error}.")]
-    good = [Finding(good=True, sentence=f"The broker at {where} takes the credentials; acknowledgements work.")]
+    good = [
+        Finding(good=True, sentence=f"The broker at {where} takes the credentials; acknowledgements work.")
+    ]
     try:
         return good + await _access(settings, name, version)
     except (GatewayError, Refused) as error:
@@ -99,7 +105,9 @@ async def _access(settings: Settings, name: str, version: Any) -> list[Finding]:
         granted = await connection.subscribe(filters, qos=1)
         refused = [one for one, code in zip(filters, granted, strict=True) if code >= FAILURE]
         if refused:
-            findings.append(Finding(good=False, sentence=f"The broker refuses subscriptions: {', '.join(refused)}."))
+            findings.append(
+                Finding(good=False, sentence=f"The broker refuses subscriptions: {', '.join(refused)}.")
+            )
         marker = msgspec.json.encode(
             {
                 "event_id": f"doctor-{secrets.token_hex(6)}",
@@ -115,7 +123,9 @@ async def _access(settings: Settings, name: str, version: Any) -> list[Finding]:
     return findings
 
 
-async def _round_trip(connection: Connection, heard: asyncio.Queue[bytes], topic: str, marker: bytes) -> Finding:
+async def _round_trip(
+    connection: Connection, heard: asyncio.Queue[bytes], topic: str, marker: bytes
+) -> Finding:
     allowed = await _may_publish(connection, topic, marker)
     if not allowed.good:
         return allowed
@@ -124,8 +134,8 @@ async def _round_trip(connection: Connection, heard: asyncio.Queue[bytes], topic
             while await heard.get() != marker:
                 pass
     except TimeoutError:
-        text = f"The broker grants {topic} and delivers nothing: its access list hides vehicle topics from the gateway."
-        return Finding(good=False, sentence=text)
+        text = "its access list hides vehicle topics from the gateway"
+        return Finding(good=False, sentence=f"The broker grants {topic} and delivers nothing: {text}.")
     return Finding(good=True, sentence="Vehicle topics reach the gateway.")
 
 
@@ -134,7 +144,9 @@ async def _may_publish(connection: Connection, topic: str, payload: bytes) -> Fi
         await connection.publish(topic, payload)
     except PublishRefused as error:
         if error.reason_code >= FAILURE:
-            return Finding(good=False, sentence=f"The broker does not let the gateway publish to {topic}: {error}.")
+            return Finding(
+                good=False, sentence=f"The broker does not let the gateway publish to {topic}: {error}."
+            )
     except GatewayError as error:
         return Finding(good=False, sentence=f"Publishing to {topic} had no answer: {error}.")
     return Finding(good=True, sentence=f"The gateway may publish to {topic}.")
@@ -151,5 +163,7 @@ async def _sink(sink: Any) -> Finding:
             _reader, writer = await asyncio.open_connection(parts.hostname, port)
         writer.close()
     except (OSError, TimeoutError) as error:
-        return Finding(good=False, sentence=f"Sink {sink.name}: {parts.hostname}:{port} can't be reached: {error or 'no answer'}.")
+        reason = str(error) or "no answer"
+        where = f"{parts.hostname}:{port}"
+        return Finding(good=False, sentence=f"Sink {sink.name}: {where} can't be reached: {reason}.")
     return Finding(good=True, sentence=f"Sink {sink.name}: {parts.hostname}:{port} takes connections.")

@@ -68,7 +68,7 @@ class Link(Protocol):
         ...
 
     def post(self, topic: str, payload: bytes, *, expiry_s: int | None = None) -> bool:
-        """Publish at QoS 1 without waiting; False if the link is down or full. Refusals are logged and counted."""
+        """Publish at QoS 1 without waiting; False if the link is down or full. Refusals are only logged."""
         ...
 
 
@@ -346,8 +346,9 @@ class Store(Protocol):
 
     async def stand_by(self, before: datetime, limit: int) -> list[str]:
         """
-        Give every standby sink what a primary of its SOC has not confirmed and is older than ``before`` or
-        parked. Returns the standby sinks that got something new.
+        Give standby sinks what a primary of their SOC has parked, or not confirmed since ``before``.
+
+        Returns the standby sinks that got something new.
         """
         ...
 
@@ -411,11 +412,11 @@ class Store(Protocol):
         ...
 
     async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
-        """Audit entries as JSON objects with ``n``, ``at``, ``actor``, ``action``, ``subject``, ``details``, ``hash``."""
+        """Audit entries: ``n``, ``at``, ``actor``, ``action``, ``subject``, ``details``, ``hash``."""
         ...
 
     async def quarantine_page(self, after: int, limit: int) -> list[dict[str, Any]]:
-        """Quarantined payloads as JSON objects with ``n``, ``topic``, ``sha256``, ``reason``, ``payload``, ``count``."""
+        """Quarantined payloads: ``n``, ``topic``, ``sha256``, ``reason``, ``payload``, ``count``."""
         ...
 
     async def prune(self, now: datetime) -> None:

@@ -41,7 +41,9 @@ class Line(Struct, frozen=True, kw_only=True):
     secondary_users: Annotated[tuple[User, ...], Meta(max_length=MAX_SECONDARY_USERS)] = ()
     security_code: Annotated[str, Meta(min_length=4, max_length=64)] | None = None
     security_code_key: dict[str, Any] | None = None
-    driver_cards: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...], Meta(max_length=MAX_CARDS)] = ()
+    driver_cards: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...], Meta(max_length=MAX_CARDS)
+    ] = ()
     services: dict[str, dict[str, Any]] = {}
     contacts: Annotated[tuple[Contact, ...], Meta(max_length=20)] = ()
     consents: dict[str, bool] = {}

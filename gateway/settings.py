@@ -10,18 +10,21 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from gateway.adapters.mqtt.settings import MqttSettings
-from gateway.adapters.sinks import SINKS
+from gateway.adapters.sinks import SINKS, SinkSettings
 from gateway.api.settings import ApiSettings
 from gateway.domain.thresholds import Thresholds
 from gateway.errors import SettingsError
 from gateway.pipeline.canary import CanarySettings
+
+T = TypeVar("T")
 
 PREFIX = "GATEWAY__"
 PATHS = (("gateway", "data_dir"), ("mqtt", "ca_file"), ("mqtt", "cert_file"), ("mqtt", "key_file"))
@@ -57,7 +60,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     soc: SocSettings = SocSettings()
     theft_protection: Thresholds = Thresholds()
     canary: CanarySettings = CanarySettings()
-    sinks: tuple[Any, ...] = ()
+    sinks: tuple[SinkSettings, ...] = ()
     """Built from ``[[soc.sinks]]``: one settings Struct each."""
 
     @property
@@ -106,7 +109,7 @@ def _overlay(values: dict[str, Any], environment: Mapping[str, str]) -> None:
         keys = variable.removeprefix(PREFIX).lower().split("__")
         place: Any = values
         try:
-            for key, following in zip(keys, keys[1:], strict=False):
+            for key, following in pairwise(keys):
                 place = _enter(place, key, [] if following.isdigit() else {})
             _put(place, keys[-1], environment[variable])
         except (TypeError, IndexError, ValueError) as error:
@@ -152,11 +155,15 @@ def _absolute(values: dict[str, Any], folder: Path) -> None:
     if isinstance(values["gateway"], dict):
         values["gateway"].setdefault("data_dir", str(folder / "var"))
     store = values.get("store")
-    if isinstance(store, dict) and isinstance(store.get("url"), str) and store["url"].startswith("sqlite:///"):
+    if (
+        isinstance(store, dict)
+        and isinstance(store.get("url"), str)
+        and store["url"].startswith("sqlite:///")
+    ):
         store["url"] = f"sqlite:///{folder / store['url'].removeprefix('sqlite:///')}"
 
 
-def _sink(raw: dict[str, Any], index: int, name: str) -> Any:
+def _sink(raw: dict[str, Any], index: int, name: str) -> SinkSettings:
     kind = raw.get("type")
     where = f"soc.sinks[{index}]"
     if kind not in SINKS:
@@ -165,7 +172,7 @@ def _sink(raw: dict[str, Any], index: int, name: str) -> Any:
     return _convert(raw, SINKS[kind].settings, name, where)
 
 
-def _convert(values: Any, kind: Any, name: str, where: str) -> Any:
+def _convert(values: Any, kind: type[T], name: str, where: str) -> T:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -175,7 +182,7 @@ def _convert(values: Any, kind: Any, name: str, where: str) -> Any:
 
 
 def _sentence(text: str, where: str) -> str:
-    """msgspec's ``reason - at `$.a.b``` as ``a.b: reason``."""
+    """``reason - at `$.a.b``` as ``a.b: reason``."""
     reason, _, place = text.partition(" - at `$")
     key = where + re.sub(r"\[\.\.\.\]", "", place.rstrip("`"))
     unknown = re.fullmatch(r"Object contains unknown field `(.+)`", reason)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
 from gateway.names import LOG_EVENTS
 
-FORBIDDEN_FIELDS = frozenset({"password", "secret", "token", "security_code", "card_id", "position", "latitude"})
+FORBIDDEN_FIELDS = frozenset(
+    {"password", "secret", "token", "security_code", "card_id", "position", "latitude"}
+)
 
 
 def configure(*, as_json: bool) -> Any:
     """Set structlog up once and return the gateway's logger."""
     renderer: Any = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
         processors=[
@@ -33,7 +38,7 @@ def configure(*, as_json: bool) -> Any:
     return structlog.get_logger()
 
 
-def known_names_only(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def known_names_only(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """
     Refuse a log call with a name or a field that must not be there.
 

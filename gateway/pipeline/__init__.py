@@ -1,0 +1,1 @@
+"""From messages to decisions to deliveries: asyncio, ports, no library."""

@@ -97,7 +97,7 @@ class Batch:
         self._announced: list[tuple[Announce, Vehicle, tuple[object, ...]]] = []
 
     def take(self, item: Item) -> None:
-        """Decide one item. What can't be decided costs only itself: it is quarantined, and alarmed if it may be one."""
+        """Decide one item. What can't be decided costs only itself: it is quarantined, and alarmed."""
         self.items.append(item)
         try:
             self._take(item)
@@ -196,7 +196,12 @@ class Batch:
         topic = item.topic[:MAX_TOPIC]
         self.quarantine.append(
             QuarantineRow(
-                topic, unwanted.sha256, unwanted.reason, item.payload[:KEPT_PAYLOAD_BYTES], item.received_at, vin
+                topic,
+                unwanted.sha256,
+                unwanted.reason,
+                item.payload[:KEPT_PAYLOAD_BYTES],
+                item.received_at,
+                vin,
             )
         )
         if vin is None:
@@ -332,5 +337,3 @@ class Batch:
 def _is_private(vehicle: Vehicle) -> bool:
     mode = vehicle.stated.get("mode")
     return isinstance(mode, Mode) and bool(mode.private_mode)
-
-

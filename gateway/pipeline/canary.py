@@ -1,8 +1,8 @@
 """
 The canary: a vehicle of the gateway's own, whose events go the whole way like any other's.
 
-A wrong access list is silent: the broker grants the subscription and delivers nothing. Only something that went
-through broker, decoder and store and came out again proves that the gateway can hear.
+A wrong access list is silent: the broker grants the subscription and delivers nothing. Only something that
+went through broker, decoder and store and came out again proves that the gateway can hear.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from msgspec import Meta, Struct
 from gateway.errors import GatewayError
 from gateway.ports import Clock, Link
 from gateway.wire.topics import VIN_PATTERN, vehicle_topic
-
 
 RETRY_S = 1.0
 

@@ -5,8 +5,8 @@ Rules of this file:
 
 1. One batch at a time. Whatever arrives while a batch commits is the next batch: this is the group commit.
 2. Nothing leaves before the commit: no receipt, no acknowledgement, no message, no answer to a person.
-3. A batch that can't be committed changes nothing in memory, is kept, and is decided again. Meanwhile its alarms
-   go to the SOC as ``alarm.unrecorded``: rather twice than never.
+3. A batch that can't be committed changes nothing in memory, is kept, and is decided again. Meanwhile its
+   alarms go to the SOC as ``alarm.unrecorded``: rather twice than never.
 4. Acknowledgements leave in the order of arrival.
 """
 
@@ -104,7 +104,11 @@ class Decider:
         """See ``gateway.ports.Acts``."""
         answer: asyncio.Future[tuple[Effect, ...]] = asyncio.get_running_loop().create_future()
         item = Item(
-            subject=subject, kind=type(fact).__name__.lower(), received_at=fact.received_at, fact=fact, answer=answer
+            subject=subject,
+            kind=type(fact).__name__.lower(),
+            received_at=fact.received_at,
+            fact=fact,
+            answer=answer,
         )
         if not self._inbox.offer(item):
             raise StoreError("too much waits to be decided; try again")
@@ -145,7 +149,7 @@ class Decider:
         events = {(item.subject, item.event_id) for item in items if item.event_id is not None}
         vins = {item.subject for item in items if item.subject} - self._cache.keys()
         odd = {(item.topic[:MAX_TOPIC], item.unwanted.sha256) for item in items if item.unwanted is not None}
-        return await self._store.known(tuple(events), tuple(vins), tuple(odd))  # type: ignore[arg-type]
+        return await self._store.known(tuple(events), tuple(vins), tuple(odd))
 
     def _decide(self, items: Sequence[Item], known: Known) -> Batch:
         context = Context(
@@ -215,7 +219,9 @@ class Decider:
             self._log.warning("event.quarantined", topic=row.topic, sha256=row.sha256, reason=row.reason)
         for message in batch.messages:
             meters.count("gateway_alarms_total", type=message.type)
-            self._log.info(message.type, alarm_id=message.alarm_id, sequence=message.sequence, soc=message.soc)
+            self._log.info(
+                message.type, alarm_id=message.alarm_id, sequence=message.sequence, soc=message.soc
+            )
 
     # -- the store fails --------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ canary's interval this stays below 30 s from the failure to the alarm.
 from __future__ import annotations
 
 import asyncio
-
 from typing import Any, Literal
 
 import msgspec
@@ -83,7 +82,7 @@ class Health:
             status=self._status(),
             broker="connected" if self._link.connected else "lost",
             store="ok" if self._decider.failing_since_s is None else "failing",
-            sinks=dict(states),
+            sinks=states,
             canary_age_s=None if self._canary.age_s is None else round(self._canary.age_s, 3),
             oldest_undelivered_s=round(await self._oldest_undelivered_s(), 3),
             loop_lag_ms=round(self._lag_s * 1000, 3),
@@ -133,7 +132,9 @@ class Health:
         if not self._link.connected:
             bad.append("The broker is not connected.")
         elif self._canary.silent_for_s > self._canary_late_s:
-            bad.append("The canary does not come back: the broker swallows messages, or its access list hides them.")
+            bad.append(
+                "The canary does not come back: the broker swallows messages, or its access list hides them."
+            )
         if self._decider.failing_since_s is not None:
             bad.append("The store can't be written.")
         for sink, state in self._delivery.states().items():
@@ -170,5 +171,3 @@ class Health:
 def offline(at: object) -> bytes:
     """The will: what the broker says when the gateway is gone."""
     return msgspec.json.encode({"status": "offline", "at": at})
-
-

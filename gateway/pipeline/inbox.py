@@ -4,8 +4,8 @@ What waits to be decided: one bounded line for everything that concerns a vehicl
 Rules of this file:
 
 1. Items leave in the order in which they came, so acknowledgements can follow the order of arrival.
-2. The line is bounded. What a vehicle repeats until its receipt is turned away when it is full, which ends the
-   connection: the broker keeps it. What can be derived again (telemetry facts) is turned away earlier.
+2. The line is bounded. What a vehicle repeats until its receipt is turned away when it is full, which ends
+   the connection: the broker keeps it. What can be derived again (telemetry facts) is turned away earlier.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tells owners what is no silent alarm: from the store to ``v1/users/{user}/notifications``, once the broker has it."""
+"""Tells owners what is no silent alarm: from the store to ``v1/users/{user}/notifications``."""
 
 from __future__ import annotations
 

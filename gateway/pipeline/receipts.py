@@ -1,8 +1,8 @@
 """
 Application receipts: the only word that a vehicle trusts.
 
-They leave only after the commit. One that finds the link down or full is dropped and counted: the vehicle sends
-its event again and gets another.
+They leave only after the commit. One that finds the link down or full is dropped and counted: the vehicle
+sends its event again and gets another.
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ class Receipts:
                 self._send(vin, payload)
 
     def _send(self, vin: str, payload: ReceiptPayload) -> None:
-        if not self._link.post(vehicle_topic(vin, "receipt"), msgspec.json.encode(payload), expiry_s=EXPIRY_S):
+        if not self._link.post(
+            vehicle_topic(vin, "receipt"), msgspec.json.encode(payload), expiry_s=EXPIRY_S
+        ):
             self._meters.count("gateway_receipts_dropped_total")
             self._log.warning("mqtt.publish_dropped", what="receipt")

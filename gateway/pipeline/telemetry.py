@@ -45,7 +45,16 @@ MAX_OTHER_SIGNALS = 200
 class Track:
     """What telemetry last said of one vehicle, and what of it was stated as a fact."""
 
-    __slots__ = ("ignition", "movement", "newest_movement", "others", "position", "position_at", "signals", "told_position")
+    __slots__ = (
+        "ignition",
+        "movement",
+        "newest_movement",
+        "others",
+        "position",
+        "position_at",
+        "signals",
+        "told_position",
+    )
 
     def __init__(self) -> None:
         self.signals: dict[str, SignalValue] = {}
@@ -120,7 +129,11 @@ class TelemetryIntake:
         newest, told = track.newest_movement, track.movement
         if newest is None or newest.at <= fact.at:
             track.newest_movement = fact
-        renew = told is None or told.moving != moving or (moving and abs(fact.at - told.at) >= RENEW_MOVEMENT_AFTER)
+        renew = (
+            told is None
+            or told.moving != moving
+            or (moving and abs(fact.at - told.at) >= RENEW_MOVEMENT_AFTER)
+        )
         if renew and self._state(vin, "movement", fact):
             track.movement = fact
 

@@ -1,9 +1,9 @@
 """
 Wakes vehicles that asked for it: a Tick goes the same way as every other fact.
 
-What is due is stored with the vehicle, so it survives a restart. In the process the monotonic clock decides: a
-jump of the wall clock neither shortens nor lengthens a duration. After a start, overdue timers wait until the
-gateway can hear again, so that a fact to the contrary that waits at the broker comes first.
+What is due is stored with the vehicle, so it survives a restart. In the process the monotonic clock decides:
+a jump of the wall clock neither shortens nor lengthens a duration. After a start, overdue timers wait until
+the gateway can hear again, so that a fact to the contrary that waits at the broker comes first.
 """
 
 from __future__ import annotations

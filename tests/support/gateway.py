@@ -87,7 +87,14 @@ class GatewayProcess:
         """Start it; ``environment`` counts for this start only."""
         variables = {**os.environ, **self._environment, **(environment or {})}
         self._process = Process(
-            sys.executable, "-m", "gateway", "run", "--config", self.config, log=self.log_path, environment=variables
+            sys.executable,
+            "-m",
+            "gateway",
+            "run",
+            "--config",
+            self.config,
+            log=self.log_path,
+            environment=variables,
         )
 
     def kill(self) -> None:
@@ -148,7 +155,9 @@ class GatewayProcess:
 
     def get(self, path: str, token: str) -> Any:
         """GET of ``/api/v1<path>`` as JSON."""
-        request = urllib.request.Request(f"{self.url}/api/v1{path}", headers={"Authorization": f"Bearer {token}"})
+        request = urllib.request.Request(
+            f"{self.url}/api/v1{path}", headers={"Authorization": f"Bearer {token}"}
+        )
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 

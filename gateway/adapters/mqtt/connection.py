@@ -3,25 +3,27 @@ One MQTT connection: a new aiomqtt ``Client`` for each, never entered twice.
 
 Rules of this file, each with a test that fails without it:
 
-1. aiomqtt acknowledges before anyone has seen a message; so ``manual_ack`` is on, and an acknowledgement leaves
-   only when its owner calls ``ack``. The one private name that this takes is ``_client``; the start-up
+1. aiomqtt acknowledges before anyone has seen a message; so ``manual_ack`` is on, and an acknowledgement
+   leaves only when its owner calls ``ack``. The one private name that this takes is ``_client``; the start-up
    self-test proves at each start that it still works.
-2. Messages are taken from paho's own callback. aiomqtt's queue stays empty: a bounded one throws away what is
-   acknowledged already, and a cancelled ``anext`` loses what it had taken.
+2. Messages are taken from paho's own callback. aiomqtt's queue stays empty: a bounded one throws away what
+   is acknowledged already, and a cancelled ``anext`` loses what it had taken.
 3. Subscribe at QoS 1: at QoS 2 the broker is told before the application sees anything.
-4. ``publish()`` of aiomqtt returns normally when the broker refuses; reason codes are read from paho's callback.
+4. ``publish()`` of aiomqtt returns normally when the broker refuses: reason codes come from paho's callback.
 5. An acknowledgement belongs to its connection. After a reconnect the same number is another message.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
 from msgspec import Struct
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -63,7 +65,7 @@ class Will(Struct, frozen=True):
     payload: bytes
 
 
-class Refused(Exception):  # noqa: N818  # an answer of the broker
+class Refused(Exception):
     """The broker refused CONNECT or SUBSCRIBE."""
 
     def __init__(self, reason_code: int, reason: str) -> None:
@@ -94,7 +96,9 @@ class Connection:
         self._waiting: dict[int, asyncio.Future[int] | None] = {}
         self._expiry: dict[int, Properties] = {}
         self._loop = asyncio.get_running_loop()
-        self._client = _client(settings, client_id, version, clean=clean, will=will, expiry_s=session_expiry_s)
+        self._client = _client(
+            settings, client_id, version, clean=clean, will=will, expiry_s=session_expiry_s
+        )
         self._paho: Any = self._client._client  # noqa: SLF001  # the one private name, see rule 1
         self._paho.manual_ack_set(True)
         self._paho.on_message = self._received
@@ -102,7 +106,7 @@ class Connection:
         self._paho.on_connect = self._connected(self._paho.on_connect)
         self.on_refused: Callable[[int], None] = lambda _reason_code: None
 
-    async def __aenter__(self) -> Connection:
+    async def __aenter__(self) -> Self:
         """
         Connect.
 
@@ -110,7 +114,7 @@ class Connection:
         """
         try:
             await self._client.__aenter__()
-        except aiomqtt.MqttConnectError as error:
+        except MqttConnectError as error:
             raise Refused(_code(error.rc), str(error)) from error
         except aiomqtt.MqttError as error:
             raise LinkDown(str(error)) from error
@@ -119,10 +123,8 @@ class Connection:
     async def __aexit__(self, *_exc: object) -> None:
         """Disconnect politely; the broker keeps the session."""
         self.lost = True
-        try:
+        with contextlib.suppress(aiomqtt.MqttError):  # it was gone already
             await self._client.__aexit__(None, None, None)
-        except aiomqtt.MqttError:
-            pass  # it was gone already
         for future in self._waiting.values():
             if future is not None and not future.done():
                 future.set_exception(PublishUnknown("the connection was lost before the broker answered"))
@@ -131,12 +133,14 @@ class Connection:
         """
         Subscribe, and say what the broker granted for each filter (0x80 and above: not granted).
 
-        Retained messages are replayed, so that they can be seen and counted; with ``retainAsPublished`` off, a
-        live message never carries the flag, whatever its publisher set.
+        Retained messages are replayed, so that they can be seen and counted; with ``retainAsPublished`` off,
+        a live message never carries the flag, whatever its publisher set.
         """
         topics: list[tuple[str, Any]] = [(one, qos) for one in filters]
         if self.version == 5:  # noqa: PLR2004  # MQTT 5
-            topics = [(one, SubscribeOptions(qos=qos, retainAsPublished=False, retainHandling=0)) for one in filters]
+            topics = [
+                (one, SubscribeOptions(qos=qos, retainAsPublished=False, retainHandling=0)) for one in filters
+            ]
         try:
             granted = await self._client.subscribe(topics)
         except aiomqtt.MqttError as error:
@@ -171,7 +175,7 @@ class Connection:
         """Publish at QoS 1 and forget, but for a refusal, which is reported to ``on_refused``."""
         if self.lost or len(self._waiting) >= MAX_WAITING:
             return False
-        info = self._paho.publish(topic, payload, 1, False, self._properties(expiry_s))  # noqa: FBT003  # paho's
+        info = self._paho.publish(topic, payload, 1, False, self._properties(expiry_s))
         if info.rc != 0:
             return False
         self._waiting[info.mid] = None
@@ -217,7 +221,9 @@ class Connection:
         batch, self._batch = self._batch, []
         self._on_messages(batch)
 
-    def _published(self, _client: object, _userdata: object, mid: int, reason_code: Any, *_rest: object) -> None:
+    def _published(
+        self, _client: object, _userdata: object, mid: int, reason_code: Any, *_rest: object
+    ) -> None:
         answer = self._waiting.pop(mid, None)
         code = _code(reason_code)
         if answer is None:
@@ -226,7 +232,7 @@ class Connection:
         elif not answer.done():
             answer.set_result(code)
 
-    def _connected(self, inner: Callable[..., None]) -> Callable[..., None]:
+    def _connected(self, inner: Any) -> Callable[..., None]:
         def connected(client: object, userdata: object, flags: Any, reason_code: Any, *rest: object) -> None:
             self.session_present = bool(flags.session_present)
             inner(client, userdata, flags, reason_code, *rest)
@@ -237,7 +243,7 @@ class Connection:
         if expiry_s is None or self.version != 5:  # noqa: PLR2004  # MQTT 5
             return None
         if expiry_s not in self._expiry:
-            properties = Properties(PacketTypes.PUBLISH)
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.MessageExpiryInterval = expiry_s
             self._expiry[expiry_s] = properties
         return self._expiry[expiry_s]
@@ -249,7 +255,7 @@ def _client(
     address = settings.address
     options: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": clean}
     if version == 5:  # noqa: PLR2004  # MQTT 5
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = expiry_s
         properties.ReceiveMaximum = settings.receive_maximum
         options = {"protocol": aiomqtt.ProtocolVersion.V5, "clean_start": clean, "properties": properties}

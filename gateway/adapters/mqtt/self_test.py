@@ -96,9 +96,9 @@ async def _expect(inbox: asyncio.Queue[Received], topic: str) -> Received:
             return await inbox.get()
     except TimeoutError as error:
         raise StartError(
-            f"the self-test message on {topic} did not arrive, or not again after it was left unacknowledged: "
-            "either the broker's access list hides the topic from the gateway's user, or manual "
-            "acknowledgement does not work with the installed MQTT library"
+            f"the self-test message on {topic} did not arrive, or not again after it was left "
+            "unacknowledged: either the broker's access list hides the topic from the gateway's user, "
+            "or manual acknowledgement does not work with the installed MQTT library"
         ) from error
 
 

@@ -32,9 +32,9 @@ STABLE_AFTER_S = 10.0
 class Log(Protocol):
     """The part of a structlog logger that is used here."""
 
-    def info(self, event: str, **fields: object) -> None: ...  # noqa: D102
-    def warning(self, event: str, **fields: object) -> None: ...  # noqa: D102
-    def error(self, event: str, **fields: object) -> None: ...  # noqa: D102
+    def info(self, event: str, **fields: object) -> None: ...
+    def warning(self, event: str, **fields: object) -> None: ...
+    def error(self, event: str, **fields: object) -> None: ...
 
 
 class Plan(Struct, frozen=True):
@@ -160,7 +160,9 @@ class Session:
             self.version = 3
             self._log.warning("mqtt.protocol_fallback", session=self.plan.name)
         else:
-            self._log.error("mqtt.refused", session=self.plan.name, reason=error.reason, code=error.reason_code)
+            self._log.error(
+                "mqtt.refused", session=self.plan.name, reason=error.reason, code=error.reason_code
+            )
 
     def _post_refused(self, reason_code: int) -> None:
         self._meters.count("gateway_publish_refused_total")

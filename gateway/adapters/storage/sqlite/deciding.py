@@ -47,7 +47,8 @@ def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[S
     """Write one decision. Runs inside the writer's transaction."""
     _vehicles(connection, decision)
     connection.executemany(
-        "INSERT INTO facts (vin, kind, event_id, digest, received_at, decided_at, body, is_trigger, verdict, alarm_id)"
+        "INSERT INTO facts"
+        " (vin, kind, event_id, digest, received_at, decided_at, body, is_trigger, verdict, alarm_id)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
@@ -126,7 +127,8 @@ def sinks_of(soc: str, role: str, sinks: Sequence[SinkPlan]) -> list[SinkPlan]:
 
 def _quarantine(connection: sqlite3.Connection, decision: Decision) -> None:
     connection.executemany(
-        "INSERT INTO quarantine (topic, sha256, reason, payload, vin, first_at, last_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO quarantine (topic, sha256, reason, payload, vin, first_at, last_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (topic, sha256) DO UPDATE SET count = count + 1, last_at = excluded.last_at",
         [
             (

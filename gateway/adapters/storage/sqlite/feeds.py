@@ -14,7 +14,9 @@ _ALARM = "alarm_id, subject, first_sequence, last_sequence, body, soc"
 def message(row: tuple[str, int, str, str, str, int, bytes, str]) -> Message:
     """A row of ``messages`` as the message it is."""
     soc, sequence, kind, alarm_id, subject, critical, body, created_at = row
-    return Message(soc, sequence, kind, alarm_id, subject, bool(critical), body, datetime.fromisoformat(created_at))
+    return Message(
+        soc, sequence, kind, alarm_id, subject, bool(critical), body, datetime.fromisoformat(created_at)
+    )
 
 
 def messages(connection: sqlite3.Connection, soc: str, after: int, limit: int) -> list[Message]:
@@ -30,7 +32,9 @@ def sequences(connection: sqlite3.Connection) -> dict[str, int]:
 
 def oldest_sequence(connection: sqlite3.Connection, soc: str) -> int | None:
     """First sequence still kept."""
-    oldest: int | None = connection.execute("SELECT MIN(sequence) FROM messages WHERE soc = ?", (soc,)).fetchone()[0]
+    oldest: int | None = connection.execute(
+        "SELECT MIN(sequence) FROM messages WHERE soc = ?", (soc,)
+    ).fetchone()[0]
     return oldest
 
 

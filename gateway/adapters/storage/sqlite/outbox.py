@@ -10,7 +10,9 @@ from gateway.adapters.storage.sqlite.deciding import sinks_of, text
 from gateway.adapters.storage.sqlite.feeds import message
 from gateway.ports import Backlog, DeliveryMark, DeliveryRow, DeliveryState, Message, Notification, SinkPlan
 
-_DELIVERY = "d.id, d.sink, d.soc, d.sequence, d.subject, d.critical, d.state, d.attempts, d.last_error, d.created_at"
+_DELIVERY = (
+    "d.id, d.sink, d.soc, d.sequence, d.subject, d.critical, d.state, d.attempts, d.last_error, d.created_at"
+)
 
 
 def delivery(row: Sequence[object]) -> DeliveryRow:
@@ -36,22 +38,28 @@ def pending(
 ) -> list[tuple[DeliveryRow, Message]]:
     """Pending deliveries of one vehicle at one sink, in sequence order."""
     query = (
-        f"SELECT {_DELIVERY}, m.soc, m.sequence, m.type, m.alarm_id, m.subject, m.critical, m.body, m.created_at"
+        f"SELECT {_DELIVERY},"
+        " m.soc, m.sequence, m.type, m.alarm_id, m.subject, m.critical, m.body, m.created_at"
         " FROM deliveries d JOIN messages m ON m.soc = d.soc AND m.sequence = d.sequence"
         " WHERE d.state = 'pending' AND d.sink = ? AND d.subject = ? ORDER BY d.soc, d.sequence LIMIT ?"
     )
-    return [(delivery(row[:10]), message(row[10:])) for row in connection.execute(query, (sink, subject, limit))]
+    return [
+        (delivery(row[:10]), message(row[10:])) for row in connection.execute(query, (sink, subject, limit))
+    ]
 
 
 def mark(connection: sqlite3.Connection, marks: Sequence[DeliveryMark]) -> None:
     """Note what became of deliveries."""
     connection.executemany(
-        "UPDATE deliveries SET state = ?, attempts = ?, last_error = ? WHERE sink = ? AND soc = ? AND sequence = ?",
+        "UPDATE deliveries SET state = ?, attempts = ?, last_error = ?"
+        " WHERE sink = ? AND soc = ? AND sequence = ?",
         [(one.state, one.attempts, one.last_error, one.sink, one.soc, one.sequence) for one in marks],
     )
 
 
-def stand_by(connection: sqlite3.Connection, sinks: Sequence[SinkPlan], before: datetime, limit: int) -> list[str]:
+def stand_by(
+    connection: sqlite3.Connection, sinks: Sequence[SinkPlan], before: datetime, limit: int
+) -> list[str]:
     """Give standby sinks what a primary has parked, or not confirmed since ``before``."""
     waiting = connection.execute(
         "SELECT id, soc, sequence, subject, critical, created_at FROM deliveries"
@@ -63,7 +71,8 @@ def stand_by(connection: sqlite3.Connection, sinks: Sequence[SinkPlan], before: 
     for _id, soc, sequence, subject, critical, created_at in waiting:
         for sink in sinks_of(soc, "standby", sinks):
             inserted = connection.execute(
-                "INSERT OR IGNORE INTO deliveries (sink, soc, sequence, subject, critical, created_at, is_primary)"
+                "INSERT OR IGNORE INTO deliveries"
+                " (sink, soc, sequence, subject, critical, created_at, is_primary)"
                 " VALUES (?, ?, ?, ?, ?, ?, 0)",
                 (sink.name, soc, sequence, subject, critical, created_at),
             ).rowcount
@@ -109,7 +118,9 @@ def notifications(connection: sqlite3.Connection, limit: int) -> list[Notificati
     """Notifications that the broker has not taken yet."""
     query = "SELECT id, user, vin, body, created_at FROM notifications ORDER BY created_at LIMIT ?"
     rows = connection.execute(query, (limit,))
-    return [Notification(one, user, vin, body, datetime.fromisoformat(at)) for one, user, vin, body, at in rows]
+    return [
+        Notification(one, user, vin, body, datetime.fromisoformat(at)) for one, user, vin, body, at in rows
+    ]
 
 
 def notified(connection: sqlite3.Connection, ids: Sequence[str]) -> None:

@@ -93,7 +93,8 @@ def audit_page(connection: sqlite3.Connection, after: int, limit: int) -> list[d
     query = "SELECT n, at, actor, action, subject, details, hash FROM audit WHERE n > ? ORDER BY n LIMIT ?"
     names = ("n", "at", "actor", "action", "subject")
     return [
-        dict(zip(names, row[:5], strict=True)) | {"details": msgspec.json.decode(row[5]), "hash": row[6].hex()}
+        dict(zip(names, row[:5], strict=True))
+        | {"details": msgspec.json.decode(row[5]), "hash": row[6].hex()}
         for row in connection.execute(query, (after, limit))
     ]
 

@@ -20,7 +20,9 @@ def migrate(connection: sqlite3.Connection) -> tuple[int, int]:
     if before > newest:
         raise StartError(f"the database has schema version {before}, this program knows up to {newest}")
     for version in range(before + 1, newest + 1):
-        connection.executescript(f"BEGIN IMMEDIATE;\n{scripts[version]}\nPRAGMA user_version = {version};\nCOMMIT;")
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{scripts[version]}\nPRAGMA user_version = {version};\nCOMMIT;"
+        )
     return before, newest
 
 

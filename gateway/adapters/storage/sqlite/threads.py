@@ -12,6 +12,7 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -57,10 +58,8 @@ class _Job:
 
     def resolve(self) -> None:
         """Hand the outcome to the event loop, wherever it is by now."""
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self.loop.call_soon_threadsafe(self._set)
-        except RuntimeError:
-            pass  # the loop is closed: nobody waits any more
 
     def _set(self) -> None:
         if self.future.done():
@@ -148,7 +147,9 @@ class Writer:
             raise  # disk full, read-only, input/output: the whole transaction is in doubt
         except Exception as error:  # noqa: BLE001  # whatever a job does, it costs only itself
             self._connection.execute("ROLLBACK TO job")
-            job.error = error if isinstance(error, StoreError) else StoreError(f"{type(error).__name__}: {error}")
+            job.error = (
+                error if isinstance(error, StoreError) else StoreError(f"{type(error).__name__}: {error}")
+            )
         self._connection.execute("RELEASE job")
 
     def _roll_back(self) -> None:
@@ -159,10 +160,8 @@ class Writer:
             pass  # SQLite has rolled back by itself
 
     def _checkpoint(self) -> None:
-        try:
+        with contextlib.suppress(sqlite3.Error):  # a reader holds it; the next idle moment does it
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        except sqlite3.Error:
-            pass  # a reader holds it; the next idle moment does it
 
 
 class Reader:

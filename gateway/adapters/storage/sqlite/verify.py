@@ -38,13 +38,17 @@ def holes(connection: sqlite3.Connection) -> Iterator[str]:
 def _triggers(connection: sqlite3.Connection) -> Iterator[str]:
     """Each accepted trigger has its one message, or a recorded verdict."""
     told: Counter[tuple[str | None, str]] = Counter()
-    rows = connection.execute("SELECT body FROM messages WHERE type IN ('alarm.raised', 'alarm.updated', 'alarm.suppressed')")
+    rows = connection.execute(
+        "SELECT body FROM messages WHERE type IN ('alarm.raised', 'alarm.updated', 'alarm.suppressed')"
+    )
     for (body,) in rows:
         data = _decoder.decode(body).data
         told.update((data.vin, event_id) for event_id in data.event_ids)
     waiting = _gathered(connection)
     expected: Counter[tuple[str | None, str]] = Counter()
-    for vin, event_id, verdict in connection.execute("SELECT vin, event_id, verdict FROM facts WHERE is_trigger = 1"):
+    for vin, event_id, verdict in connection.execute(
+        "SELECT vin, event_id, verdict FROM facts WHERE is_trigger = 1"
+    ):
         if verdict is None:
             yield f"Trigger {event_id} of {vin} has neither a message nor a verdict."
         elif verdict == "alarm":
@@ -68,8 +72,9 @@ def _sequences(connection: sqlite3.Connection) -> Iterator[str]:
     """Each feed counts 1, 2, 3, …; only its beginning may have been purged."""
     query = "SELECT soc, MIN(sequence), MAX(sequence), COUNT(*) FROM messages GROUP BY soc"
     for soc, first, last, count in connection.execute(query):
-        if last - first + 1 != count:
-            yield f"The feed of {soc} has {count} messages between {first} and {last}: {last - first + 1 - count} are missing."
+        missing = last - first + 1 - count
+        if missing:
+            yield f"The feed of {soc} lacks {missing} messages between {first} and {last}."
 
 
 def _outbox(connection: sqlite3.Connection) -> Iterator[str]:
