@@ -1,0 +1,223 @@
+"""All that a drill or a measurement runs: broker, SOC, gateway and vehicles, processes that can be killed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench import ledger
+from bench.ledger import Ledger
+from devtools import CACHE, ROOT
+from devtools.broker import HOST, Broker, free_ports
+from devtools.processes import Process
+from tests.support.gateway import GatewayProcess
+from vehicle_emulator.fleet import vins
+
+SECRET = "whsec_" + base64.b64encode(b"the secret of a drill: 32 bytes.").decode()
+START_WITHIN_S = 15.0
+EXTRA_SINKS = {
+    "log": '[[soc.sinks]]\nname = "log"\ntype = "log"\n',
+    "mqtt": '[[soc.sinks]]\nname = "mqtt"\ntype = "mqtt"\n',
+}
+
+
+class StageError(RuntimeError):
+    """Something did not start or did not end; the text says what, and shows its log."""
+
+
+class SocProcess:
+    """The SOC, on the same port and ledger through all its lives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger = folder / "soc.jsonl"
+        self.ledger.touch()
+        self.url = ""
+        (self._port,) = free_ports(1)
+        self.url = f"http://{HOST}:{self._port}"
+        self._log = folder / "soc.log"
+        self._process: Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        if self._process is None:
+            raise StageError("the SOC was not started")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it and return when it listens."""
+        self._process = Process(
+            sys.executable, "-m", "bench.soc", "--port", str(self._port), "--ledger", self.ledger,
+            "--secret", SECRET,
+            log=self._log, cwd=ROOT,
+        )  # fmt: skip
+        wait_for(self._listens, START_WITHIN_S, "the SOC did not start", self._log)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def close(self) -> None:
+        """End it in good order."""
+        self._end(signal.SIGTERM)
+
+    def mode(self, name: str) -> None:
+        """Make it ill, or well (``ok``)."""
+        connection = HTTPConnection(HOST, self._port, timeout=5)
+        connection.request("POST", f"/mode/{name}")
+        connection.getresponse()
+        connection.close()
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process:
+            self._process.end(how)
+            self._process = None
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection((HOST, self._port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+
+class Stage:
+    """
+    A context manager: starts a broker without persistence, SOC and gateway, and waits until they are ready.
+
+    ``folder`` is kept if given; else it is a new one on the checkout's own disk, removed if all went well.
+    """
+
+    def __init__(
+        self,
+        *,
+        vehicles: int,
+        seed: int = 1,
+        sinks: Sequence[str] = ("webhook",),
+        settings: str = "",
+        folder: Path | None = None,
+        gateways: Sequence[str] = (),
+    ) -> None:
+        self._keep = folder is not None
+        self.folder = folder or _new_folder()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.seed, self.vehicles = seed, vehicles
+        self._stack = ExitStack()
+        self.broker = self._stack.enter_context(Broker(persistence=False, gateways=("gateway", *gateways)))
+        self.vins = vins(seed, vehicles)
+        self.passwords = self.folder / "passwords.json"
+        self.passwords.write_text(json.dumps(self.broker.add("vehicles", *self.vins)))
+        self.soc = SocProcess(self.folder)
+        self.gateway = GatewayProcess(
+            self.folder / "gateway", self.broker.url(), sinks=self._sinks(sinks), settings=settings
+        )
+        self._counted = self._counted_bytes = 0
+        self.vehicles_ledger = self.folder / "vehicles.jsonl"
+
+    def __enter__(self) -> Self:
+        """Start everything but the vehicles."""
+        try:
+            self._stack.callback(self.soc.close)
+            self.soc.start()
+            self._stack.push(self.gateway)
+            self.gateway.start()
+            self.gateway.wait_ready()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything; the folder stays if something went wrong."""
+        self._stack.close()
+        if error is None and not self._keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def keep_folder(self) -> Path:
+        """Leave the evidence where it is."""
+        self._keep = True
+        return self.folder
+
+    def emulator(
+        self, *, alarm_rate: float = 0.0, telemetry_rate: float = 0.0, drain_s: float = 90.0
+    ) -> Process:
+        """Start vehicles that live until SIGTERM and then wait for their last receipts."""
+        return Process(
+            sys.executable, "-m", "vehicle_emulator", "run",
+            "--broker", f"mqtt://{HOST}:{self.broker.ports['vehicles']}", "--passwords", self.passwords,
+            "--vehicles", str(self.vehicles), "--seed", str(self.seed), "--duration", "0",
+            "--drain", str(drain_s), "--alarm-rate", str(alarm_rate), "--telemetry-rate", str(telemetry_rate),
+            "--ledger", self.vehicles_ledger, "--report", self.folder / "vehicles.json",
+            log=self.folder / "vehicles.log", cwd=ROOT,
+        )  # fmt: skip
+
+    def at_soc(self) -> int:
+        """How many requests are in the SOC's ledger by now."""
+        with self.soc.ledger.open("rb") as file:
+            file.seek(self._counted_bytes)
+            new = file.read()
+        self._counted_bytes += len(new)
+        self._counted += new.count(b"\n")
+        return self._counted
+
+    def read_ledger(self) -> Ledger:
+        """Both sides as far as they are written."""
+        return ledger.read(self.vehicles_ledger, self.soc.ledger)
+
+    def undelivered(self) -> int:
+        """Rows of the outbox that still wait."""
+        return int(self.gateway.rows("SELECT COUNT(*) FROM deliveries WHERE state <> 'done'")[0][0])
+
+    def last_sequence(self) -> int:
+        """Where the feed stands."""
+        return int(self.gateway.rows("SELECT COALESCE(MAX(sequence), 0) FROM messages")[0][0])
+
+    def verify(self) -> str:
+        """The gateway's own walk over its store: ``whole``, or the sentences it prints."""
+        done = self.gateway.command("verify")
+        return "whole" if done.returncode == 0 else (done.stdout + done.stderr).strip()
+
+    def _sinks(self, names: Sequence[str]) -> str:
+        webhook = (
+            f'[[soc.sinks]]\nname = "soc"\ntype = "webhook"\nurl = "{self.soc.url}/alarms"\n'
+            f'secret = "{SECRET}"\nconfirm = "echo"\n'
+        )
+        return "\n".join(webhook if name == "webhook" else EXTRA_SINKS[name] for name in names)
+
+
+def wait_for(true: Callable[[], bool], within_s: float, complaint: str, log: Path | None = None) -> None:
+    """Ask again and again until it is true. Errors: StageError."""
+    until = time.monotonic() + within_s
+    while not true():
+        if time.monotonic() > until:
+            tail = (
+                "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log and log.exists() else ""
+            )
+            raise StageError(f"{complaint} within {within_s:g} s\n{tail}".rstrip())
+        time.sleep(0.02)
+
+
+def end_vehicles(emulator: Process, within_s: float) -> int:
+    """Let vehicles drain and leave; returns their exit code."""
+    return emulator.end(signal.SIGTERM, patience_s=within_s)
+
+
+def _new_folder() -> Path:
+    # Not /tmp: on many machines that is memory, and a commit to memory proves and measures nothing.
+    parent = CACHE / "bench"
+    parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=parent, prefix="run-"))
