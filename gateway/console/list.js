@@ -189,7 +189,7 @@ export class AlarmList {
 }
 
 function subline(data) {
-  const parts = [data.class === "theft" ? "Silent" : data.class];
+  const parts = [data.silent ? `${data.class}, silent` : data.class];
   if (data.count > 1) parts.push(`${data.count} triggers`);
   if (data.late) parts.push("late");
   if (data.clock_suspect) parts.push("clock suspect");

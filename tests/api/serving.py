@@ -14,14 +14,12 @@ from tests.api.doubles import Gateway
 
 @asynccontextmanager
 async def served(gateway: Gateway, listen: str = "127.0.0.1:0", **deps: Any) -> AsyncIterator[str]:
-    """Serve while the block runs; gives the address."""
-    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    app = build_app(gateway.deps(**deps))
-    task = asyncio.create_task(serve(app, listen, address.set_result))
+    """Serve while the block runs; gives the address. Stopping too slowly is an error."""
+    address: asyncio.Queue[str] = asyncio.Queue()
+    task = asyncio.create_task(serve(build_app(gateway.deps(**deps)), listen, address.put_nowait))
     try:
-        await asyncio.wait({task, address}, return_when=asyncio.FIRST_COMPLETED)
-        yield address.result() if address.done() else await task  # type: ignore[misc]  # raises why it can't serve
+        yield await asyncio.wait_for(address.get(), timeout=5)
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
-            await task
+            await asyncio.wait_for(task, timeout=2.5)

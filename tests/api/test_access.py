@@ -1,4 +1,4 @@
-"""Every route × every role, generated from the served document and the one policy table."""
+"""Every route with every role, generated from the served document and the one policy table."""
 
 from __future__ import annotations
 

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+import pytest
+
+from gateway.api.auth import make_token, secret_hash
+from gateway.api.server import bind
+from gateway.api.settings import ApiSettings, split_listen
+from gateway.errors import StartError
+from gateway.ports import AuditEntry, Delivered, DeliveryRow, Outcome, Park, Retry, Token
+from tests.api.conftest import Client
+from tests.api.doubles import NOW, SOC, VIN, Gateway
+from tests.api.serving import served
+
+
+async def test_the_audit_trail_is_paged(gateway: Gateway, client: Client) -> None:
+    gateway.store.trail = [AuditEntry(NOW, "anna", "vehicle.read", VIN, {"n": n}) for n in range(3)]
+    first = (await client.get("/api/v1/audit?limit=2", headers=gateway.bearer("auditor"))).json()
+    assert ([item["n"] for item in first["items"]], first["next_after"]) == ([1, 2], 2)
+    rest = (await client.get("/api/v1/audit?after=2", headers=gateway.bearer("auditor"))).json()
+    assert rest["items"] == [
+        {
+            "n": 3,
+            "at": "2026-11-22T09:30:00Z",
+            "actor": "anna",
+            "action": "vehicle.read",
+            "subject": VIN,
+            "details": {"n": 2},
+            "hash": f"{3:064x}",
+        }
+    ]
+
+
+async def test_quarantined_bytes_are_shown_as_text(gateway: Gateway, client: Client) -> None:
+    gateway.store.bad = [
+        {
+            "n": 1,
+            "topic": "v1/vehicles/x/theft-sensor",
+            "sha256": "00",
+            "reason": "no JSON",
+            "payload": b"<script>\xff",
+            "count": 2,
+        }
+    ]
+    answer = await client.get("/api/v1/quarantine", headers=gateway.bearer("auditor"))
+    assert (answer.json()["items"][0]["payload"], answer.headers["content-type"]) == (
+        "<script>\N{REPLACEMENT CHARACTER}",
+        "application/json",
+    )
+
+
+async def test_a_parked_delivery_is_seen_and_sent_again(gateway: Gateway, client: Client) -> None:
+    row = DeliveryRow(
+        7, "soc", SOC, 42, VIN, critical=True, state="parked", attempts=3, last_error="400", created_at=NOW
+    )
+    gateway.store.parked = [row]
+    admin = gateway.bearer("admin")
+    listed = (await client.get("/api/v1/deliveries?state=parked&sink=soc", headers=admin)).json()
+    shown = {"id": 7, "sink": "soc", "soc": SOC, "sequence": 42, "attempts": 3, "last_error": "400"}
+    assert listed == {"items": [{**shown, "state": "parked"}], "next_after": None}
+    answer = await client.post("/api/v1/deliveries/7/resend", headers=admin)
+    assert (answer.status_code, answer.json()) == (200, {**shown, "state": "pending"})
+    assert gateway.poked == [("soc", VIN)]
+    assert gateway.store.trail[-1].action == "delivery.resent"
+    assert (await client.post("/api/v1/deliveries/8/resend", headers=admin)).json()[
+        "code"
+    ] == "unknown_delivery"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (Delivered(), ("delivered", None)),
+        (Retry("timeout"), ("failed", "timeout")),
+        (Park("422"), ("refused", "422")),
+    ],
+)
+async def test_a_sink_is_tested(
+    gateway: Gateway, client: Client, outcome: Outcome, said: tuple[str, str | None]
+) -> None:
+    gateway.answer = outcome
+    answer = (await client.post("/api/v1/sinks/soc/test", headers=gateway.bearer("supervisor"))).json()
+    assert (answer["outcome"], answer["reason"]) == said
+    unknown = await client.post("/api/v1/sinks/none/test", headers=gateway.bearer("supervisor"))
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_sink")
+
+
+async def test_a_token_keeps_no_secret() -> None:
+    secret, token = make_token(
+        "operator", "Anna", user=None, vin=None, days=30, now=NOW, rng=secrets.token_bytes
+    )
+    assert len(secret) == 43
+    assert secret not in str(token)
+    kept = secret_hash(secret)
+    assert token == Token(kept[:12], kept, "operator", "Anna", NOW, token.expires_at)
+
+
+@pytest.mark.parametrize(
+    ("role", "person", "days"), [("operator", " ", 1), ("main_user", "Anna", 1), ("operator", "Anna", 0)]
+)
+async def test_a_token_that_makes_no_sense_is_refused(role: str, person: str, days: int) -> None:
+    with pytest.raises(ValueError, match=r"token .*\.$"):
+        make_token(role, person, user=None, vin=None, days=days, now=NOW, rng=secrets.token_bytes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("listen", "parts"),
+    [
+        ("127.0.0.1:8080", ("127.0.0.1", 8080)),
+        ("[::1]:80", ("::1", 80)),
+        ("gateway.local:0", ("gateway.local", 0)),
+    ],
+)
+async def test_addresses(listen: str, parts: tuple[str, int]) -> None:
+    assert split_listen(listen) == parts
+
+
+@pytest.mark.parametrize(
+    "listen", ["", "8080", ":8080", "localhost", "::1:80", "host:port", "host:70000", "host:-1"]
+)
+async def test_a_bad_address_is_told_in_a_sentence(listen: str) -> None:
+    with pytest.raises(ValueError, match=r"write .*\.$"):
+        ApiSettings(listen)
+
+
+async def test_a_taken_port_is_told_in_a_sentence(gateway: Gateway) -> None:
+    async with served(gateway) as url:
+        with pytest.raises(StartError, match=r"listen: '.*' can't be listened on: Address already in use\.$"):
+            bind(url.removeprefix("http://"))
+
+
+async def test_an_idle_server_stops_at_once(gateway: Gateway) -> None:
+    loop = asyncio.get_running_loop()
+    async with served(gateway):
+        begun = loop.time()
+    assert loop.time() - begun < 1

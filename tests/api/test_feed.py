@@ -1,0 +1,181 @@
+"""The feed over a real socket: resuming, gaps, readers that don't read, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from gateway.errors import StoreError
+from tests.api.doubles import Gateway
+from tests.api.serving import served
+
+
+class Reader:
+    """Reads events as any client would."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.headers = answer.headers
+        self._lines = answer.aiter_lines()
+
+    async def block(self) -> list[str]:
+        block: list[str] = []
+        async for line in self._lines:
+            if not line:
+                return block
+            block.append(line)
+        raise EOFError
+
+    async def event(self) -> dict[str, Any]:
+        while True:
+            block = await asyncio.wait_for(self.block(), timeout=5)
+            fields = dict(line.split(": ", 1) for line in block if not line.startswith(":"))
+            if fields:
+                return {"id": int(fields["id"]), "event": fields["event"], "data": json.loads(fields["data"])}
+
+
+@asynccontextmanager
+async def reading(
+    gateway: Gateway, url: str, query: str = "", last_event_id: str | None = None
+) -> AsyncIterator[Reader]:
+    headers = gateway.bearer("operator")
+    if last_event_id is not None:
+        headers["Last-Event-ID"] = last_event_id
+    async with (
+        httpx.AsyncClient(timeout=5) as client,
+        client.stream("GET", f"{url}/api/v1/feed{query}", headers=headers) as answer,
+    ):
+        assert answer.status_code == 200, await answer.aread()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Reader(answer)
+
+
+async def refused(gateway: Gateway, url: str, query: str) -> tuple[int, dict[str, Any]]:
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"{url}/api/v1/feed{query}", headers=gateway.bearer("operator"))
+        return answer.status_code, answer.json()
+
+
+async def test_a_live_reader_gets_what_comes_from_now_on(gateway: Gateway) -> None:
+    await gateway.trigger("tilt")
+    async with served(gateway) as url, reading(gateway, url) as reader:
+        assert reader.headers["feed-after"] == "1"
+        await reader.block()
+        await gateway.trigger("tamper")
+        event = await reader.event()
+    assert event == {"id": 2, "event": "alarm.raised", "data": json.loads(gateway.store.feed[1].body)}
+
+
+@pytest.mark.parametrize(
+    ("query", "last_event_id", "ids"),
+    [("?after=0", None, [1, 2, 3]), ("?after=2", None, [3]), ("", "1", [2, 3]), ("?after=0", "2", [3])],
+)
+async def test_a_reader_goes_on_where_it_was(
+    gateway: Gateway, query: str, last_event_id: str | None, ids: list[int]
+) -> None:
+    for cause in ("tilt", "tamper", "hold_up"):
+        await gateway.trigger(cause)
+    async with served(gateway) as url, reading(gateway, url, query, last_event_id) as reader:
+        assert [(await reader.event())["id"] for _ in ids] == ids
+
+
+async def test_what_is_purged_is_gone_and_says_what_is_left(gateway: Gateway) -> None:
+    for cause in ("tilt", "tamper", "hold_up"):
+        await gateway.trigger(cause)
+    gateway.store.oldest = 3
+    async with served(gateway) as url:
+        status, body = await refused(gateway, url, "?after=1")
+        assert (status, body["code"], body["oldest"]) == (410, "purged", 3)
+        async with reading(gateway, url, "?after=2") as reader:
+            assert (await reader.event())["id"] == 3
+
+
+async def test_a_reader_of_another_feed_is_not_left_waiting(gateway: Gateway) -> None:
+    await gateway.trigger()
+    async with served(gateway) as url:
+        status, body = await refused(gateway, url, "?after=7")
+    assert (status, body["code"]) == (410, "feed_ahead")
+
+
+async def test_a_hole_ends_the_stream_instead_of_being_skipped(gateway: Gateway) -> None:
+    async with served(gateway) as url, reading(gateway, url) as reader:
+        await reader.block()
+        await gateway.trigger("tilt")
+        gateway.store.feed[0] = replace(gateway.store.feed[0], sequence=2)
+        gateway.feed.grow()
+        with pytest.raises(EOFError):
+            await reader.event()
+
+
+async def test_comments_keep_a_quiet_stream_alive(gateway: Gateway) -> None:
+    async with served(gateway, comment_every_s=0.05) as url, reading(gateway, url) as reader:
+        assert await reader.block() == [": connected"]
+        assert await asyncio.wait_for(reader.block(), timeout=3) == [": still here"]
+
+
+async def test_a_reader_that_does_not_read_costs_nobody_anything(gateway: Gateway) -> None:
+    for number in range(2000):
+        await gateway.trigger(vin=f"WVWZZZ1JZXW{number:06}", detail="x" * 200)
+    async with (
+        served(gateway) as url,
+        reading(gateway, url, "?after=0"),
+        reading(gateway, url, "?after=0") as reader,
+    ):
+        for expected in range(1, 2001):
+            assert (await reader.event())["id"] == expected
+        assert gateway.feed.reads < 25  # the idle one stopped after what the socket holds
+
+
+async def test_readers_are_bounded(gateway: Gateway) -> None:
+    async with served(gateway, max_readers=1) as url:
+        async with reading(gateway, url) as reader:
+            await reader.block()
+            status, body = await refused(gateway, url, "")
+            assert (status, body["code"]) == (503, "too_many_readers")
+        for _ in range(50):
+            if gateway.readers[-1] == 0:
+                break
+            await asyncio.sleep(0.05)
+        async with reading(gateway, url) as reader:
+            await reader.block()
+
+
+async def test_a_revoked_token_ends_the_stream(gateway: Gateway) -> None:
+    async with served(gateway) as url, reading(gateway, url) as reader:
+        await reader.block()
+        gateway.store.kept.clear()
+        with pytest.raises(EOFError):
+            await reader.event()
+
+
+async def test_a_stream_survives_a_failing_store(gateway: Gateway) -> None:
+    async with served(gateway) as url, reading(gateway, url) as reader:
+        await reader.block()
+        gateway.store.fails = StoreError("disk full")
+        await gateway.trigger()
+        await asyncio.sleep(0.1)
+        gateway.store.fails = None
+        assert (await reader.event())["id"] == 1
+
+
+async def test_stopping_takes_no_longer_than_two_seconds_with_open_streams(gateway: Gateway) -> None:
+    for number in range(3000):
+        await gateway.trigger(vin=f"WVWZZZ1JZXW{number:06}", detail="x" * 200)
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as readers:
+        async with served(gateway) as url:
+            quiet = await readers.enter_async_context(reading(gateway, url))
+            await readers.enter_async_context(
+                reading(gateway, url, "?after=0")
+            )  # never reads: its socket is full
+            await quiet.block()
+            begun = loop.time()
+        assert loop.time() - begun < 2
+        with pytest.raises((EOFError, httpx.RemoteProtocolError)):
+            await quiet.event()
