@@ -43,7 +43,7 @@ from gateway.ports import (
     QuarantineRow,
     VehicleRow,
 )
-from gateway.wire import theft_sensor
+from gateway.wire import notification, theft_sensor
 from gateway.wire.event import Unwanted
 
 KEPT_PAYLOAD_BYTES = 4096
@@ -300,15 +300,9 @@ class Batch:
     def _notify(self, vehicle: Vehicle, notify: Notify, number: int) -> None:
         now = self._context.now
         identity = f"{vehicle.vin}-{vehicle.version}-{number}"
-        body = {
-            "id": identity,
-            "at": now,
-            "vin": vehicle.vin,
-            "kind": notify.kind,
-            "code": notify.code,
-            "text": notify.text,
-            "data": notify.data,
-        }
+        body = notification.Payload(
+            identity, now, vehicle.vin, notify.kind, notify.code, notify.text, notify.data
+        )
         self._notifications.append(Notification(identity, notify.user, vehicle.vin, _encode(body), now))
 
     def _journal(

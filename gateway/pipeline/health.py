@@ -8,6 +8,7 @@ canary's interval this stays below 30 s from the failure to the alarm.
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -20,6 +21,7 @@ from gateway.pipeline.delivery import Delivery
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Tally
 from gateway.ports import Clock, HealthReport, Link, Store
+from gateway.wire.status import KIND, Payload
 from gateway.wire.topics import gateway_topic
 
 LOOK_EVERY_S = 1.0
@@ -156,18 +158,18 @@ class Health:
 
     async def _tell_status(self) -> None:
         """Publish a retained status when it changes; while the broker is away its will says ``offline``."""
-        status = "ready" if self._status() == "ready" else "degraded"
+        status: Literal["ready", "degraded"] = "ready" if self._status() == "ready" else "degraded"
         if not self._link.connected:
             self._told_status = ""
         elif status != self._told_status:
-            body = msgspec.json.encode({"status": status, "at": self._clock.now()})
+            body = msgspec.json.encode(Payload(status, self._clock.now()))
             try:
-                await self._link.publish(gateway_topic(self._instance, "status"), body, retain=True)
+                await self._link.publish(gateway_topic(self._instance, KIND), body, retain=True)
             except GatewayError:
                 return  # tried again in a second
             self._told_status = status
 
 
-def offline(at: object) -> bytes:
+def offline(at: datetime) -> bytes:
     """The will: what the broker says when the gateway is gone."""
-    return msgspec.json.encode({"status": "offline", "at": at})
+    return msgspec.json.encode(Payload("offline", at))

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.errors import GatewayError, PublishRefused
 from gateway.ports import Link, Store
+from gateway.wire.topics import notifications_topic
 
 EXPIRY_S = 7 * 24 * 3600
 LOOK_EVERY_S = 1.0
@@ -33,7 +34,7 @@ class Notifier:
 
     async def _send(self) -> None:
         for notification in await self._store.notifications(AT_ONCE):
-            topic = f"v1/users/{notification.user}/notifications"
+            topic = notifications_topic(notification.user)
             try:
                 await self._link.publish(topic, notification.body, expiry_s=EXPIRY_S)
             except PublishRefused as error:

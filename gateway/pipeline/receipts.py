@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from gateway.pipeline.meters import Meters
 from gateway.ports import Link
+from gateway.wire.receipt import KIND, Payload, Rejection
 from gateway.wire.topics import vehicle_topic
 
 EXPIRY_S = 60
@@ -26,20 +27,6 @@ class Receipt(Struct):
 
     event_ids: list[str] = field(default_factory=list)
     rejected: list[tuple[str, str]] = field(default_factory=list)
-
-
-class Rejection(Struct, frozen=True):
-    """An event that will never be accepted as it is."""
-
-    event_id: str
-    reason: str
-
-
-class ReceiptPayload(Struct, frozen=True):
-    """The message as documented."""
-
-    event_ids: list[str]
-    rejected: list[Rejection]
 
 
 class Receipts:
@@ -55,13 +42,11 @@ class Receipts:
         for vin, receipt in receipts.items():
             rejected = [Rejection(event_id, reason) for event_id, reason in receipt.rejected]
             for start in range(0, max(len(receipt.event_ids), 1), MAX_IDS):
-                payload = ReceiptPayload(receipt.event_ids[start : start + MAX_IDS], rejected[:MAX_IDS])
+                payload = Payload(receipt.event_ids[start : start + MAX_IDS], rejected[:MAX_IDS])
                 rejected = []
                 self._send(vin, payload)
 
-    def _send(self, vin: str, payload: ReceiptPayload) -> None:
-        if not self._link.post(
-            vehicle_topic(vin, "receipt"), msgspec.json.encode(payload), expiry_s=EXPIRY_S
-        ):
+    def _send(self, vin: str, payload: Payload) -> None:
+        if not self._link.post(vehicle_topic(vin, KIND), msgspec.json.encode(payload), expiry_s=EXPIRY_S):
             self._meters.count("gateway_receipts_dropped_total")
             self._log.warning("mqtt.publish_dropped", what="receipt")

@@ -29,7 +29,7 @@ def decode(payload: bytes, received_at: datetime) -> Charging:
     """
     Turn a payload into the fact it states.
 
-    Errors:  msgspec.ValidationError, DecodeError, RecursionError, UnicodeDecodeError, ValueError: undecodable.
+    Errors:  msgspec's, ValueError, RecursionError: undecodable.
     """
     stated = _decoder.decode(payload)
     return Charging(

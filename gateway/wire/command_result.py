@@ -28,7 +28,7 @@ def decode(payload: bytes, received_at: datetime) -> CommandResult:
     """
     Turn a payload into the fact it states.
 
-    Errors:  msgspec.ValidationError, DecodeError, RecursionError, UnicodeDecodeError, ValueError: undecodable.
+    Errors:  msgspec's, ValueError, RecursionError: undecodable.
     """
     stated = _decoder.decode(payload)
     return CommandResult(

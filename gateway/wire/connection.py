@@ -30,7 +30,7 @@ def decode(payload: bytes, received_at: datetime) -> Connection:
     """
     Turn a payload into the fact it states. A will has no time and counts at arrival.
 
-    Errors:  msgspec.ValidationError, DecodeError, RecursionError, UnicodeDecodeError, ValueError: undecodable.
+    Errors:  msgspec's, ValueError, RecursionError: undecodable.
     """
     stated = _decoder.decode(payload)
     return Connection(

@@ -32,7 +32,7 @@ def decode(payload: bytes, received_at: datetime) -> DataBundle:
     """
     Turn a payload into the fact it states.
 
-    Errors:  msgspec.ValidationError, DecodeError, RecursionError, UnicodeDecodeError, ValueError: undecodable.
+    Errors:  msgspec's, ValueError, RecursionError: undecodable.
     """
     stated = _decoder.decode(payload)
     return DataBundle(

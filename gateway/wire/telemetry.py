@@ -20,6 +20,7 @@ KIND = "telemetry"
 MAX_SIGNALS = 400
 MAX_OTHER_NAME = 64
 MAX_OTHER_TEXT = 256
+MAX_OTHER_WHOLE = 2**63 - 1
 
 SPEED = "Vehicle.Speed"
 IS_MOVING = "Vehicle.IsMoving"
@@ -27,6 +28,7 @@ IGNITION = "Vehicle.LowVoltageSystemState"
 LATITUDE = "Vehicle.CurrentLocation.Latitude"
 LONGITUDE = "Vehicle.CurrentLocation.Longitude"
 ACCURACY = "Vehicle.CurrentLocation.HorizontalAccuracy"
+CHARGING = "Vehicle.Powertrain.TractionBattery.Charging"
 
 IGNITION_STATES = ("LOCK", "OFF", "ACC", "ON", "START")
 IGNITION_OFF = ("OFF", "LOCK")
@@ -56,8 +58,8 @@ SIGNALS: dict[str, Number | Literal["boolean"] | tuple[str, ...]] = {
     "Vehicle.TraveledDistance": Number(0, 1e10),
     "Vehicle.LowVoltageBattery.CurrentVoltage": Number(0, 60),
     "Vehicle.Powertrain.TractionBattery.StateOfCharge.Displayed": Number(0, 100),
-    "Vehicle.Powertrain.TractionBattery.Charging.IsCharging": "boolean",
-    "Vehicle.Powertrain.TractionBattery.Charging.ChargingPort.AnyPosition.IsChargingCableConnected": "boolean",
+    f"{CHARGING}.IsCharging": "boolean",
+    f"{CHARGING}.ChargingPort.AnyPosition.IsChargingCableConnected": "boolean",
     "Vehicle.Powertrain.Range": Number(0, 5e6),
     "Vehicle.Powertrain.Transmission.SelectedGear": Number(-128, 127, whole=True),
     "Vehicle.Chassis.ParkingBrake.IsEngaged": "boolean",
@@ -128,4 +130,6 @@ def _fits(expected: Number | str | tuple[str, ...], value: object) -> bool:
 def _keepable(name: str, value: object) -> bool:
     if len(name) > MAX_OTHER_NAME:
         return False
-    return isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= MAX_OTHER_TEXT)
+    if isinstance(value, int):
+        return abs(value) <= MAX_OTHER_WHOLE
+    return isinstance(value, float) or (isinstance(value, str) and len(value) <= MAX_OTHER_TEXT)

@@ -70,7 +70,7 @@ def decode(payload: bytes, received_at: datetime) -> TheftSensor:
     """
     Turn a payload into the fact it states.
 
-    Errors:  msgspec.ValidationError, DecodeError, RecursionError, UnicodeDecodeError: undecodable.
+    Errors:  msgspec's, ValueError, RecursionError: undecodable.
     """
     try:
         stated = _strict.decode(payload)

@@ -32,6 +32,11 @@ def soc_topic(soc: str) -> str:
     return f"{ROOT}/soc/{soc}/alarms"
 
 
+def notifications_topic(user: str) -> str:
+    """What one user is told."""
+    return f"{ROOT}/users/{user}/notifications"
+
+
 def gateway_topic(instance: str, kind: str) -> str:
     """Topic of a gateway's own: ``status`` or ``self-test``."""
     return f"{ROOT}/gateway/{instance}/{kind}"
