@@ -155,7 +155,7 @@ class Outlet:
         self._begin()
 
     def _begin(self) -> None:
-        """Know nothing: the backlog is read. A restarted outlet must not believe in lanes that nobody serves."""
+        """Know nothing and read the backlog: after a restart nobody serves the lanes of before."""
         self.lanes = Lanes()
         self.pulse = Pulse(self._shared.rng)
         self._stir = asyncio.Event()
@@ -245,13 +245,16 @@ class Outlet:
         """Start nothing more, and give what is being sent some time to end."""
         self._stopping = True
         until = self._clock.mono_s() + within_s
-        while self.pulse.in_flight and self._clock.mono_s() < until:
+        while self.pulse.in_flight and self._clock.mono_s() < until:  # noqa: ASYNC110  # once, at the end
             await asyncio.sleep(TICK_S / 5)
 
     async def _load(self) -> None:
         """Learn from the store who has something; again whenever memory may have missed someone."""
         while True:
             await self._backlog_wanted.wait()
+            if len(self.lanes) and self.pulse.is_suspect(self._clock.mono_s()):
+                await asyncio.sleep(TICK_S)  # it could not send more anyway
+                continue
             self._backlog_wanted.clear()
             try:
                 await self._load_all()
@@ -320,7 +323,8 @@ class Outlet:
             return None
         now = self._clock.mono_s()
         ready = self.lanes.next_ready()
-        if not self.pulse.may_start(now, untried=ready is not None and ready.tried is None):
+        untried = ready is not None and ready.tried is None
+        if not self.pulse.may_start(now, untried=untried, busy=self.lanes.busy):
             return None
         if ready is not None:
             return self.lanes.take()
@@ -389,6 +393,10 @@ class Outlet:
         if isinstance(outcome, Park):
             self._park(lane, job.message, attempts, outcome.reason)
             return True
+        if started < self.pulse.well_since_mono_s:
+            self._mark(job.message, "pending", attempts, outcome.reason)
+            self.lanes.wait(lane, self._clock.mono_s() + BACKOFF_FROM_S)  # it says nothing of the healed sink
+            return False
         return self._failed(lane, job.message, attempts, tried.since_mono_s if tried else started, outcome)
 
     def _failed(self, lane: Lane, message: Message, attempts: int, since: float, outcome: Retry) -> bool:
@@ -400,10 +408,8 @@ class Outlet:
         self._mark(message, "pending", attempts, outcome.reason)
         self._shared.log.info("delivery.retried", sink=self.name, attempts=attempts, reason=outcome.reason)
         until = now + self._pause_s(attempts, outcome.after_s)
-        if now < since + PARK_AFTER_S < until:
-            until = max(
-                since + PARK_AFTER_S, now + BACKOFF_FROM_S
-            )  # looked at once more when it may be parked
+        if now < since + PARK_AFTER_S < until:  # so that the try which may park it is on time
+            until = max(since + PARK_AFTER_S, now + BACKOFF_FROM_S)
         self.lanes.wait(lane, until)
         return False
 
@@ -421,13 +427,8 @@ class Outlet:
         return rng.uniform(BACKOFF_FROM_S, min(BACKOFF_TO_S, BACKOFF_FROM_S * 2.0 ** min(attempts, 10)))
 
     def _park(self, lane: Lane, message: Message, attempts: int, reason: str) -> None:
-        self._shared.log.error(
-            "delivery.parked",
-            sink=self.name,
-            alarm_id=message.alarm_id,
-            sequence=message.sequence,
-            reason=reason,
-        )
+        ids = {"alarm_id": message.alarm_id, "sequence": message.sequence}
+        self._shared.log.error("delivery.parked", sink=self.name, reason=reason, **ids)
         self._end(lane, message, "parked", attempts, reason)
         self.parked.set()
 
@@ -603,7 +604,7 @@ class Delivery:
 
     def _test_alarm(self, soc: str, alarm_id: str) -> CloudEvent:
         now = self._clock.now()
-        data = {
+        data: dict[str, Any] = {
             "sequence": None,
             "recorded": False,
             "test": True,

@@ -77,6 +77,7 @@ class Lanes:
         self.complete = False
         self.spilled = False
         """Someone found no room: the backlog must be read again."""
+        self.busy = 0
         self.fresh_bytes = 0
         self._max_lanes = max_lanes
         self._max_fresh_bytes = max_fresh_bytes
@@ -173,15 +174,18 @@ class Lanes:
 
     def finish(self, lane: Lane) -> None:
         """A busy lane has nothing left."""
+        self.busy -= 1
         self._forget(lane)
 
     def again(self, lane: Lane) -> None:
         """A busy lane has more, but it is the others' turn first."""
+        self.busy -= 1
         lane.rank = NEWEST + next(self._numbers)
         self._queue(lane)
 
     def wait(self, lane: Lane, until_mono_s: float) -> None:
         """A busy lane tries again later. Where memory is short, its messages go back to the store."""
+        self.busy -= 1
         if self.fresh_bytes > self._max_fresh_bytes // 2 and lane.fresh:
             self._drop_fresh(lane)
         lane.place = "waiting"
@@ -234,6 +238,7 @@ class Lanes:
             self._ordinary[lane.subject] = lane
 
     def _occupy(self, lane: Lane) -> None:
+        self.busy += 1
         lane.place = "busy"
         lane.ticket = 0
         self._ordinary.pop(lane.subject, None)
@@ -266,8 +271,8 @@ class Pulse:
     """
     How a sink is, judged by what it answers, and how hard it may be tried.
 
-    Well: up to 32 vehicles at once. Failing (several failures in a row, or failing for 3 s) or suspect (nothing
-    answered for 2 s): probes only, at most 4 s apart, so that a healed sink gets its first message soon.
+    Well: up to 32 vehicles at once. Failing (several failures in a row, or failing for 3 s) or suspect (no
+    answer for 2 s): probes only, at most 4 s apart, so that a healed sink gets its first message soon.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -307,10 +312,14 @@ class Pulse:
             bool(self._in_flight) and self.failing_for_s(now_mono_s) >= SUSPECT_AFTER_S
         )
 
-    def may_start(self, now_mono_s: float, *, untried: bool) -> bool:
-        """Whether one more message may be sent now; ``untried``: of a vehicle that has not failed here."""
+    def may_start(self, now_mono_s: float, *, untried: bool, busy: int) -> bool:
+        """
+        Whether one more vehicle may be served now.
+
+        ``busy``: how many are. ``untried``: it is one whose messages have not failed here.
+        """
         if not self.is_suspect(now_mono_s):
-            return len(self._in_flight) < PARALLEL
+            return busy < PARALLEL
         if now_mono_s < self._hold_until:
             return False
         gap = now_mono_s - self._last_start

@@ -30,9 +30,15 @@ Mode = Literal[
     "ok",
     "hang",
     "slow-drip",
-    "500",
-    "429",
+    "no-content",
     "400",
+    "401",
+    "404",
+    "413",
+    "415",
+    "422",
+    "429",
+    "500",
     "redirect",
     "wrong-echo",
     "reset",
@@ -152,7 +158,7 @@ class FakeSoc:
         if self._key and not arrival.signed:
             mode = "400"
         arrival.mode = mode
-        if mode in {"ok", "chunked", "close", "reset-after-200"}:
+        if mode in {"ok", "no-content", "chunked", "close", "huge"}:
             self.accepted += 1
         if self.keep:
             self.arrivals.append(arrival)
@@ -241,7 +247,9 @@ class Conversation(asyncio.Protocol):
                 asyncio.get_running_loop().call_later(self.soc.delay_s, self._send, 200, body)
             case "ok":
                 self._send(200, body)
-            case "500" | "400":
+            case "no-content":
+                self.transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+            case "400" | "401" | "404" | "413" | "415" | "422" | "500":
                 self._send(int(mode), b"no")
             case "429":
                 self._send(429, b"later", b"Retry-After: %d\r\n" % RETRY_AFTER_S)

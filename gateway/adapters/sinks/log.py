@@ -19,7 +19,7 @@ class LogSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     heartbeat: bool = False
 
 
-class LoggedData(Struct):
+class LoggedData(Struct, frozen=True):
     """The fields that a line shows; never a position."""
 
     vin: str | None = None
@@ -28,7 +28,7 @@ class LoggedData(Struct):
     state: str | None = None
 
 
-class LoggedEvent(Struct):
+class LoggedEvent(Struct, frozen=True):
     """The envelope, as far as it is shown."""
 
     data: LoggedData = LoggedData()
