@@ -10,7 +10,7 @@ import argparse
 import sys
 from typing import Protocol
 
-from bench import kills
+from bench import crashes, kills
 from bench.stage import StageError
 
 
@@ -25,7 +25,7 @@ class Part(Protocol):
 
 
 BENCHES: dict[str, Part] = {}
-DRILLS: dict[str, Part] = {"kills": kills}
+DRILLS: dict[str, Part] = {"kills": kills, "crashes": crashes}
 
 
 def main(arguments: list[str]) -> int:

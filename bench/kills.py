@@ -88,7 +88,7 @@ def run(plan: Plan, folder: Path | None = None, progress: Callable[[str], None] 
         finally:
             ended = time.monotonic()
             exit_code = end_vehicles(emulator, DRAIN_S + 30)
-        _drain(stage, ended, progress)
+        drain(stage, ended, progress)
         drained_s = time.monotonic() - ended
         ledger = stage.read_ledger()
         outcome = Outcome(
@@ -116,6 +116,7 @@ def _kill(plan: Plan, stage: Stage, emulator: Process, progress: Callable[[str],
     end = time.monotonic() + plan.seconds
     due = time.monotonic() + dice.uniform(*plan.gap_s)
     while (now := time.monotonic()) < end:
+        stage.check_alive()
         if not emulator.running:
             raise StageError("the vehicles ended by themselves; see vehicles.log in " + str(stage.folder))
         if now >= due:
@@ -129,9 +130,10 @@ def _kill(plan: Plan, stage: Stage, emulator: Process, progress: Callable[[str],
     return kills
 
 
-def _drain(stage: Stage, since: float, progress: Callable[[str], None]) -> None:
+def drain(stage: Stage, since: float, progress: Callable[[str], None]) -> None:
     """Wait until the outbox is empty and the SOC has everything; what is missing then is in the ledger."""
     while time.monotonic() < since + DRAIN_S:
+        stage.check_alive()
         waiting, missing = stage.undelivered(), stage.read_ledger().missing()
         if not waiting and not missing:
             return
@@ -146,6 +148,25 @@ def report(outcome: Outcome) -> None:
     killed = ", ".join(f"{name} {count}x" for name, count in counts.items())
     rows: list[tuple[str, object]] = [
         ("killed", killed),
+        *ledger_rows(verdict),
+        ("verify", outcome.verify),
+        ("left in the outbox", outcome.undelivered),
+        ("event to receipt", outcome.receipt_latency),
+        ("drained after", f"{outcome.drained_s:.1f} s"),
+    ]
+    for name, recoveries in outcome.recoveries_s.items():
+        rows.append((f"{name} killed to next alarm", percentiles(recoveries).text("s", 2)))
+    if not outcome.is_good:
+        rows.append(("evidence", outcome.evidence))
+    table(
+        f"kills: {plan.rate:g} alarms/s for {plan.seconds:g} s, {plan.vehicles} vehicles, seed {plan.seed}",
+        rows,
+    )
+
+
+def ledger_rows(verdict: Verdict) -> list[tuple[str, object]]:
+    """Show the comparison for people."""
+    return [
         ("sent by vehicles", verdict.sent),
         ("receipted", verdict.receipted),
         ("at the SOC", verdict.at_soc),
@@ -156,24 +177,12 @@ def report(outcome: Outcome) -> None:
         ("rejected", verdict.rejected),
         ("gaps in the feed", verdict.sequence_gaps),
         ("without signature", verdict.unsigned),
-        ("verify", outcome.verify),
         ("messages", verdict.messages),
         ("raw repeats (same webhook-id)", verdict.raw_repeats),
         ("told unrecorded", verdict.unrecorded),
         ("resent by vehicles", verdict.resent),
-        ("left in the outbox", outcome.undelivered),
-        ("event to receipt", outcome.receipt_latency),
-        ("drained after", f"{outcome.drained_s:.1f} s"),
+        *((f"example: {name}", "\n".join(some)) for name, some in verdict.examples.items()),
     ]
-    for name, recoveries in outcome.recoveries_s.items():
-        rows.append((f"{name} killed to next alarm", percentiles(recoveries).text("s", 2)))
-    rows.extend((f"example: {name}", "\n".join(some)) for name, some in verdict.examples.items())
-    if not outcome.is_good:
-        rows.append(("evidence", outcome.evidence))
-    table(
-        f"kills: {plan.rate:g} alarms/s for {plan.seconds:g} s, {plan.vehicles} vehicles, seed {plan.seed}",
-        rows,
-    )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

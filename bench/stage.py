@@ -147,6 +147,12 @@ class Stage:
         if error is None and not self._keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def check_alive(self) -> None:
+        """Errors: StageError if the gateway ended by itself."""
+        if not self.gateway.running:
+            self.keep_folder()
+            raise StageError(f"the gateway ended by itself:\n{self.gateway.log_tail()}")
+
     def keep_folder(self) -> Path:
         """Leave the evidence where it is."""
         self._keep = True
