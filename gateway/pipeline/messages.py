@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
-
 import msgspec
 from msgspec import Struct
 
@@ -54,7 +52,27 @@ class CloudEvent(Struct, frozen=True):
     type: str
     subject: str
     time: datetime
-    data: FeedData | dict[str, Any]
+    data: FeedData
+    specversion: str = "1.0"
+    datacontenttype: str = "application/json"
+
+
+class HeartbeatData(Struct, frozen=True):
+    """``data`` of a heartbeat."""
+
+    instance: str
+    sequence: None = None
+
+
+class Heartbeat(Struct, frozen=True):
+    """The envelope of ``gateway.heartbeat``."""
+
+    id: str
+    source: str
+    subject: str
+    time: datetime
+    data: HeartbeatData
+    type: str = "gateway.heartbeat"
     specversion: str = "1.0"
     datacontenttype: str = "application/json"
 
@@ -136,12 +154,5 @@ def alarm_row(data: FeedData, subject: str) -> AlarmRow:
 
 def heartbeat(feed_id: str, instance: str, now: datetime) -> bytes:
     """The canary as a message for sinks that ask for it. It stands in no feed and has no sequence."""
-    event = CloudEvent(
-        id=f"heartbeat.{instance}.{now.isoformat()}",
-        source=f"vehicle-gateway/{feed_id}",
-        type="gateway.heartbeat",
-        subject=instance,
-        time=now,
-        data={"instance": instance, "sequence": None},
-    )
-    return _encode(event)
+    identity, source = f"heartbeat.{instance}.{now.isoformat()}", f"vehicle-gateway/{feed_id}"
+    return _encode(Heartbeat(identity, source, instance, now, HeartbeatData(instance)))

@@ -1,0 +1,211 @@
+"""
+Makes the reference pages from the code's own registries.
+
+    python docs/generate.py           write them
+    python docs/generate.py --check   exit 1 if one is not what the code says
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from gateway import wire  # noqa: E402  # the checkout's own package, wherever this is run from
+from gateway.domain.alarms import DISPOSITIONS, LIFE  # noqa: E402
+from gateway.domain.causes import CAUSES  # noqa: E402
+from gateway.domain.rules import RULES  # noqa: E402
+from gateway.names import LOG_EVENTS, METRICS  # noqa: E402
+from gateway.pipeline.messages import CloudEvent, FeedData  # noqa: E402
+from gateway.wire import connection, notification, receipt, status, telemetry  # noqa: E402
+
+DOCS = ROOT / "docs"
+MADE = "Made by `docs/generate.py` from the code; change the code, not this page."
+
+Page = dict[str, Any]
+
+
+def alarms() -> str:
+    """Every cause, and the life of an alarm."""
+    lines = ["# Alarms", "", MADE, "", "## Causes", ""]
+    lines += ["| cause | class | severity | stated by | rule | meaning |", "|---|---|---|---|---|---|"]
+    by_rule = {rule.CAUSE: Path(str(getattr(rule, "__file__", ""))).name for rule in RULES}
+    for cause in CAUSES:
+        stated = "vehicle" if cause.stated_by_vehicle else "gateway"
+        if cause.name == "unknown":
+            stated = "vehicle (any other text)"
+        rule = f"`rules/{by_rule[cause.name]}`" if cause.name in by_rule else ""
+        row = (f"`{cause.name}`", cause.cause_class, cause.severity, stated, rule, cause.meaning)
+        lines.append(f"| {' | '.join(row)} |")
+    lines += ["", "Theft alarms are silent: nothing but receipts goes to the car.", "", "## Life", ""]
+    lines += ["```mermaid", "stateDiagram-v2", "    [*] --> open: raised"]
+    lines += [f"    {before} --> {after}: {act}" for (before, act), after in LIFE.items()]
+    lines += [
+        "    closed --> [*]",
+        "```",
+        "",
+        "A pair that is not drawn answers 409 `illegal_transition`.",
+        "",
+    ]
+    lines += ["## Dispositions", "", ", ".join(f"`{one}`" for one in DISPOSITIONS), ""]
+    return "\n".join(lines)
+
+
+def names() -> str:
+    """Every log event and metric."""
+    lines = [
+        "# Log events and metrics",
+        "",
+        MADE,
+        "",
+        "## Log events",
+        "",
+        "| event | meaning |",
+        "|---|---|",
+    ]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in LOG_EVENTS.items()]
+    lines += ["", "## Metrics", "", "| metric | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in METRICS.items()]
+    return "\n".join([*lines, ""])
+
+
+def asyncapi() -> str:
+    """Every topic that the gateway reads or writes, as AsyncAPI 3.0."""
+    channels: Page = {}
+    operations: Page = {}
+    payloads = {topic.kind: topic.codec.Payload for topic in wire.TOPICS}  # type: ignore[attr-defined]
+    meanings = {topic.kind: topic.meaning for topic in wire.TOPICS}
+    _add(
+        channels,
+        operations,
+        "telemetry",
+        "v1/vehicles/{vin}/telemetry",
+        "receive",
+        "Signals (QoS 0).",
+        telemetry.Payload,
+    )
+    for kind, payload in payloads.items():
+        address, qos = f"v1/vehicles/{{vin}}/{kind}", "QoS 1, retained, also last will"
+        text = f"{meanings[kind]} ({qos if kind == connection.KIND else 'QoS 1'}.)"
+        _add(channels, operations, kind, address, "receive", text, payload)
+    for name, address, text, payload in (
+        (
+            "receipt",
+            "v1/vehicles/{vin}/receipt",
+            "These events are durably recorded (QoS 1).",
+            receipt.Payload,
+        ),
+        (
+            "notifications",
+            "v1/users/{user}/notifications",
+            "What the owner is told (QoS 1).",
+            notification.Payload,
+        ),
+        ("alarms", "v1/soc/{soc}/alarms", "The alarm feed, by an mqtt sink (QoS 1).", CloudEvent),
+        (
+            "status",
+            "v1/gateway/{instance}/status",
+            "How the gateway is (QoS 1, retained, last will).",
+            status.Payload,
+        ),
+    ):
+        _add(channels, operations, name, address, "send", text, payload)
+    document = {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Vehicle Gateway",
+            "version": "1",
+            "description": "Topics of contract version 1. Receivers ignore what they do not know.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {"schemas": _schemas()},
+    }
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
+    short = re.sub(r"gateway[._]wire[._](\w+?)[._]Payload", r"\1", text)  # their modules name them
+    return f"# {MADE}\n{short}"
+
+
+def _add(  # noqa: PLR0917  # rows of a table
+    channels: Page, operations: Page, name: str, address: str, action: str, text: str, payload: Any
+) -> None:
+    key = name.replace("/", "-")
+    parameters = {part[1:-1]: {} for part in address.split("/") if part.startswith("{")}
+    if "vin" in parameters:
+        parameters["vin"] = {"description": "17 characters of A-HJ-NPR-Z0-9; the vehicle's MQTT user name."}
+    channels[key] = {
+        "address": address,
+        "description": text,
+        "parameters": parameters,
+        "messages": {key: {"payload": {"$ref": f"#/components/schemas/{_name(payload)}"}}},
+    }
+    operations[f"{action}-{key}"] = {"action": action, "channel": {"$ref": f"#/channels/{key}"}}
+
+
+def _schemas() -> Page:
+    _, found = msgspec.json.schema_components(_ALL, ref_template="#/components/schemas/{name}")
+    return {name: _portable(schema) for name, schema in sorted(found.items())}
+
+
+def _portable(schema: Any) -> Any:
+    r"""Python's ``\Z`` is no part of JSON Schema's regular expressions."""
+    if isinstance(schema, dict):
+        return {key: _portable(value) for key, value in schema.items()}
+    if isinstance(schema, list):
+        return [_portable(value) for value in schema]
+    return schema.replace("\\Z", "$") if isinstance(schema, str) else schema
+
+
+def _name(struct: Any) -> str:
+    """The name that msgspec gives it: long where a short one would stand for several."""
+    return _NAMES[struct]
+
+
+_ALL = [
+    *(topic.codec.Payload for topic in wire.TOPICS),  # type: ignore[attr-defined]
+    telemetry.Payload,
+    receipt.Payload,
+    notification.Payload,
+    status.Payload,
+    CloudEvent,
+    FeedData,
+]
+_REFERENCES, _ = msgspec.json.schema_components(_ALL, ref_template="{name}")
+_NAMES = {struct: reference["$ref"] for struct, reference in zip(_ALL, _REFERENCES, strict=True)}
+
+PAGES = {
+    DOCS / "asyncapi.yaml": asyncapi,
+    DOCS / "reference" / "alarms.md": alarms,
+    DOCS / "reference" / "names.md": names,
+}
+
+
+def main() -> int:
+    """Write or check every page."""
+    stale = [
+        path
+        for path, make in PAGES.items()
+        if not path.exists() or path.read_text(encoding="utf-8") != make()
+    ]
+    if "--check" in sys.argv[1:]:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is not what the code says: run python docs/generate.py")
+        return 1 if stale else 0
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(PAGES[path](), encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
