@@ -108,7 +108,7 @@ def asyncapi() -> str:
             "What the owner is told (QoS 1).",
             notification.Payload,
         ),
-        ("alarms", "v1/soc/{soc}/alarms", "The alarm feed, by an mqtt sink (QoS 1).", CloudEvent),
+        ("alarms", "v1/soc/{soc}/alarms", "The alarm feed, by an mqtt sink (QoS 1).", CloudEvent[FeedData]),
         (
             "status",
             "v1/gateway/{instance}/status",
@@ -176,8 +176,7 @@ _ALL = [
     receipt.Payload,
     notification.Payload,
     status.Payload,
-    CloudEvent,
-    FeedData,
+    CloudEvent[FeedData],
 ]
 _REFERENCES, _ = msgspec.json.schema_components(_ALL, ref_template="{name}")
 _NAMES = {struct: reference["$ref"] for struct, reference in zip(_ALL, _REFERENCES, strict=True)}

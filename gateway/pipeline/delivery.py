@@ -15,7 +15,7 @@ import contextlib
 import random
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -23,7 +23,7 @@ from msgspec import Struct
 from gateway.errors import StoreError
 from gateway.faults import crash_point
 from gateway.pipeline.lanes import PARALLEL, Job, Key, Lane, Lanes, Pulse, Tried
-from gateway.pipeline.messages import CloudEvent
+from gateway.pipeline.messages import CloudEvent, feed_of
 from gateway.pipeline.meters import Meters
 from gateway.ports import (
     AlarmSink,
@@ -449,9 +449,7 @@ class Outlet:
     # -- the sink as a whole ------------------------------------------------------------------------------
 
     def _feed_of(self, message: Message) -> str:
-        """Sequences of another SOC's feed must not look like this SOC's own, or it drops them as repeats."""
-        feed_id = self._shared.feed_id
-        return feed_id if message.soc == self.plan.soc else f"{feed_id}-{message.soc}"
+        return feed_of(self._shared.feed_id, message.soc)
 
     def _note(self, number: int, outcome: Outcome) -> None:
         now = self._clock.mono_s()
@@ -551,7 +549,7 @@ class Delivery:
         """Names of the configured sinks."""
         return list(self._outlets)
 
-    def states(self) -> dict[str, str]:
+    def states(self) -> dict[str, Literal["ok", "failing"]]:
         """How each sink is: ``ok`` or ``failing``."""
         return {name: "failing" if outlet.is_failing() else "ok" for name, outlet in self._outlets.items()}
 
@@ -602,7 +600,7 @@ class Delivery:
             created_at=self._clock.now(),
         )
 
-    def _test_alarm(self, soc: str, alarm_id: str) -> CloudEvent:
+    def _test_alarm(self, soc: str, alarm_id: str) -> CloudEvent[dict[str, Any]]:
         now = self._clock.now()
         data: dict[str, Any] = {
             "sequence": None,

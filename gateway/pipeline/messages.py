@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Generic, TypeVar
+
 import msgspec
 from msgspec import Struct
 
@@ -11,6 +13,8 @@ from gateway.domain.causes import BY_NAME
 from gateway.domain.services.entitlements import car_security
 from gateway.domain.vehicle import Vehicle
 from gateway.ports import AlarmRow, Message
+
+Data = TypeVar("Data")
 
 
 class FeedData(Struct, frozen=True, rename={"cause_class": "class"}):
@@ -44,7 +48,7 @@ class FeedData(Struct, frozen=True, rename={"cause_class": "class"}):
     evidence: tuple[Evidence, ...]
 
 
-class CloudEvent(Struct, frozen=True):
+class CloudEvent(Struct, Generic[Data], frozen=True):
     """The envelope."""
 
     id: str
@@ -52,7 +56,7 @@ class CloudEvent(Struct, frozen=True):
     type: str
     subject: str
     time: datetime
-    data: FeedData
+    data: Data
     specversion: str = "1.0"
     datacontenttype: str = "application/json"
 
@@ -62,19 +66,6 @@ class HeartbeatData(Struct, frozen=True):
 
     instance: str
     sequence: None = None
-
-
-class Heartbeat(Struct, frozen=True):
-    """The envelope of ``gateway.heartbeat``."""
-
-    id: str
-    source: str
-    subject: str
-    time: datetime
-    data: HeartbeatData
-    type: str = "gateway.heartbeat"
-    specversion: str = "1.0"
-    datacontenttype: str = "application/json"
 
 
 _encode = msgspec.json.Encoder().encode
@@ -113,13 +104,18 @@ def feed_data(vehicle: Vehicle, alarm: Alarm, event_ids: tuple[str, ...], sequen
     )
 
 
+def feed_of(feed_id: str, soc: str) -> str:
+    """Identity of one SOC's feed: two feeds that reach one receiver must not look like repeats."""
+    return feed_id if soc == "default" else f"{feed_id}-{soc}"
+
+
 def feed_message(
     kind: str, data: FeedData, *, feed_id: str, subject: str, instance: str, created_at: datetime
 ) -> Message:
     """Wrap ``data`` as the message that leaves. Unrecorded ones have sequence 0 inside the gateway only."""
     event = CloudEvent(
         id=f"unrecorded.{data.alarm_id}" if data.sequence is None else str(data.sequence),
-        source=f"vehicle-gateway/{feed_id}",
+        source=f"vehicle-gateway/{feed_of(feed_id, data.soc)}",
         type=kind,
         subject=data.vin or instance,
         time=created_at,
@@ -155,4 +151,4 @@ def alarm_row(data: FeedData, subject: str) -> AlarmRow:
 def heartbeat(feed_id: str, instance: str, now: datetime) -> bytes:
     """The canary as a message for sinks that ask for it. It stands in no feed and has no sequence."""
     identity, source = f"heartbeat.{instance}.{now.isoformat()}", f"vehicle-gateway/{feed_id}"
-    return _encode(Heartbeat(identity, source, instance, now, HeartbeatData(instance)))
+    return _encode(CloudEvent(identity, source, "gateway.heartbeat", instance, now, HeartbeatData(instance)))

@@ -13,6 +13,7 @@ from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from devtools.broker import Broker
 from devtools.mosquitto import Mosquitto
@@ -45,7 +46,7 @@ class SocThread:
 
     @property
     def sink(self) -> str:
-        """This SOC as a sink, in TOML."""
+        """The SOC as a sink, in TOML."""
         return webhook_sink(self.soc.url, extra=f'secret = "{SECRET}"')
 
     def messages(self, vin: str | None = None) -> list[dict[str, Any]]:
@@ -88,18 +89,18 @@ class SocThread:
 class Car:
     """One vehicle as a plain MQTT client that shares no code with the gateway."""
 
-    def __init__(self, broker: Broker, vin: str, *, version: int = paho.MQTTv5) -> None:
+    def __init__(self, broker: Broker, vin: str, *, version: MQTTProtocolVersion = paho.MQTTv5) -> None:
         self.vin = vin
         self.receipted: list[str] = []
         self.rejected: dict[str, str] = {}
         self._count = 0
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=version)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=version)
         self._client.username_pw_set(vin, broker.passwords["vehicles"][vin])
         self._client.on_message = self._receipt
         self._client.on_connect = lambda client, *_: client.subscribe(f"v1/vehicles/{vin}/receipt", 1)
         self._subscribed = threading.Event()
         self._client.on_subscribe = lambda *_: self._subscribed.set()
-        self._client.reconnect_delay_set(0.1, 0.5)
+        self._client.reconnect_delay_set(1, 1)
         self._client.connect("127.0.0.1", broker.ports["vehicles"])
         self._client.loop_start()
         assert self._subscribed.wait(5)
@@ -109,7 +110,9 @@ class Car:
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         self._client.publish(f"v1/vehicles/{self.vin}/{kind}", body, qos, retain).wait_for_publish(5)
 
-    def state(self, topic_kind: str, /, *, at: datetime | None = None, event_id: str | None = None, **fields: Any) -> str:
+    def state(
+        self, topic_kind: str, /, *, at: datetime | None = None, event_id: str | None = None, **fields: Any
+    ) -> str:
         """Publish an event; returns its id."""
         self._count += 1
         event_id = event_id or f"b-{self._count}"
@@ -161,7 +164,9 @@ def soc() -> Iterator[SocThread]:
 
 
 @pytest.fixture(scope="module")
-def gateway(path_broker: Broker, soc: SocThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def gateway(
+    path_broker: Broker, soc: SocThread, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
     folder: Path = tmp_path_factory.mktemp("gateway")
     with GatewayProcess(folder, path_broker.url(), sinks=soc.sink, settings=FAST) as process:
         yield process

@@ -24,7 +24,12 @@ def test_breaking_glass_reaches_the_soc_within_a_second(new_car: NewCar, soc: So
     car.wait_receipt(event_id)
     assert data["event_ids"] == [event_id]
     assert (data["class"], data["severity"], data["state"], data["count"]) == ("theft", "major", "open", 1)
-    assert (data["silent"], data["registered"], data["service"], data["recorded"]) == (True, False, "none", True)
+    assert (data["silent"], data["registered"], data["service"], data["recorded"]) == (
+        True,
+        False,
+        "none",
+        True,
+    )
     assert {key: data["position"][key] for key in POSITION} == POSITION
     assert data["case_id"]
     assert "glass" in data["evidence"][0]["text"]
@@ -116,7 +121,9 @@ def test_a_short_siren_is_recorded_and_not_alarmed(
     long = car.trigger("car_alarm", active_for_s=17)
     car.wait_receipt(long)
     assert soc.alarm(car.vin, "car_alarm")["event_ids"] == [long]
-    verdicts = dict(gateway.rows("SELECT event_id, verdict FROM facts WHERE vin = ? AND is_trigger = 1", car.vin))
+    verdicts = dict(
+        gateway.rows("SELECT event_id, verdict FROM facts WHERE vin = ? AND is_trigger = 1", car.vin)
+    )
     assert verdicts == {nudge: "below_minimum", long: "alarm"}
 
 
@@ -162,7 +169,12 @@ def test_a_retained_event_is_ignored_when_it_is_replayed(
     new_car: NewCar, soc: SocThread, gateway: GatewayProcess
 ) -> None:
     car = new_car()
-    body = {"event_id": "r1", "occurred_at": datetime.now(UTC).isoformat(), "cause": "tilt", "state": "triggered"}
+    body = {
+        "event_id": "r1",
+        "occurred_at": datetime.now(UTC).isoformat(),
+        "cause": "tilt",
+        "state": "triggered",
+    }
     car.send("theft-sensor", body, retain=True)
     car.wait_receipt("r1")
     assert soc.alarm(car.vin, "tilt")["event_ids"] == ["r1"], "live it counts, whatever its flag says"
@@ -178,7 +190,9 @@ def test_every_vehicle_topic_is_recorded_and_receipted(
     new_car: NewCar, gateway: GatewayProcess, token: str
 ) -> None:
     car = new_car()
-    car.send("connection", {"online": True, "bearer": "LTE", "at": datetime.now(UTC).isoformat()}, retain=True)
+    car.send(
+        "connection", {"online": True, "bearer": "LTE", "at": datetime.now(UTC).isoformat()}, retain=True
+    )
     events = [
         car.state("driver-card", present=True, card_id="DC-1", battery="ok"),
         car.state("data-bundle", bundle_id="B1", used_mb=820, total_mb=1000),

@@ -62,7 +62,9 @@ async def test_an_old_acknowledgement_never_acknowledges_a_new_message(
         for number in range(10):
             vehicle(b"new %d" % number)
         new = list(await second.until(10))
-        assert {one.mid for one in stale} & {one.mid for one in new}, "numbers repeat, or this test proves nothing"
+        assert {one.mid for one in stale} & {one.mid for one in new}, (
+            "numbers repeat, or this test proves nothing"
+        )
         for one in stale:
             first.connection.ack(one)
         await asyncio.sleep(0.1)
@@ -74,7 +76,8 @@ async def test_each_connection_is_a_new_client(own_broker: Broker, client_id: st
     """Trap 3: a Client that is entered again keeps stale messages and may not wait for CONNACK."""
     settings = MqttSettings(url=own_broker.url())
     made = [
-        Connection(settings, client_id, version=5, clean=True, on_messages=lambda _batch: None) for _ in range(2)
+        Connection(settings, client_id, version=5, clean=True, on_messages=lambda _batch: None)
+        for _ in range(2)
     ]
     assert made[0]._client is not made[1]._client
     source = Path(connection_module.__file__).with_name("sessions.py").read_text()
@@ -196,7 +199,11 @@ async def test_bad_credentials_are_named(own_broker: Broker) -> None:
 async def test_a_broker_that_is_away_is_down() -> None:
     with pytest.raises(LinkDown):
         async with Connection(
-            MqttSettings(url="mqtt://127.0.0.1:1"), "x", version=5, clean=True, on_messages=lambda _batch: None
+            MqttSettings(url="mqtt://127.0.0.1:1"),
+            "x",
+            version=5,
+            clean=True,
+            on_messages=lambda _batch: None,
         ):
             pass
 

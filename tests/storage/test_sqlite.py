@@ -50,9 +50,20 @@ def vehicle(version: int = 1, steps: int = 1, body: bytes = b"{}", vin: str = VI
     return VehicleRow(vin, version, steps, body, None)
 
 
-def fact(event_id: str, *, verdict: str | None = "alarm", alarm_id: str | None = "a1", digest: bytes = b"d") -> FactRow:
+def fact(
+    event_id: str, *, verdict: str | None = "alarm", alarm_id: str | None = "a1", digest: bytes = b"d"
+) -> FactRow:
     return FactRow(
-        VIN, "theft-sensor", event_id, digest, NOW, NOW, b"{}", trigger=True, verdict=verdict, alarm_id=alarm_id
+        VIN,
+        "theft-sensor",
+        event_id,
+        digest,
+        NOW,
+        NOW,
+        b"{}",
+        trigger=True,
+        verdict=verdict,
+        alarm_id=alarm_id,
     )
 
 
@@ -140,7 +151,7 @@ async def test_it_works_again_after_a_full_disk(store: SqliteStore) -> None:
     await store._writer.run(limit)
     with pytest.raises(StoreError, match="full"):
         await store.commit(Decision(vehicles=(vehicle(body=b"x" * 500_000),)))
-    await store._writer.run(lambda on: on.execute("PRAGMA max_page_count = 1000000") and None)
+    await store._writer.run(lambda on: on.execute("PRAGMA max_page_count = 1000000").close())
     await store.commit(Decision(vehicles=(vehicle(body=b"x" * 500_000),)))
     assert len(await store.vehicle(VIN) or b"") == 500_000
 
@@ -244,14 +255,18 @@ async def test_each_import_is_a_new_registry_version(store: SqliteStore) -> None
 
 
 @given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20)), min_size=1, max_size=8), st.data())
-def test_no_audit_row_can_be_changed_or_taken_out(entries: list[tuple[str, str]], data: st.DataObject) -> None:
+def test_no_audit_row_can_be_changed_or_taken_out(
+    entries: list[tuple[str, str]], data: st.DataObject
+) -> None:
     connection = sqlite3.connect(":memory:")
     connection.execute(
-        "CREATE TABLE audit (n INTEGER PRIMARY KEY, at TEXT, actor TEXT, action TEXT, subject TEXT, details TEXT,"
-        " hash BLOB)"
+        "CREATE TABLE audit (n INTEGER PRIMARY KEY, at TEXT, actor TEXT, action TEXT, subject TEXT,"
+        " details TEXT, hash BLOB)"
     )
     for actor, subject in entries:
-        chain.append(connection, [AuditEntry(NOW, actor.replace("\x00", ""), "did", subject.replace("\x00", ""))])
+        chain.append(
+            connection, [AuditEntry(NOW, actor.replace("\x00", ""), "did", subject.replace("\x00", ""))]
+        )
     assert list(chain.broken_links(connection)) == []
     victim = data.draw(st.integers(1, len(entries)))
     if data.draw(st.booleans()):
