@@ -10,7 +10,7 @@ import argparse
 import sys
 from typing import Protocol
 
-from bench import crashes, kills
+from bench import alarms, crashes, kills
 from bench.stage import StageError
 
 
@@ -24,7 +24,7 @@ class Part(Protocol):
         """Run it; the exit code."""
 
 
-BENCHES: dict[str, Part] = {}
+BENCHES: dict[str, Part] = {"alarms": alarms}
 DRILLS: dict[str, Part] = {"kills": kills, "crashes": crashes}
 
 

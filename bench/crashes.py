@@ -57,6 +57,7 @@ def run(
     progress: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Crash at each point and hit, one life after the other; then start without a crash point, and drain."""
+    total = len(points) * len(hits)
     with Stage(vehicles=VEHICLES, seed=seed, folder=folder) as stage:
         emulator = stage.emulator(alarm_rate=RATE, drain_s=DRAIN_S)
         try:
@@ -65,7 +66,7 @@ def run(
             for point in points:
                 for hit in hits:
                     crashes.append(_crash(stage, point, hit))
-                    progress(f"{len(crashes)} crashes, {stage.at_soc():,} requests at the SOC")
+                    progress(f"{len(crashes)} of {total} crashes, {stage.at_soc():,} requests at the SOC")
             stage.gateway.start()
         finally:
             ended = time.monotonic()

@@ -144,6 +144,30 @@ class Ledger:
             ]
         )
 
+    def count_at_soc(self, begin_at: float, end_at: float) -> int:
+        """How many triggers reached the SOC for the first time between two moments."""
+        return sum(begin_at <= at < end_at for at in self._first_at_soc().values())
+
+    def soc_latency_ms(self, begin_at: float, end_at: float) -> Percentiles:
+        """From the first send of an event, for those sent between two moments, to its arrival at the SOC."""
+        first = self._first_at_soc()
+        sent = ((key, seconds(line.sent_at)) for key, line in self.triggers.items())
+        return percentiles(
+            [
+                (first[key] - sent_at) * 1_000
+                for key, sent_at in sent
+                if begin_at <= sent_at < end_at and key in first
+            ]
+        )
+
+    def _first_at_soc(self) -> dict[Key, float]:
+        first: dict[Key, float] = {}
+        for arrival in self.accepted:
+            if arrival.type in COUNTED and arrival.vin is not None:
+                for event_id in arrival.event_ids:
+                    first.setdefault((arrival.vin, event_id), arrival.at)
+        return first
+
     def _served(self) -> Iterator[tuple[float, float]]:
         """When each message arrived first, and when the newest event in it was first sent."""
         sent_at = {key: seconds(line.sent_at) for key, line in self.triggers.items() if line.sent_at}
