@@ -35,6 +35,7 @@ LOG_EVENTS: dict[str, str] = {
     "alarm.acknowledged": "An operator has seen the alarm.",
     "alarm.closed": "An operator closed the alarm.",
     "alarm.unrecorded": "The store fails; the alarm went to the SOC unrecorded.",
+    "vehicle.state_unreadable": "A stored vehicle state can't be read; the vehicle starts anew.",
     # store
     "store.opened": "The store is open; version and path are given.",
     "store.migrated": "The schema was brought to a newer version.",
@@ -59,6 +60,7 @@ LOG_EVENTS: dict[str, str] = {
 METRICS: dict[str, str] = {
     "gateway_events_total": "Events recorded, by kind.",
     "gateway_duplicates_total": "Repeats with equal content.",
+    "gateway_states_unreadable_total": "Stored vehicle states that could not be read.",
     "gateway_forged_total": "Repeats with other content.",
     "gateway_quarantined_total": "Payloads that could not be decoded, by topic kind.",
     "gateway_telemetry_total": "Telemetry messages decoded.",

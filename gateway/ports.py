@@ -183,12 +183,19 @@ class Notification(Struct, frozen=True):
     created_at: datetime
 
 
+class StoredVehicle(Struct, frozen=True):
+    """Committed state of one vehicle, as it was encoded by whatever version of this program."""
+
+    version: int
+    body: bytes
+
+
 class Known(Struct, frozen=True):
     """What the store says before deciding."""
 
     digests: dict[tuple[str, str], frozenset[bytes]]
     """Of each (VIN, event_id) asked for that is there: digests of the contents seen."""
-    vehicles: dict[str, bytes]
+    vehicles: dict[str, StoredVehicle]
     registrations: dict[str, Registration]
     quarantined: frozenset[tuple[str, str]]
     """Of the (topic, sha256) asked for: those already in quarantine."""
@@ -403,7 +410,7 @@ class Store(Protocol):
         """VINs that the registry or the journal knows, in order."""
         ...
 
-    async def vehicle(self, vin: str) -> bytes | None:
+    async def vehicle(self, vin: str) -> StoredVehicle | None:
         """Committed state of one vehicle."""
         ...
 

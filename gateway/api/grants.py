@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from gateway.api.deps import Deps
@@ -17,9 +16,8 @@ from gateway.api.policy import OWNERS
 from gateway.api.problems import Problem
 from gateway.domain.signals import Registration
 from gateway.domain.vehicle import Vehicle
-from gateway.ports import Token
-
-_vehicle = msgspec.json.Decoder(Vehicle)
+from gateway.pipeline.states import decode_state
+from gateway.ports import StoredVehicle, Token
 
 
 class Grant(Struct, frozen=True):
@@ -45,9 +43,9 @@ async def grant(deps: Deps, token: Token, vin: str) -> Grant:
     return Grant(token, registration, decode_vehicle(vin, body))
 
 
-def decode_vehicle(vin: str, body: bytes | None) -> Vehicle:
+def decode_vehicle(vin: str, stored: StoredVehicle | None) -> Vehicle:
     """Committed state of a vehicle; an empty one if nothing was ever decided."""
-    return Vehicle(vin=vin) if body is None else _vehicle.decode(body)
+    return decode_state(vin, stored)[0]
 
 
 def is_gateway(vin: str) -> bool:

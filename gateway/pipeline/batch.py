@@ -185,8 +185,13 @@ class Batch:
             self.answers.append((item.answer, (Refused("illegal_transition", reason),)))
         try:
             self._unwanted(item)
-        except Exception:  # noqa: BLE001  # the vehicle's state itself is the poison: the row in quarantine stays
-            return
+        except Exception:  # noqa: BLE001  # the state itself is the poison: go on without it, never without an alarm
+            known = self.vehicles[item.subject]
+            fresh = Vehicle(vin=known.vin, version=known.version, registration=known.registration)
+            self.vehicles[item.subject] = fresh
+            self.quarantine.pop()
+            self._quarantined.discard((item.topic[:MAX_TOPIC], item.unwanted.sha256))
+            self._unwanted(item)
 
     def _unwanted(self, item: Item) -> None:
         unwanted = item.unwanted

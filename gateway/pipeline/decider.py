@@ -18,8 +18,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from gateway.domain.effects import Effect
 from gateway.domain.signals import AnyFact
 from gateway.domain.thresholds import Thresholds
@@ -30,14 +28,13 @@ from gateway.pipeline.batch import MAX_TOPIC, Batch, Context
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.receipts import Receipts
+from gateway.pipeline.states import decode_state
 from gateway.ports import Clock, Known, Message, Store
 
 MAX_BATCH = 128
 MAX_CACHED_VEHICLES = 50_000
 MAX_KEPT_UNRECORDED = 10_000
 RETRY_S = 0.5
-
-_vehicle = msgspec.json.Decoder(Vehicle)
 
 
 class Decider:
@@ -171,8 +168,11 @@ class Decider:
             cached = self._cache.get(subject)
             if cached is not None:
                 return cached, False
-            body = known.vehicles.get(subject)
-            return (Vehicle(vin=subject) if body is None else _vehicle.decode(body)), True
+            vehicle, wrong = decode_state(subject, known.vehicles.get(subject))
+            if wrong is not None:
+                self._meters.count("gateway_states_unreadable_total")
+                self._log.error("vehicle.state_unreadable", vin=subject, version=vehicle.version, error=wrong)
+            return vehicle, True
 
         return look_up
 

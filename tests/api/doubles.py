@@ -30,6 +30,7 @@ from gateway.ports import (
     Role,
     SignalValue,
     StoredAlarm,
+    StoredVehicle,
     Token,
 )
 
@@ -107,15 +108,15 @@ class MemoryStore:
     async def registration(self, vin: str) -> Registration | None:
         return self.registry.get(vin)
 
-    async def vehicle(self, vin: str) -> bytes | None:
+    async def vehicle(self, vin: str) -> StoredVehicle | None:
         state = self.states.get(vin)
-        return None if state is None else msgspec.json.encode(state)
+        return None if state is None else StoredVehicle(state.version, msgspec.json.encode(state))
 
     async def vehicles(self, after: str, limit: int) -> list[str]:
         return sorted(vin for vin in {*self.states, *self.registry} if vin > after)[:limit]
 
     async def known(self, events: Sequence[Any], vins: Sequence[str], quarantined: Sequence[Any]) -> Known:
-        bodies = {vin: msgspec.json.encode(self.states[vin]) for vin in vins if vin in self.states}
+        bodies = {vin: found for vin in vins if (found := await self.vehicle(vin)) is not None}
         entries = {vin: self.registry[vin] for vin in vins if vin in self.registry}
         return Known({}, bodies, entries, frozenset())
 

@@ -29,6 +29,7 @@ from gateway.ports import (
     Message,
     QuarantineRow,
     SinkPlan,
+    StoredVehicle,
     Token,
     VehicleRow,
 )
@@ -88,7 +89,7 @@ async def test_one_transaction_holds_event_state_alarm_message_outbox_and_audit(
     )
     known = await store.known([(VIN, "e1"), (VIN, "e2")], [VIN], [])
     assert known.digests == {(VIN, "e1"): frozenset({b"d"})}
-    assert known.vehicles == {VIN: b'{"vin":"x"}'}
+    assert known.vehicles == {VIN: StoredVehicle(1, b'{"vin":"x"}')}
     assert await store.sequences() == {"default": 1}
     assert [one.sequence for one in await store.messages("default", 0, 10)] == [1]
     stored = await store.alarm("a1")
@@ -140,7 +141,7 @@ async def test_a_locked_database_never_blocks_the_loop(store: SqliteStore) -> No
     other.execute("ROLLBACK")
     other.close()
     await store.commit(Decision(vehicles=(vehicle(),)))
-    assert await store.vehicle(VIN) == b"{}"
+    assert await store.vehicle(VIN) == StoredVehicle(1, b"{}")
 
 
 async def test_it_works_again_after_a_full_disk(store: SqliteStore) -> None:
@@ -153,7 +154,9 @@ async def test_it_works_again_after_a_full_disk(store: SqliteStore) -> None:
         await store.commit(Decision(vehicles=(vehicle(body=b"x" * 500_000),)))
     await store._writer.run(lambda on: on.execute("PRAGMA max_page_count = 1000000").close())
     await store.commit(Decision(vehicles=(vehicle(body=b"x" * 500_000),)))
-    assert len(await store.vehicle(VIN) or b"") == 500_000
+    kept = await store.vehicle(VIN)
+    assert kept is not None
+    assert len(kept.body) == 500_000
 
 
 async def test_everything_committed_is_there_after_opening_again(store: SqliteStore) -> None:

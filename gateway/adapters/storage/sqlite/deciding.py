@@ -12,7 +12,7 @@ import msgspec
 from gateway.adapters.storage.sqlite.chain import append
 from gateway.domain.signals import Registration
 from gateway.errors import StoreError
-from gateway.ports import Decision, Known, SinkPlan
+from gateway.ports import Decision, Known, SinkPlan, StoredVehicle
 
 _registration = msgspec.json.Decoder(Registration)
 
@@ -29,12 +29,12 @@ def known(
         query = "SELECT digest FROM facts INDEXED BY facts_key WHERE vin = ? AND event_id = ?"
         for (digest,) in connection.execute(query, key):
             digests[key].add(digest)
-    vehicles: dict[str, bytes] = {}
+    vehicles: dict[str, StoredVehicle] = {}
     registrations: dict[str, Registration] = {}
     for vin in vins:
-        row = connection.execute("SELECT body FROM vehicles WHERE vin = ?", (vin,)).fetchone()
+        row = connection.execute("SELECT version, body FROM vehicles WHERE vin = ?", (vin,)).fetchone()
         if row is not None:
-            vehicles[vin] = row[0]
+            vehicles[vin] = StoredVehicle(*row)
         row = connection.execute("SELECT body FROM registry WHERE vin = ?", (vin,)).fetchone()
         if row is not None:
             registrations[vin] = _registration.decode(row[0])

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.adapters.storage.sqlite.deciding import text
 from gateway.domain.signals import Registration
-from gateway.ports import Token
+from gateway.ports import StoredVehicle, Token
 
 _TOKEN = "id, secret_hash, role, person, created_at, expires_at, user, vin, revoked_at"  # noqa: S105  # columns
 _registration = msgspec.json.Decoder(Registration)
@@ -82,10 +82,10 @@ def vehicles(connection: sqlite3.Connection, after: str, limit: int) -> list[str
     return [vin for (vin,) in connection.execute(query, {"after": after, "limit": limit})]
 
 
-def vehicle(connection: sqlite3.Connection, vin: str) -> bytes | None:
+def vehicle(connection: sqlite3.Connection, vin: str) -> StoredVehicle | None:
     """Committed state of one vehicle."""
-    row = connection.execute("SELECT body FROM vehicles WHERE vin = ?", (vin,)).fetchone()
-    return None if row is None else bytes(row[0])
+    row = connection.execute("SELECT version, body FROM vehicles WHERE vin = ?", (vin,)).fetchone()
+    return None if row is None else StoredVehicle(*row)
 
 
 def audit_page(connection: sqlite3.Connection, after: int, limit: int) -> list[dict[str, Any]]:

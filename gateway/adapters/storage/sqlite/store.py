@@ -27,6 +27,7 @@ from gateway.ports import (
     Notification,
     SinkPlan,
     StoredAlarm,
+    StoredVehicle,
     Token,
 )
 
@@ -138,7 +139,7 @@ class SqliteStore:
     async def vehicles(self, after: str, limit: int) -> list[str]:
         return await self._reading.run(lambda on: people.vehicles(on, after, limit))
 
-    async def vehicle(self, vin: str) -> bytes | None:
+    async def vehicle(self, vin: str) -> StoredVehicle | None:
         return await self._reading.run(lambda on: people.vehicle(on, vin))
 
     async def audit(self, entries: Sequence[AuditEntry]) -> None:
