@@ -10,7 +10,7 @@ import argparse
 import sys
 from typing import Protocol
 
-from bench import alarms, crashes, kills
+from bench import alarms, crashes, kills, latency, soc_outage
 from bench.stage import StageError
 
 
@@ -24,8 +24,8 @@ class Part(Protocol):
         """Run it; the exit code."""
 
 
-BENCHES: dict[str, Part] = {"alarms": alarms}
-DRILLS: dict[str, Part] = {"kills": kills, "crashes": crashes}
+BENCHES: dict[str, Part] = {"alarms": alarms, "latency": latency}
+DRILLS: dict[str, Part] = {"kills": kills, "crashes": crashes, "soc-outage": soc_outage}
 
 
 def main(arguments: list[str]) -> int:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
@@ -19,8 +17,6 @@ from bench.meter import Meter
 from bench.reference import single_commits_per_s
 from bench.show import Progress, broken, save, table
 from bench.stage import Stage, StageError, wait_for
-from devtools import ROOT
-from devtools.processes import Process
 
 REFERENCE_S = 2.0
 DRAIN_S = 60.0
@@ -91,16 +87,7 @@ class Round(Struct, frozen=True, kw_only=True):
 
 def lap(stage: Stage, work: Work) -> Lap:
     """Let vehicles work once, and measure."""
-    report_path = stage.folder / "fleet.json"
-    report_path.unlink(missing_ok=True)
-    log = stage.folder / "fleet.log"
-    vehicles = Process(
-        sys.executable, "-m", "bench.fleet", "--port", str(stage.broker.ports["vehicles"]),
-        "--passwords", stage.passwords, "--vehicles", str(stage.vehicles),
-        "--ledger", stage.vehicles_ledger, "--report", report_path,
-        "--work", msgspec.json.encode(work).decode(),
-        log=log, cwd=ROOT,
-    )  # fmt: skip
+    vehicles = stage.fleet(work)
     pids = {
         "gateway": stage.gateway.pid,
         "broker": stage.broker.pid,
@@ -110,13 +97,11 @@ def lap(stage: Stage, work: Work) -> Lap:
     limit_s = work.warm_up_s + work.seconds + work.drain_s + 90
     with Meter(pids) as meter:
         try:
-            wait_for(lambda: not vehicles.running, limit_s, "the vehicles did not end", log)
+            wait_for(lambda: not vehicles.running, limit_s, "the vehicles did not end", stage.fleet_log)
         finally:
             vehicles.end()
     stage.check_alive()
-    if not report_path.exists():
-        raise StageError(f"the vehicles did not report\n{log.read_text()[-2000:]}")
-    report = msgspec.json.decode(report_path.read_bytes(), type=Report)
+    report = stage.fleet_report()
     drained = _drained(stage)
     ledger = stage.read_ledger()
     return Lap(

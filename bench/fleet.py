@@ -275,7 +275,7 @@ async def _main(options: argparse.Namespace, work: Work) -> None:
         asyncio.get_running_loop().add_signal_handler(
             signal.SIGTERM, lambda: setattr(yard, "end_ms", min(yard.end_ms, yard.clock.now_ms()))
         )
-        report = await drive(yard, list(passwords)[: options.vehicles])
+        report = await drive(yard, list(passwords))
         await asyncio.sleep(0.1)
     options.report.write_bytes(msgspec.json.encode(report))
 
@@ -285,7 +285,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--passwords", type=Path, required=True)
-    parser.add_argument("--vehicles", type=int)
     parser.add_argument("--ledger", type=Path, required=True)
     parser.add_argument("--report", type=Path, required=True)
     parser.add_argument("--work", required=True, help="JSON")

@@ -17,7 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from bench import ledger
+from bench.fleet import Report, Work
 from bench.ledger import Ledger
 from devtools import CACHE, ROOT
 from devtools.broker import HOST, Broker, free_ports
@@ -43,9 +46,8 @@ class SocProcess:
     def __init__(self, folder: Path) -> None:
         self.ledger = folder / "soc.jsonl"
         self.ledger.touch()
-        self.url = ""
-        (self._port,) = free_ports(1)
-        self.url = f"http://{HOST}:{self._port}"
+        (self.port,) = free_ports(1)
+        self.url = f"http://{HOST}:{self.port}"
         self._log = folder / "soc.log"
         self._process: Process | None = None
 
@@ -59,7 +61,7 @@ class SocProcess:
     def start(self) -> None:
         """Start it and return when it listens."""
         self._process = Process(
-            sys.executable, "-m", "bench.soc", "--port", str(self._port), "--ledger", self.ledger,
+            sys.executable, "-m", "bench.soc", "--port", str(self.port), "--ledger", self.ledger,
             "--secret", SECRET,
             log=self._log, cwd=ROOT,
         )  # fmt: skip
@@ -75,7 +77,7 @@ class SocProcess:
 
     def mode(self, name: str) -> None:
         """Make it ill, or well (``ok``)."""
-        connection = HTTPConnection(HOST, self._port, timeout=5)
+        connection = HTTPConnection(HOST, self.port, timeout=5)
         connection.request("POST", f"/mode/{name}")
         connection.getresponse()
         connection.close()
@@ -87,7 +89,7 @@ class SocProcess:
 
     def _listens(self) -> bool:
         try:
-            socket.create_connection((HOST, self._port), timeout=1).close()
+            socket.create_connection((HOST, self.port), timeout=1).close()
         except OSError:
             return False
         return True
@@ -98,6 +100,7 @@ class Stage:
     A context manager: starts a broker without persistence, SOC and gateway, and waits until they are ready.
 
     ``folder`` is kept if given; else it is a new one on the checkout's own disk, removed if all went well.
+    ``crowd`` vehicles exist beside the others, for telemetry. Without ``soc_runs`` the caller is the SOC.
     """
 
     def __init__(
@@ -109,6 +112,8 @@ class Stage:
         settings: str = "",
         folder: Path | None = None,
         gateways: Sequence[str] = (),
+        crowd: int = 0,
+        soc_runs: bool = True,
     ) -> None:
         self._keep = folder is not None
         self.folder = folder or _new_folder()
@@ -119,18 +124,26 @@ class Stage:
         self.vins = vins(seed, vehicles)
         self.passwords = self.folder / "passwords.json"
         self.passwords.write_text(json.dumps(self.broker.add("vehicles", *self.vins)))
+        self.crowd, self._crowd_seed, self._crowd_passwords = crowd, seed + 1, self.folder / "crowd.json"
+        if crowd:
+            added = self.broker.add("vehicles", *vins(self._crowd_seed, crowd))
+            self._crowd_passwords.write_text(json.dumps(added))
+        self._soc_runs = soc_runs
         self.soc = SocProcess(self.folder)
         self.gateway = GatewayProcess(
             self.folder / "gateway", self.broker.url(), sinks=self._sinks(sinks), settings=settings
         )
         self._counted = self._counted_bytes = 0
+        self._fleet_report, self.fleet_log = self.folder / "fleet.json", self.folder / "fleet.log"
+        self.vehicles_report = self.folder / "vehicles.json"
         self.vehicles_ledger = self.folder / "vehicles.jsonl"
 
     def __enter__(self) -> Self:
         """Start everything but the vehicles."""
         try:
             self._stack.callback(self.soc.close)
-            self.soc.start()
+            if self._soc_runs:
+                self.soc.start()
             self._stack.push(self.gateway)
             self.gateway.start()
             self.gateway.wait_ready()
@@ -147,6 +160,23 @@ class Stage:
         if error is None and not self._keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def fleet(self, work: Work) -> Process:
+        """Start vehicles that only alarm; they end by themselves."""
+        self._fleet_report.unlink(missing_ok=True)
+        return Process(
+            sys.executable, "-m", "bench.fleet", "--port", str(self.broker.ports["vehicles"]),
+            "--passwords", self.passwords, "--ledger", self.vehicles_ledger, "--report", self._fleet_report,
+            "--work", msgspec.json.encode(work).decode(),
+            log=self.fleet_log, cwd=ROOT,
+        )  # fmt: skip
+
+    def fleet_report(self) -> Report:
+        """What they counted. Errors: StageError."""
+        if not self._fleet_report.exists():
+            tail = self.fleet_log.read_text(errors="replace")[-2000:]
+            raise StageError(f"the vehicles did not report\n{tail}")
+        return msgspec.json.decode(self._fleet_report.read_bytes(), type=Report)
+
     def check_alive(self) -> None:
         """Errors: StageError if the gateway ended by itself."""
         if not self.gateway.running:
@@ -159,15 +189,22 @@ class Stage:
         return self.folder
 
     def emulator(
-        self, *, alarm_rate: float = 0.0, telemetry_rate: float = 0.0, drain_s: float = 90.0
+        self,
+        *,
+        alarm_rate: float = 0.0,
+        telemetry_rate: float = 0.0,
+        drain_s: float = 90.0,
+        crowd: bool = False,
     ) -> Process:
-        """Start vehicles that live until SIGTERM and then wait for their last receipts."""
+        """Start vehicles (or the crowd) that live until SIGTERM and then wait for their last receipts."""
+        passwords = self._crowd_passwords if crowd else self.passwords
+        count, seed = (self.crowd, self._crowd_seed) if crowd else (self.vehicles, self.seed)
         return Process(
             sys.executable, "-m", "vehicle_emulator", "run",
-            "--broker", f"mqtt://{HOST}:{self.broker.ports['vehicles']}", "--passwords", self.passwords,
-            "--vehicles", str(self.vehicles), "--seed", str(self.seed), "--duration", "0",
+            "--broker", f"mqtt://{HOST}:{self.broker.ports['vehicles']}", "--passwords", passwords,
+            "--vehicles", str(count), "--seed", str(seed), "--duration", "0",
             "--drain", str(drain_s), "--alarm-rate", str(alarm_rate), "--telemetry-rate", str(telemetry_rate),
-            "--ledger", self.vehicles_ledger, "--report", self.folder / "vehicles.json",
+            "--ledger", self.vehicles_ledger, "--report", self.vehicles_report,
             log=self.folder / "vehicles.log", cwd=ROOT,
         )  # fmt: skip
 
