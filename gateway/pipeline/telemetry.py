@@ -38,6 +38,8 @@ from gateway.wire.telemetry import (
 
 MOVING_ABOVE_KM_H = 3
 RENEW_MOVEMENT_AFTER = timedelta(seconds=20)
+RENEW_WATCHED_AFTER = timedelta(seconds=1)
+WATCH_FOR = timedelta(seconds=60)
 MAX_VEHICLES = 200_000
 MAX_OTHER_SIGNALS = 200
 
@@ -61,6 +63,8 @@ class Track:
         self.others = 0
         self.movement: Movement | None = None
         """The last one handed to the fold."""
+        self.watch_until: datetime | None = None
+        """A card has just gone: until then each statement of movement may prove something."""
         self.newest_movement: Movement | None = None
         self.ignition: Ignition | None = None
         self.position: Position | None = None
@@ -101,9 +105,11 @@ class TelemetryIntake:
 
     def hand_over(self, vin: str, fact: Event | Connection) -> None:
         """State what is newer than the fold knows, before a fact that may raise an alarm."""
-        track = self._tracks.get(vin)
-        if track is None or not isinstance(fact, TheftSensor | DriverCard):
+        if not isinstance(fact, TheftSensor | DriverCard):
             return
+        track = self._tracks.get(vin) or self._new_track(vin)
+        if isinstance(fact, DriverCard):
+            track.watch_until = None if fact.present else fact.at + WATCH_FOR
         newest = track.newest_movement
         if newest is not None and newest is not track.movement and self._state(vin, "movement", newest):
             track.movement = newest
@@ -129,12 +135,8 @@ class TelemetryIntake:
         newest, told = track.newest_movement, track.movement
         if newest is None or newest.at <= fact.at:
             track.newest_movement = fact
-        renew = (
-            told is None
-            or told.moving != moving
-            or (moving and abs(fact.at - told.at) >= RENEW_MOVEMENT_AFTER)
-        )
-        if renew and self._state(vin, "movement", fact):
+        news = told is None or told.moving != moving or (moving and _is_due(track, told, fact))
+        if news and self._state(vin, "movement", fact):
             track.movement = fact
 
     def _ignition(self, vin: str, track: Track, message: Telemetry) -> None:
@@ -160,6 +162,11 @@ class TelemetryIntake:
             del self._tracks[next(iter(self._tracks))]
         track = self._tracks[vin] = Track()
         return track
+
+
+def _is_due(track: Track, told: Movement, fact: Movement) -> bool:
+    watched = track.watch_until is not None and fact.at <= track.watch_until
+    return abs(fact.at - told.at) >= (RENEW_WATCHED_AFTER if watched else RENEW_MOVEMENT_AFTER)
 
 
 def _remember(track: Track, signals: dict[str, object], at: datetime) -> None:

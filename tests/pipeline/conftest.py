@@ -1,0 +1,124 @@
+"""The decider with a real store and doubles around it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.adapters.storage.sqlite.store import SqliteStore
+from gateway.domain.thresholds import Thresholds
+from gateway.errors import StoreError
+from gateway.pipeline.decider import Decider
+from gateway.pipeline.inbox import Inbox
+from gateway.pipeline.ingest import Ingest
+from gateway.pipeline.meters import Tally
+from gateway.pipeline.receipts import Receipts
+from gateway.pipeline.telemetry import TelemetryIntake
+from gateway.pipeline.timers import Timers
+from gateway.ports import Decision, Inbound, Message
+from gateway.testing import FakeClock, RecordingLink
+
+VIN = "XVGZZZ99ZTS000001"
+CANARY = "CANARY00000000001"
+
+
+class Quiet:
+    """A log that remembers names."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def __getattr__(self, _level: str) -> Callable[..., None]:
+        return lambda event, **_fields: self.events.append(event)
+
+
+class Rig:
+    """Everything between MQTT and the sinks, in one process, on a clock that moves when told."""
+
+    def __init__(self, path: Path) -> None:
+        self.clock, self.link, self.tally, self.log = FakeClock(), RecordingLink(), Tally(), Quiet()
+        self.store = SqliteStore(path, CANARY)
+        self.inbox = Inbox()
+        self.intake = TelemetryIntake(self.inbox, self.tally)
+        self.ingest = Ingest(self.inbox, self.intake, self.tally)
+        self.timers = Timers(self.inbox, self.clock)
+        self.messages: list[Message] = []
+        self.unrecorded: list[Message] = []
+        self.acks: list[int] = []
+        self.canaries: list[str] = []
+        self.failing = False
+        self._sent = 0
+        self.decider = self.new_decider()
+
+    def new_decider(self) -> Decider:
+        """Make a decider as a start does; its memory is empty."""
+        decider = Decider(
+            self.inbox,
+            self.store,
+            Receipts(self.link, self.tally, self.log),
+            clock=self.clock,
+            meters=self.tally,
+            log=self.log,
+            instance="gw-1",
+            canary_vin=CANARY,
+            thresholds=Thresholds(),
+        )
+        decider.on_messages = [self.messages.extend]
+        decider.on_unrecorded = self.unrecorded.append
+        decider.on_canary = self.canaries.append
+        decider.on_wake = self.timers.wake
+        return decider
+
+    def send(self, kind: str, payload: Any, *, vin: str = VIN) -> int:
+        """Let one message arrive; returns the number by which its acknowledgement is known."""
+        body = payload if isinstance(payload, bytes) else json.dumps(payload, default=str).encode()
+        self._sent += 1
+        number = self._sent
+        inbound = Inbound(
+            f"v1/vehicles/{vin}/{kind}", body, self.clock.now(), lambda: self.acks.append(number)
+        )
+        self.ingest.take([inbound])
+        return number
+
+    def trigger(self, cause: str, event_id: str, *, vin: str = VIN, **fields: Any) -> int:
+        """Let a theft-sensor trigger arrive."""
+        base = {"event_id": event_id, "occurred_at": self.clock.now().isoformat(), "cause": cause}
+        return self.send("theft-sensor", {**base, "state": "triggered", **fields}, vin=vin)
+
+    async def settle(self) -> None:
+        """Decide everything that waits."""
+        for _ in range(20):
+            items = self.decider._kept + self.inbox.take(1000)
+            if not items or not await self.decider._turn(items):
+                return
+
+    @property
+    def receipts(self) -> list[dict[str, Any]]:
+        """Receipts sent so far."""
+        return [json.loads(body) for topic, body in self.link.published if topic.endswith("/receipt")]
+
+    def data(self) -> list[dict[str, Any]]:
+        """``data`` of every feed message."""
+        return [json.loads(message.body)["data"] for message in self.messages]
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    rig = Rig(tmp_path / "gateway.db")
+    await rig.decider.open()
+    commit = rig.store.commit
+
+    async def commit_or_fail(decision: Decision) -> None:
+        if rig.failing:
+            raise StoreError("database or disk is full")
+        await commit(decision)
+
+    monkeypatch.setattr(rig.store, "commit", commit_or_fail)
+    yield rig
+    rig.store.close()
+    await asyncio.sleep(0)
