@@ -56,6 +56,7 @@ class Track:
         "position_at",
         "signals",
         "told_position",
+        "watch_until",
     )
 
     def __init__(self) -> None:
