@@ -1,7 +1,7 @@
 """
 The demo: a broker, a gateway, a fleet with two thefts and a security operations centre, on this machine.
 
-Everything it makes is in ``.demo/``; the store and the broker's sessions are kept from one demo to the next.
+Everything it makes is in ``.demo/``, made anew each time unless ``--keep`` says otherwise.
 The gateway may be killed at any time: it is started again, and no alarm may be missing.
 """
 
@@ -21,6 +21,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType
 from urllib.error import URLError
@@ -29,6 +30,7 @@ from urllib.parse import urlsplit
 from devtools import ROOT
 from devtools.broker import HOST, Broker, free_ports
 from devtools.environment import BIN
+from devtools.mosquitto import Mosquitto, find_or_fetch
 from devtools.processes import Process
 from vehicle_emulator.fleet import vins
 
@@ -36,7 +38,7 @@ FOLDER = ROOT / ".demo"
 CONFIG = FOLDER / "gateway.toml"
 SEED = 1
 # Name and start of what is played, and the alarm that must come of it.
-THEFTS = {"glass_break@10": "intrusion", "card_missing@5": "driver_card_missing"}
+THEFTS = {"glass_break@17": "intrusion", "card_missing@0": "driver_card_missing"}
 PLAYED_S = 120  # the emulator insists on playing its scenarios to the end
 READY_S = 30
 
@@ -138,7 +140,7 @@ def main() -> int:
     options = parse(sys.argv[1:])
     # SIGTERM ends it like Ctrl-C.
     signal.signal(signal.SIGTERM, interrupt)
-    if options.fresh:
+    if not options.keep:
         shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(exist_ok=True)
     # A second Ctrl-C, while things end, must not leave anything behind: the watchdogs see to that.
@@ -157,12 +159,16 @@ def main() -> int:
 def run(options: argparse.Namespace, soc: Soc, stack: ExitStack) -> None:
     """Start the parts one after another, each with its end on the stack, and watch over the gateway."""
     fleet = vins(SEED, options.vehicles)
-    gateway_url, vehicles_url, passwords = stack.enter_context(broker_for(fleet))
+    spare = vins(SEED + 1, 1)[0]  # for whoever wants to be a vehicle
+    place = stack.enter_context(broker_for([*fleet, spare]))
     passwords_file = FOLDER / "passwords.json"
-    passwords_file.write_text(json.dumps(passwords))
+    passwords_file.write_text(json.dumps(place.passwords))
     passwords_file.chmod(0o600)
     listen = f"{HOST}:{free_ports(1)[0]}"
-    write_config(gateway_url, listen, soc.url)
+    write_config(place, listen, soc.url)
+    register([*fleet, spare])
+    if place.clients is not None:
+        stack.callback(read_feed(place).end)
     gateway = Gateway(f"http://{listen}")
     stack.callback(gateway.stop)
     say("starting the gateway")
@@ -171,7 +177,7 @@ def run(options: argparse.Namespace, soc: Soc, stack: ExitStack) -> None:
     scenarios = [part for theft in THEFTS for part in ("--scenario", theft)]
     duration = max(options.for_s or 86_400, PLAYED_S)
     emulator = Process(
-        BIN / "vehicle-emulator", "run", "--broker", vehicles_url, "--vehicles", str(options.vehicles),
+        BIN / "vehicle-emulator", "run", "--broker", place.vehicles_url, "--vehicles", str(options.vehicles),
         "--seed", str(SEED), "--passwords", passwords_file, "--duration", f"{duration:g}", "--drain", "5",
         *scenarios,
         log=FOLDER / "emulator.log", cwd=ROOT,
@@ -180,9 +186,13 @@ def run(options: argparse.Namespace, soc: Soc, stack: ExitStack) -> None:
     say(f"{options.vehicles} vehicles are driving; two thefts will happen within a minute")
     print(f"\n  {BOLD}console{RESET}   {gateway.api}/#token={token}")
     print(f"  {BOLD}crash it{RESET}  kill -9 {gateway.pid}    (it comes back, and no alarm is missing)")
-    print(
-        f"  {BOLD}logs{RESET}      {FOLDER.relative_to(ROOT)}/*.log    {BOLD}end{RESET}  Ctrl-C\n", flush=True
-    )
+    print(f"  {BOLD}logs{RESET}      {FOLDER.relative_to(ROOT)}/*.log    {BOLD}end{RESET}  Ctrl-C")
+    if place.clients is not None:
+        print(
+            f"  {BOLD}SOC{RESET}       webhook: the lines below    MQTT: {FOLDER.relative_to(ROOT)}/soc-mqtt.log"
+        )
+        print(f"  {BOLD}be a car{RESET}  {by_hand(place, spare)}")
+    print(flush=True)
     until = time.monotonic() + (options.for_s or float("inf"))
     while time.monotonic() < until:
         gateway.keep_running()
@@ -196,7 +206,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--vehicles", type=int, default=50, metavar="N", help="size of the fleet (default 50)"
     )
-    parser.add_argument("--fresh", action="store_true", help="forget what earlier demos stored")
+    parser.add_argument("--keep", action="store_true", help="go on with what the last demo stored")
     parser.add_argument(
         "--for", dest="for_s", type=float, metavar="SECONDS",
         help="end by itself, with exit code 1 if a theft was not alarmed (both need about 60 s)",
@@ -204,22 +214,84 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+@dataclass(frozen=True)
+class Place:
+    """A broker to play on; ``clients`` starts mosquitto_pub and mosquitto_sub, where it is our own broker."""
+
+    gateway_url: str
+    vehicles_url: str
+    passwords: dict[str, str]
+    clients: Mosquitto | None = None
+    soc_url: str = ""
+
+
 @contextmanager
-def broker_for(fleet: list[str]) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Give the gateway's and the vehicles' address, and passwords, at a broker of ours or the user's."""
+def broker_for(fleet: list[str]) -> Iterator[Place]:
+    """Give addresses and passwords at a broker of ours or the user's."""
     if own := os.environ.get("GATEWAY_MQTT_URL"):
         parts = urlsplit(own)
-        yield own, f"{parts.scheme}://{parts.hostname}:{parts.port or 1883}", dict.fromkeys(fleet, "")
+        yield Place(own, f"{parts.scheme}://{parts.hostname}:{parts.port or 1883}", dict.fromkeys(fleet, ""))
         return
-    with Broker(folder=FOLDER / "broker") as broker:
+    clients = find_or_fetch()
+    with Broker(folder=FOLDER / "broker", mosquitto=clients) as broker:
         passwords = broker.add("vehicles", *fleet)
         say(f"the broker listens on {broker.ports}")
-        yield broker.url(), f"mqtt://{HOST}:{broker.ports['vehicles']}", passwords
+        there = clients if client_program(clients, "mosquitto_sub") else None
+        vehicles_url = f"mqtt://{HOST}:{broker.ports['vehicles']}"
+        yield Place(broker.url(), vehicles_url, passwords, there, broker.url("users", "soc"))
 
 
-def write_config(mqtt_url: str, listen: str, soc_url: str) -> None:
+def client_program(clients: Mosquitto, name: str) -> str | None:
+    """Where mosquitto_pub or mosquitto_sub is: beside the fetched broker, or on the PATH."""
+    fetched = clients.program.parent.parent / "bin" / name
+    return str(fetched) if fetched.exists() else shutil.which(name)
+
+
+def by_hand(place: Place, vin: str) -> str:
+    """One line that plays a theft of a vehicle nobody else plays; it can be pasted as it is."""
+    clients = place.clients
+    program = client_program(clients, "mosquitto_pub") if clients is not None else None
+    library = (
+        f"LD_LIBRARY_PATH={clients.library_path} " if clients is not None and clients.library_path else ""
+    )
+    port = urlsplit(place.vehicles_url).port
+    event = '{\\"event_id\\":\\"by-hand-$(date +%s)\\",\\"occurred_at\\":\\"$(date -u +%FT%TZ)\\",'
+    event += '\\"cause\\":\\"tilt\\",\\"state\\":\\"triggered\\"}'
+    topic = f"v1/vehicles/{vin}/theft-sensor"
+    return f'{library}{program} -p {port} -u {vin} -P {place.passwords[vin]} -q 1 -t {topic} -m "{event}"'
+
+
+def read_feed(place: Place) -> Process:
+    """Read the SOC's MQTT feed as a SOC would, with an ordinary client."""
+    assert place.clients is not None  # noqa: S101  # for the type checker
+    parts = urlsplit(place.soc_url)
+    return Process(
+        str(client_program(place.clients, "mosquitto_sub")),
+        *("-h", str(parts.hostname), "-p", str(parts.port), "-u", "soc", "-P", str(parts.password)),
+        *("-i", "demo-soc", "-c", "-q", "1", "-t", "v1/soc/default/alarms"),
+        log=FOLDER / "soc-mqtt.log",
+        environment=place.clients.environment,
+    )
+
+
+def register(fleet: list[str]) -> None:
+    """Make the vehicles known, as an import of customers does."""
+    lines = FOLDER / "fleet.jsonl"
+    until = f"{time.gmtime().tm_year + 1}-01-01T00:00:00Z"
+    services = {"car_security": {"until": until, "certified": True}, "remote_access": {"until": until}}
+    contacts = [{"name": "Demo Owner", "phone": "+31 20 555 0100"}]
+    with lines.open("w") as file:
+        for number, vin in enumerate(fleet):
+            line = {"vin": vin, "country": "NL", "main_user": f"owner-{number}", "driver_cards": ["DC-1"]}
+            file.write(json.dumps(line | {"services": services, "contacts": contacts}) + "\n")
+    command = [BIN / "vehicle-gateway", "fleet", "import", lines, "--config", CONFIG]
+    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+
+
+def write_config(place: Place, listen: str, soc_url: str) -> None:
     """Write the gateway's configuration, which holds secrets."""
     secret = base64.b64encode(secrets.token_bytes(24)).decode()
+    mqtt_sink = '\n[[soc.sinks]]\nname = "soc-mqtt"\ntype = "mqtt"\n' if place.clients is not None else ""
     CONFIG.touch(mode=0o600)
     CONFIG.write_text(
         f"""\
@@ -228,7 +300,7 @@ instance = "demo"
 data_dir = "var"
 
 [mqtt]
-url = "{mqtt_url}"
+url = "{place.gateway_url}"
 
 [store]
 url = "sqlite:///var/gateway.db"
@@ -242,7 +314,7 @@ type = "webhook"
 url = "{soc_url}"
 secret = "whsec_{secret}"
 confirm = "echo"
-"""
+{mqtt_sink}"""
     )
 
 
