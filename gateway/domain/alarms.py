@@ -45,6 +45,7 @@ REOPEN_AT_MOST_EVERY = timedelta(minutes=5)
 GATHER_FOR = timedelta(seconds=1)
 GATHER_AT_MOST = 500
 MAX_EVIDENCE = 20
+MAX_EVIDENCE_TEXT = 1000
 
 
 class Evidence(Struct, frozen=True):

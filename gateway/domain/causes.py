@@ -33,17 +33,25 @@ class Cause(Struct, frozen=True):
 
 CAUSES = (
     Cause("driver_card_missing", "theft", "critical", False, "The car moves and no Driver Card is in it."),
-    Cause("unauthorised_movement", "theft", "critical", True, "The armed car is moved with its ignition off."),
+    Cause(
+        "unauthorised_movement", "theft", "critical", True, "The armed car is moved with its ignition off."
+    ),
     Cause("tilt", "theft", "major", True, "The parked car is lifted or tilted."),
     Cause("car_alarm", "theft", "major", True, "The car's own siren has been active for 15 seconds or more."),
-    Cause("intrusion", "theft", "major", True, "A door, bonnet, boot, window or the interior sensor triggered."),
-    Cause("ignition_on_armed", "theft", "major", True, "The ignition was switched on while the car was armed."),
+    Cause(
+        "intrusion", "theft", "major", True, "A door, bonnet, boot, window or the interior sensor triggered."
+    ),
+    Cause(
+        "ignition_on_armed", "theft", "major", True, "The ignition was switched on while the car was armed."
+    ),
     Cause("tamper", "theft", "critical", True, "The security unit or its messages are being manipulated."),
     Cause("battery_disconnect", "theft", "major", True, "The car's battery was cut off."),
     Cause("jamming_gsm", "theft", "critical", True, "The car's mobile radio is being jammed."),
     Cause("jamming_gnss", "theft", "critical", True, "The car's positioning is being jammed."),
     Cause("hold_up", "theft", "critical", True, "Someone in the car pressed the hold-up button."),
-    Cause("unreadable_event", "technical", "major", False, "A theft-sensor message arrived that can't be read."),
+    Cause(
+        "unreadable_event", "technical", "major", False, "A theft-sensor message arrived that can't be read."
+    ),
     Cause("unknown", "technical", "major", False, "The car states a cause that this gateway does not know."),
     Cause("battery_low", "technical", "minor", True, "The car's battery is weak."),
     Cause("backup_battery_low", "technical", "minor", True, "The security unit's own battery is weak."),

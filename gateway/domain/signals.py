@@ -47,7 +47,7 @@ class Fact(Struct, frozen=True, kw_only=True, tag=str.lower, tag_field="fact", o
 
     @property
     def at(self) -> datetime:
-        """The time that orders it: the vehicle's, never later than arrival; arrival if the clock is suspect."""
+        """The time that orders it: the vehicle's, never after arrival; arrival if the clock is suspect."""
         if self.occurred_at is None or self.clock_suspect:
             return self.received_at
         return min(self.occurred_at, self.received_at)

@@ -7,6 +7,7 @@ Rules of this file:
 2. An older statement never overwrites a newer one.
 3. Every moment is kept by both clocks, because a duration is fulfilled by whichever comes first: a later fact
    that proves it on the vehicle's own clock, or the same time by the gateway's timer from arrival.
+4. A statement that comes late never restarts a timer that is running.
 """
 
 from __future__ import annotations
@@ -35,16 +36,20 @@ class Moment(Struct, frozen=True, array_like=True):
 
 
 class Card(Struct, frozen=True, array_like=True):
-    """The newest statement about one card."""
+    """What was said of one card: since when it is so, and the newest statement that says so."""
 
     present: bool
     since: Moment
+    stated_at: datetime
+    boot_id: str | None = None
+    seq: int | None = None
 
 
 class Siren(Struct, frozen=True, omit_defaults=True):
     """One episode of the car's own alarm."""
 
     since: Moment
+    stated_at: datetime
     event_ids: tuple[str, ...] = ()
     active: bool = True
     proven: bool = False
@@ -62,6 +67,7 @@ class Situation(Struct, frozen=True, omit_defaults=True):
     stopped: Moment | None = None
     ignition_on: bool | None = None
     ignition_since: Moment | None = None
+    ignition_stated_at: datetime | None = None
     siren: Siren | None = None
 
     def driver_gone_since(self, counting: frozenset[str]) -> Moment | None:
@@ -93,27 +99,64 @@ def apply(situation: Situation, fact: SituationFact, siren_min_s: float = 15) ->
 
 
 def _card(situation: Situation, fact: DriverCard) -> Situation:
-    known = situation.cards.get(fact.card_id)
-    moment = moment_of(fact)
-    if known is not None and (known.since.at > moment.at or known.present == fact.present):
+    known, moment = situation.cards.get(fact.card_id), moment_of(fact)
+    if known is not None and _is_older(fact, known):
         return situation
-    if known is None and len(situation.cards) >= MAX_CARDS:
+    others = situation.cards if known is not None else _with_room(situation.cards)
+    if others is None:
         return situation
-    return replace(situation, cards={**situation.cards, fact.card_id: Card(fact.present, moment)})
+    since = _began(known.since, moment) if known is not None and known.present == fact.present else moment
+    card = Card(fact.present, since, fact.at, fact.boot_id, fact.seq)
+    return replace(situation, cards={**others, fact.card_id: card})
+
+
+def _is_older(fact: DriverCard, known: Card) -> bool:
+    """Within one boot the vehicle's own order counts: a clock set back hides no card's leaving."""
+    if (
+        fact.boot_id is not None
+        and fact.boot_id == known.boot_id
+        and fact.seq is not None
+        and known.seq is not None
+    ):
+        return fact.seq < known.seq
+    return fact.at < known.stated_at
+
+
+def _with_room(cards: dict[str, Card]) -> dict[str, Card] | None:
+    """Cards with room for one more, None if all are there. Which card went first never matters."""
+    if len(cards) < MAX_CARDS:
+        return cards
+    gone = [(card.since.at, card_id) for card_id, card in cards.items() if not card.present]
+    if not gone:
+        return None
+    first = min(gone)[1]
+    return {card_id: card for card_id, card in cards.items() if card_id != first}
+
+
+def _began(since: Moment, moment: Moment) -> Moment:
+    """The same beginning, heard of when the first of its statements arrived."""
+    return (
+        since if since.received_at <= moment.received_at else replace(since, received_at=moment.received_at)
+    )
 
 
 def _moved(situation: Situation, fact: Movement) -> Situation:
     moment = moment_of(fact)
-    stated, stopped = situation.moving_stated, situation.stopped
-    if (stated is not None and stated.at > moment.at) or (stopped is not None and stopped.at > moment.at):
+    stated, stopped, since = situation.moving_stated, situation.stopped, situation.moving_since
+    if stopped is not None and stopped.at > moment.at:
         return situation
-    goes_on = situation.moving_since is not None and stated is not None and moment.at <= stated.at + MOVEMENT_HOLDS
-    same_drive = stated is not None and moment.at <= stated.at + SAME_DRIVE
+    if stated is None:
+        return replace(situation, moving_since=moment, drive_since=moment, moving_stated=moment)
+    heard_at = max(stated.received_at, moment.received_at)
+    if stated.at > moment.at:
+        return replace(situation, moving_stated=replace(stated, received_at=heard_at))
+    goes_on = since is not None and moment.at <= stated.at + MOVEMENT_HOLDS
+    same_drive = moment.at <= stated.at + SAME_DRIVE
     return replace(
         situation,
-        moving_since=situation.moving_since if goes_on else moment,
+        moving_since=_began(since, moment) if goes_on and since is not None else moment,
         drive_since=situation.drive_since if same_drive else moment,
-        moving_stated=moment,
+        moving_stated=replace(moment, received_at=heard_at),
     )
 
 
@@ -126,22 +169,28 @@ def _stopped(situation: Situation, fact: Movement) -> Situation:
 
 
 def _ignition(situation: Situation, fact: Ignition) -> Situation:
-    since = situation.ignition_since
-    if (since is not None and since.at > fact.at) or situation.ignition_on == fact.on:
+    if situation.ignition_stated_at is not None and situation.ignition_stated_at > fact.at:
         return situation
-    return replace(situation, ignition_on=fact.on, ignition_since=moment_of(fact))
+    if situation.ignition_on == fact.on:
+        return replace(situation, ignition_stated_at=fact.at)
+    return replace(situation, ignition_on=fact.on, ignition_since=moment_of(fact), ignition_stated_at=fact.at)
 
 
 def _siren(siren: Siren | None, fact: TheftSensor, minimum_s: float) -> Siren | None:
     moment = moment_of(fact)
-    if siren is not None and siren.since.at > moment.at:
+    if siren is not None and siren.stated_at > moment.at:
         return siren
     proven = (fact.active_for_s or 0) >= minimum_s
     if fact.state == "restored":
         if siren is None or not siren.active:
-            return Siren(moment, active=False, proven=True) if proven else siren
-        return replace(siren, active=False, proven=siren.proven or proven)
+            return Siren(moment, fact.at, active=False, proven=True) if proven else siren
+        return replace(siren, stated_at=fact.at, active=False, proven=siren.proven or proven)
     if siren is None or not siren.active:
-        return Siren(moment, (fact.event_id,), proven=proven)
-    event_ids = (*siren.event_ids, fact.event_id)[-MAX_SIREN_EVENTS:]
-    return replace(siren, event_ids=event_ids, proven=siren.proven or proven)
+        return Siren(moment, fact.at, (fact.event_id,), proven=proven)
+    return replace(
+        siren,
+        since=_began(siren.since, moment),
+        stated_at=fact.at,
+        event_ids=(*siren.event_ids, fact.event_id)[:MAX_SIREN_EVENTS],
+        proven=siren.proven or proven,
+    )

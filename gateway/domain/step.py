@@ -8,13 +8,14 @@ Rules of this file:
 1. It reads no clock and does nothing; the same facts at the same times give the same state and effects.
 2. If in doubt, raise the alarm. No path swallows a theft-sensor trigger: each gets a message or a verdict.
 3. At most one alarm per cause is not closed; a further trigger adds to it.
-4. Every step looks at the gateway's timers too, so a late Tick can't lose one.
+4. A fact from the vehicle looks at the gateway's timers too, as of its arrival: a late Tick loses none, and a
+   fact to the contrary that arrived in time is heard first, however late it is decided.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from msgspec import Struct
@@ -25,6 +26,7 @@ from gateway.domain.alarms import (
     GATHER_FOR,
     LIFE,
     MAX_EVIDENCE,
+    MAX_EVIDENCE_TEXT,
     REOPEN_AT_MOST_EVERY,
     Act,
     Alarm,
@@ -64,9 +66,11 @@ from gateway.domain.signals import (
 )
 from gateway.domain.situation import Situation, SituationFact, apply
 from gateway.domain.thresholds import Thresholds
-from gateway.domain.vehicle import MAX_SETTLED, MAX_TOLD, StatedFact, Vehicle, compact, insert
+from gateway.domain.vehicle import MAX_SETTLED, StatedFact, Vehicle, compact, insert
 
 SIREN = car_alarm.CAUSE
+SOON = timedelta(microseconds=1)
+"""A timer that is overdue asks to be woken at once, behind the facts that wait already."""
 
 
 def step(
@@ -81,7 +85,7 @@ def step(
     """
     turn = _Turn(vehicle, now, thresholds)
     turn.take(fact)
-    turn.look_at_timers()
+    turn.look_at_timers(fact)
     turn.tell_gathered()
     return turn.finish(), tuple(turn.effects)
 
@@ -104,7 +108,7 @@ class _Turn:
         self.thresholds = thresholds
         self.effects: list[Effect] = []
 
-    def take(self, fact: AnyFact) -> None:  # noqa: C901  # one line a fact; a table would hide the types
+    def take(self, fact: AnyFact) -> None:  # noqa: C901, PLR0912  # one line a fact; a table would hide the types
         """Give the fact to the part that it concerns."""
         match fact:
             case TheftSensor():
@@ -122,7 +126,7 @@ class _Turn:
             case DataBundle():
                 self._bundle(fact)
             case Mode():
-                self._state("mode", fact)
+                self._mode(fact)
             case Software():
                 self._state("software", fact)
             case Charging():
@@ -148,24 +152,28 @@ class _Turn:
         if isinstance(fact, (Event, Movement, Ignition)):
             self._heard(fact)
 
-    def look_at_timers(self) -> None:
+    def look_at_timers(self, fact: AnyFact) -> None:
         """Findings whose time has come by the gateway's own clock."""
+        if not isinstance(fact, (Tick, Event, Movement, Ignition)):
+            return
+        reached = self.now if isinstance(fact, Tick) else fact.received_at
         for finding in self._due_by_gateway():
-            if finding.at <= self.now:
+            if finding.at <= reached:
                 self._settle(finding)
 
     def tell_gathered(self) -> None:
         """Send what was gathered for one alarm once its second is over or it is many."""
         for alarm in self.vehicle.alarms.values():
-            over = self.now - alarm.told_at >= GATHER_FOR or len(alarm.gathered) >= GATHER_AT_MOST
-            if alarm.gathering and over:
+            young = self._within(alarm.told_at, GATHER_FOR) and len(alarm.gathered) < GATHER_AT_MOST
+            if alarm.gathering and not young:
                 self._tell("alarm.updated", alarm, alarm.gathered)
 
     def finish(self) -> Vehicle:
         """The new state, with the time at which it wants to be woken."""
-        times = [finding.at for finding in self._due_by_gateway() if finding.at > self.now]
+        times = [finding.at for finding in self._due_by_gateway()]
         times += [alarm.told_at + GATHER_FOR for alarm in self.vehicle.alarms.values() if alarm.gathering]
-        self._set(wake_at=min(times, default=None), version=self.vehicle.version + 1)
+        wake_at = max(min(times), self.now + SOON) if times else None
+        self._set(wake_at=wake_at, version=self.vehicle.version + 1)
         return self.vehicle
 
     # -- statements -------------------------------------------------------------------------------------
@@ -181,20 +189,41 @@ class _Turn:
             self._trigger(_cause_of(fact), _origin(fact), (fact.event_id,), (_stated(fact),))
 
     def _siren(self, fact: TheftSensor) -> None:
+        known = self.vehicle.past.base.siren
+        if known is not None and known.stated_at > fact.at:
+            # Too old to be followed: in doubt it counts by itself.
+            if fact.state == "triggered" or self._states_enough(fact):
+                self._trigger(SIREN, _origin(fact), _trigger_ids(fact), (_stated(fact),))
+            return
+        self._set(pending=(*self.vehicle.pending, *_trigger_ids(fact)))
         self._situation(fact)
         if fact.state == "restored":
             self._restored(fact)
-            return
-        if fact.event_id in self.vehicle.told:
-            return
-        siren = self.vehicle.past.now.siren
-        pending = siren is not None and siren.active and fact.event_id in siren.event_ids
-        if pending and siren is not None and f"{SIREN}/{_episode(siren.event_ids)}" not in self.vehicle.settled:
+        elif fact.event_id in self.vehicle.pending:
             self.effects.append(Verdict(fact.event_id, "pending"))
+
+    def _states_enough(self, fact: TheftSensor) -> bool:
+        return fact.cause == SIREN and (fact.active_for_s or 0) >= self.thresholds.car_alarm_min_s
+
+    def _leave_none_waiting(self, fact: SituationFact) -> None:
+        """Raise the siren triggers that no timer watches over: what can't be followed counts by itself."""
+        siren = self.vehicle.past.now.siren
+        watched: tuple[str, ...] = ()
+        if (
+            siren is not None
+            and siren.active
+            and f"{SIREN}/{car_alarm.key(siren)}" not in self.vehicle.settled
+        ):
+            watched = siren.event_ids
+        left = tuple(event_id for event_id in self.vehicle.pending if event_id not in watched)
+        if not left:
             return
-        # Its episode has been alarmed already, or is too old to be followed: in doubt it counts by itself.
-        self._tell_siren((fact.event_id,))
-        self._trigger(SIREN, _origin(fact), (fact.event_id,), (_stated(fact),))
+        self._set(pending=tuple(event_id for event_id in self.vehicle.pending if event_id in watched))
+        if isinstance(fact, TheftSensor) and fact.event_id in left:
+            evidence = _stated(fact)
+        else:
+            evidence = Evidence("When this siren ended can't be told: in doubt it counts.", left[0], fact.at)
+        self._trigger(SIREN, _origin(fact), left, (evidence,))
 
     def _restored(self, fact: TheftSensor) -> None:
         alarm = self.vehicle.alarms.get(_cause_of(fact))
@@ -220,13 +249,27 @@ class _Turn:
         if known is None or (known.at, repr(known)) <= (fact.at, repr(fact)):
             self._set(stated={**self.vehicle.stated, topic_kind: fact})
 
+    def _mode(self, fact: Mode) -> None:
+        """Either field may be missing, so each keeps its own newest statement; ``mode`` is both together."""
+        self._state("mode", fact)
+        for field in ("private_mode", "remote_access_enabled"):
+            if getattr(fact, field) is not None:
+                self._state(f"mode.{field}", fact)
+        newest = {field: self._mode_field(field) for field in ("private_mode", "remote_access_enabled")}
+        mode = replace(self.vehicle.stated["mode"], **newest)
+        self._set(stated={**self.vehicle.stated, "mode": mode})
+
+    def _mode_field(self, field: str) -> bool | None:
+        stated = self.vehicle.stated.get(f"mode.{field}")
+        return None if stated is None else getattr(stated, field)
+
     def _forged(self, fact: ForgedRepeat) -> None:
         """Tamper; and a trigger counts by itself too: a counter that restarts must not swallow a theft."""
         text = f"The event {fact.event_id} ({fact.kind}) came again with other content."
         self._trigger("tamper", _origin(fact), (), (Evidence(text, fact.event_id, fact.at),))
         sensor = fact.sensor
-        if sensor is not None and sensor.state == "triggered":
-            self._trigger(_cause_of(sensor), _origin(sensor), (sensor.event_id,), (_stated(sensor),))
+        if sensor is not None and (sensor.state == "triggered" or self._states_enough(sensor)):
+            self._trigger(_cause_of(sensor), _origin(sensor), _trigger_ids(sensor), (_stated(sensor),))
 
     def _unreadable(self, fact: Unreadable) -> None:
         text = f"A theft-sensor message can't be read: {fact.reason} (SHA-256 {fact.sha256[:16]}…)."
@@ -246,28 +289,31 @@ class _Turn:
     def _situation(self, fact: SituationFact) -> None:
         past, in_order = insert(self.vehicle.past, fact)
         if in_order:
-            situation, todo = past.now, (fact,)
+            situation, todo = past.now, past.window[-1:]
         else:
             situation, todo = past.base, past.window
         for one in todo:
             before, situation = situation, apply(situation, one, self.thresholds.car_alarm_min_s)
             for finding in self._proven_by(one, before, situation):
                 self._settle(finding)
-        self._set(past=compact(replace(past, now=situation)))
+        self._set(past=compact(replace(past, now=situation), self.thresholds.car_alarm_min_s))
+        if self.vehicle.pending:
+            self._leave_none_waiting(fact)
 
     def _proven_by(self, fact: SituationFact, before: Situation, after: Situation) -> Iterator[Finding]:
-        """What a fact proves on the vehicle's clock: what held until it came, and what holds with it."""
+        """What a fact proves: what held until it came, and what holds with it."""
         counting = self.vehicle.counting_cards
         for rule in RULES:
             for situation in (before, after):
-                finding = rule.due(situation, counting, self.thresholds, on_vehicle_clock)
-                if finding is not None and finding.at <= fact.at and not fact.clock_suspect:
+                finding, reached = None, fact.at
+                if not fact.clock_suspect:
+                    finding = rule.due(situation, counting, self.thresholds, on_vehicle_clock)
+                if finding is None:
+                    # Where the vehicle's clock can't be believed, the arrivals of both facts prove it.
+                    finding = rule.due(situation, counting, self.thresholds, on_gateway_clock)
+                    reached = fact.received_at
+                if finding is not None and finding.at <= reached:
                     yield finding
-        for rule in RULES:
-            # A message that states the duration by itself needs no clock.
-            finding = rule.due(after, counting, self.thresholds, lambda _moment: None)
-            if finding is not None:
-                yield finding
         dismissed = car_alarm.below_minimum(before, after)
         if dismissed is not None:
             yield dismissed
@@ -275,9 +321,14 @@ class _Turn:
     def _due_by_gateway(self) -> list[Finding]:
         vehicle = self.vehicle
         found = (
-            rule.due(vehicle.past.now, vehicle.counting_cards, self.thresholds, on_gateway_clock) for rule in RULES
+            rule.due(vehicle.past.now, vehicle.counting_cards, self.thresholds, on_gateway_clock)
+            for rule in RULES
         )
-        return [finding for finding in found if finding and f"{finding.cause}/{finding.key}" not in vehicle.settled]
+        return [
+            finding
+            for finding in found
+            if finding and f"{finding.cause}/{finding.key}" not in vehicle.settled
+        ]
 
     def _settle(self, finding: Finding) -> None:
         """Let an episode count once."""
@@ -285,9 +336,10 @@ class _Turn:
         if key in self.vehicle.settled:
             return
         self._set(settled=(*self.vehicle.settled, key)[-MAX_SETTLED:])
-        event_ids = tuple(event_id for event_id in finding.event_ids if event_id not in self.vehicle.told)
-        if finding.cause == SIREN:
-            self._tell_siren(event_ids)
+        pending = self.vehicle.pending
+        event_ids = tuple(event_id for event_id in finding.event_ids if event_id in pending)
+        if event_ids:
+            self._set(pending=tuple(event_id for event_id in pending if event_id not in event_ids))
         if finding.verdict == "alarm":
             since = finding.since
             late = since.received_at - since.at > LATE
@@ -296,12 +348,11 @@ class _Turn:
         else:
             self.effects.extend(Verdict(event_id, finding.verdict) for event_id in event_ids)
 
-    def _tell_siren(self, event_ids: tuple[str, ...]) -> None:
-        self._set(told=(*self.vehicle.told, *event_ids)[-MAX_TOLD:])
-
     # -- alarms -----------------------------------------------------------------------------------------
 
-    def _trigger(self, cause: str, origin: _Origin, event_ids: tuple[str, ...], evidence: tuple[Evidence, ...]) -> None:
+    def _trigger(
+        self, cause: str, origin: _Origin, event_ids: tuple[str, ...], evidence: tuple[Evidence, ...]
+    ) -> None:
         alarm = self.vehicle.alarms.get(cause)
         if alarm is None:
             alarm = self._raise(cause, origin, event_ids, evidence)
@@ -309,7 +360,9 @@ class _Turn:
             self._add(alarm, event_ids, evidence)
         self.effects.extend(Verdict(event_id, "alarm", alarm.alarm_id) for event_id in event_ids)
 
-    def _raise(self, cause: str, origin: _Origin, event_ids: tuple[str, ...], evidence: tuple[Evidence, ...]) -> Alarm:
+    def _raise(
+        self, cause: str, origin: _Origin, event_ids: tuple[str, ...], evidence: tuple[Evidence, ...]
+    ) -> Alarm:
         vehicle, number = self.vehicle, self.vehicle.alarms_made + 1
         if BY_NAME[cause].cause_class == "theft" and vehicle.case_id is None:
             self._set(case_id=self._identity("case", number))
@@ -334,8 +387,10 @@ class _Turn:
 
     def _add(self, alarm: Alarm, event_ids: tuple[str, ...], evidence: tuple[Evidence, ...]) -> None:
         """Count a further trigger; the message follows at once, or gathered within a second."""
+        if len(alarm.gathered) + len(event_ids) > GATHER_AT_MOST:
+            alarm = self._flushed(alarm)
         reopen = alarm.state == "acknowledged" and (
-            alarm.reopened_at is None or self.now - alarm.reopened_at >= REOPEN_AT_MOST_EVERY
+            alarm.reopened_at is None or not self._within(alarm.reopened_at, REOPEN_AT_MOST_EVERY)
         )
         self._keep(
             replace(
@@ -367,7 +422,11 @@ class _Turn:
         alarm = self._flushed(alarm)
         evidence = _with(alarm.evidence, (Evidence(f"Closed by {by} as {disposition}.", None, self.now),))
         closed = replace(
-            alarm, state=LIFE[alarm.state, "close"], disposition=disposition, note=note or alarm.note, evidence=evidence
+            alarm,
+            state=LIFE[alarm.state, "close"],
+            disposition=disposition,
+            note=note or alarm.note,
+            evidence=evidence,
         )
         alarms = {cause: other for cause, other in self.vehicle.alarms.items() if cause != alarm.cause}
         self._set(alarms=alarms)
@@ -378,7 +437,9 @@ class _Turn:
     def _find(self, alarm_id: str, act: Act) -> Alarm | None:
         alarm = next((one for one in self.vehicle.alarms.values() if one.alarm_id == alarm_id), None)
         if alarm is None:
-            self.effects.append(Refused("illegal_transition", "The alarm is closed, or it is none of this vehicle."))
+            self.effects.append(
+                Refused("illegal_transition", "The alarm is closed, or it is none of this vehicle.")
+            )
             return None
         if (alarm.state, act) not in LIFE:
             self.effects.append(Refused("illegal_transition", f"An alarm that is {alarm.state} can't {act}."))
@@ -415,6 +476,10 @@ class _Turn:
     def _set(self, **changes: object) -> None:
         self.vehicle = replace(self.vehicle, **changes)
 
+    def _within(self, since: datetime, span: timedelta) -> bool:
+        """Whether less than ``span`` has passed; not if our clock was set back behind ``since``."""
+        return since <= self.now < since + span
+
     def _keep(self, alarm: Alarm) -> None:
         self._set(alarms={**self.vehicle.alarms, alarm.cause: alarm})
 
@@ -445,14 +510,15 @@ def _stated(fact: TheftSensor) -> Evidence:
         text += f" It adds: {fact.detail}"
     for note in fact.notes:
         text += f" Left out: {note}."
-    return Evidence(text, fact.event_id, fact.at)
+    return Evidence(text[:MAX_EVIDENCE_TEXT], fact.event_id, fact.at)
+
+
+def _trigger_ids(fact: TheftSensor) -> tuple[str, ...]:
+    """``event_ids`` of a message hold triggers only."""
+    return (fact.event_id,) if fact.state == "triggered" else ()
 
 
 def _with(evidence: tuple[Evidence, ...], more: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
     """Keep the first sentence, which says why it was raised, and the newest ones."""
     every = (*evidence, *more)
     return every if len(every) <= MAX_EVIDENCE else (every[0], *every[-(MAX_EVIDENCE - 1) :])
-
-
-def _episode(event_ids: tuple[str, ...]) -> str:
-    return event_ids[0] if event_ids else ""

@@ -26,8 +26,7 @@ from gateway.domain.situation import Situation, SituationFact, apply
 WINDOW = timedelta(minutes=10)
 """Facts within this span of vehicle time give the same state in whatever order they arrive."""
 MAX_WINDOW = 240
-MAX_SETTLED = 32
-MAX_TOLD = 1000
+MAX_SETTLED = MAX_WINDOW
 
 StatedFact = Mode | Software | Charging | Connection | DriverCard
 
@@ -63,13 +62,13 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     case_id: str | None = None
     settled: tuple[str, ...] = ()
     """Episodes that have had their finding."""
-    told: tuple[str, ...] = ()
-    """Siren triggers that already stand in a message or have a verdict."""
+    pending: tuple[str, ...] = ()
+    """Siren triggers that stand in no message yet and have no last verdict."""
     wake_at: datetime | None = None
 
     @property
     def is_gateway(self) -> bool:
-        """This is a gateway's own record, not a vehicle's."""
+        """Whether it is a gateway's own record, not a vehicle's."""
         return self.vin.startswith("gateway:")
 
     @property
@@ -83,10 +82,25 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.registration.soc if self.registration else "default"
 
 
-def sort_key(fact: SituationFact) -> tuple[datetime, str, str]:
-    """Total order of facts, the same for every order of arrival."""
-    identity = fact.event_id if isinstance(fact, Event) else repr(fact)
-    return fact.at, type(fact).__name__, identity
+def sort_key(fact: SituationFact) -> tuple[datetime, str, str, int, bool, str]:
+    """
+    Total order of facts, the same for every order of arrival.
+
+    Of two at one instant the vehicle's own order decides; without one, that which may alarm comes last.
+    """
+    match fact:
+        case DriverCard():
+            alarming = not fact.present
+        case TheftSensor():
+            alarming = fact.state == "triggered"
+        case Movement():
+            alarming = fact.moving
+        case _:
+            alarming = fact.on
+    if isinstance(fact, Event):
+        seq = -1 if fact.seq is None else fact.seq
+        return fact.at, type(fact).__name__, fact.boot_id or "", seq, alarming, fact.event_id
+    return fact.at, type(fact).__name__, "", -1, alarming, ""
 
 
 def insert(past: Past, fact: SituationFact) -> tuple[Past, bool]:
@@ -96,6 +110,7 @@ def insert(past: Past, fact: SituationFact) -> tuple[Past, bool]:
     Returns the new past and whether the fact came last, so that only it needs to be folded.
     ``now`` is left as it was: the caller folds.
     """
+    fact = _bare(fact)
     in_order = not past.window or sort_key(past.window[-1]) <= sort_key(fact)
     window = (*past.window, fact)
     if not in_order:
@@ -103,7 +118,7 @@ def insert(past: Past, fact: SituationFact) -> tuple[Past, bool]:
     return replace(past, window=window), in_order
 
 
-def compact(past: Past) -> Past:
+def compact(past: Past, siren_min_s: float) -> Past:
     """Fold what is older than the window, or beyond its size, into the base."""
     window = past.window
     horizon = window[-1].at - WINDOW
@@ -114,5 +129,16 @@ def compact(past: Past) -> Past:
         return past
     base = past.base
     for fact in window[:keep]:
-        base = apply(base, fact)
+        base = apply(base, fact, siren_min_s)
     return replace(past, base=base, window=window[keep:])
+
+
+def _bare(fact: SituationFact) -> SituationFact:
+    """Only what the situation is made of: the window is written with every commit."""
+    match fact:
+        case TheftSensor():
+            return replace(fact, zone=None, position=None, detail=None, notes=())
+        case Movement():
+            return replace(fact, speed_km_h=None, position=None)
+        case _:
+            return fact

@@ -35,13 +35,14 @@ def below_minimum(before: Situation, after: Situation) -> Finding | None:
     ended = siren is not None and siren.active and not (after.siren and after.siren.active)
     if siren is None or not ended or (after.siren and after.siren.proven):
         return None
-    return Finding(CAUSE, _key(siren), siren.since.at, siren.since, siren.event_ids, verdict="below_minimum")
+    return Finding(CAUSE, key(siren), siren.since.at, siren.since, siren.event_ids, verdict="below_minimum")
 
 
 def _finding(siren: Siren, at: datetime, text: str) -> Finding:
     evidence = Evidence(text, siren.event_ids[0] if siren.event_ids else None, siren.since.at)
-    return Finding(CAUSE, _key(siren), at, siren.since, siren.event_ids, (evidence,))
+    return Finding(CAUSE, key(siren), at, siren.since, siren.event_ids, (evidence,))
 
 
-def _key(siren: Siren) -> str:
+def key(siren: Siren) -> str:
+    """What tells one episode from the next."""
     return siren.event_ids[0] if siren.event_ids else siren.since.at.isoformat()

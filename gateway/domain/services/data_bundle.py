@@ -17,6 +17,7 @@ from gateway.domain.signals import DataBundle
 LOW_SHARE = 0.8
 EXPIRING = timedelta(days=7)
 MAX_BUNDLES = 8
+MAX_SHARE = 1000
 
 BundleState = Literal["none", "expired", "exhausted", "renew_failed", "renewing", "expiring", "low", "active"]
 NOTIFIED = ("expired", "exhausted", "renew_failed", "expiring", "low")
@@ -71,13 +72,15 @@ def thresholds(bundle: DataBundle, now: datetime) -> tuple[BundleState, ...]:
 
 
 def used_share(bundle: DataBundle) -> float:
-    """Used part of the bundle; 0 where it is not stated."""
+    """Used part of the bundle, within what can still be shown; 0 where it is not stated."""
     if bundle.used_mb is None or not bundle.total_mb:
         return 0
-    return bundle.used_mb / bundle.total_mb
+    return min(bundle.used_mb / bundle.total_mb, MAX_SHARE)
 
 
-def state_bundle(bundles: Bundles, stated: DataBundle, now: datetime) -> tuple[Bundles, tuple[BundleState, ...]]:
+def state_bundle(
+    bundles: Bundles, stated: DataBundle, now: datetime
+) -> tuple[Bundles, tuple[BundleState, ...]]:
     """
     Take a statement in.
 
