@@ -72,12 +72,15 @@ class Situation(Struct, frozen=True, omit_defaults=True):
 
     def driver_gone_since(self, counting: frozenset[str]) -> Moment | None:
         """When the last counting card went; None while one is present or no card is known at all."""
-        cards = [card for card_id, card in self.cards.items() if not counting or card_id in counting]
-        if any(card.present for card in cards):
-            return None
-        if cards:
-            return max((card.since for card in cards), key=lambda moment: moment.at)
-        return self.drive_since if counting else None
+        last: Moment | None = None
+        for card_id, card in self.cards.items():
+            if counting and card_id not in counting:
+                continue
+            if card.present:
+                return None
+            if last is None or card.since.at > last.at:
+                last = card.since
+        return self.drive_since if last is None and counting else last
 
 
 def moment_of(fact: SituationFact) -> Moment:

@@ -287,30 +287,32 @@ class _Turn:
     # -- durations --------------------------------------------------------------------------------------
 
     def _situation(self, fact: SituationFact) -> None:
-        past, in_order = insert(self.vehicle.past, fact)
-        if in_order:
-            situation, todo = past.now, past.window[-1:]
-        else:
-            situation, todo = past.base, past.window
-        for one in todo:
-            before, situation = situation, apply(situation, one, self.thresholds.car_alarm_min_s)
+        minimum_s = self.thresholds.car_alarm_min_s
+        past, place = insert(self.vehicle.past, fact)
+        situation = past.now
+        if place < len(past.window) - 1:
+            situation = past.base
+            for one in past.window[:place]:
+                situation = apply(situation, one, minimum_s)
+        for one in past.window[place:]:
+            before, situation = situation, apply(situation, one, minimum_s)
             for finding in self._proven_by(one, before, situation):
                 self._settle(finding)
-        self._set(past=compact(replace(past, now=situation), self.thresholds.car_alarm_min_s))
+        self._set(past=compact(replace(past, now=situation), minimum_s))
         if self.vehicle.pending:
             self._leave_none_waiting(fact)
 
     def _proven_by(self, fact: SituationFact, before: Situation, after: Situation) -> Iterator[Finding]:
         """What a fact proves: what held until it came, and what holds with it."""
-        counting = self.vehicle.counting_cards
+        counting, thresholds, at = self.vehicle.counting_cards, self.thresholds, fact.at
+        believed = not fact.clock_suspect
         for rule in RULES:
             for situation in (before, after):
-                finding, reached = None, fact.at
-                if not fact.clock_suspect:
-                    finding = rule.due(situation, counting, self.thresholds, on_vehicle_clock)
+                finding = rule.due(situation, counting, thresholds, on_vehicle_clock) if believed else None
+                reached = at
                 if finding is None:
                     # Where the vehicle's clock can't be believed, the arrivals of both facts prove it.
-                    finding = rule.due(situation, counting, self.thresholds, on_gateway_clock)
+                    finding = rule.due(situation, counting, thresholds, on_gateway_clock)
                     reached = fact.received_at
                 if finding is not None and finding.at <= reached:
                     yield finding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -103,19 +104,16 @@ def sort_key(fact: SituationFact) -> tuple[datetime, str, str, int, bool, str]:
     return fact.at, type(fact).__name__, "", -1, alarming, ""
 
 
-def insert(past: Past, fact: SituationFact) -> tuple[Past, bool]:
+def insert(past: Past, fact: SituationFact) -> tuple[Past, int]:
     """
     Put a fact where it belongs in time.
 
-    Returns the new past and whether the fact came last, so that only it needs to be folded.
+    Returns the new past and the fact's place in the window: only from there on it can change anything.
     ``now`` is left as it was: the caller folds.
     """
-    fact = _bare(fact)
-    in_order = not past.window or sort_key(past.window[-1]) <= sort_key(fact)
-    window = (*past.window, fact)
-    if not in_order:
-        window = tuple(sorted(window, key=sort_key))
-    return replace(past, window=window), in_order
+    fact, window = _bare(fact), past.window
+    place = bisect_right(window, sort_key(fact), key=sort_key)
+    return replace(past, window=(*window[:place], fact, *window[place:])), place
 
 
 def compact(past: Past, siren_min_s: float) -> Past:

@@ -16,9 +16,11 @@ def due(
     situation: Situation, counting: frozenset[str], thresholds: Thresholds, on: OnClock
 ) -> Finding | None:
     """Fulfilled when the card has been gone for the grace time while a statement of movement holds."""
-    gone = situation.driver_gone_since(counting)
     since, stated, drive = situation.moving_since, situation.moving_stated, situation.drive_since
-    if gone is None or since is None or stated is None or drive is None:
+    if since is None or stated is None or drive is None:
+        return None
+    gone = situation.driver_gone_since(counting)
+    if gone is None:
         return None
     gone_at, since_at, stated_at = on(gone), on(since), on(stated)
     if gone_at is None or since_at is None or stated_at is None:
