@@ -22,8 +22,9 @@ from gateway.ports import Clock, Inbound
 
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 5.0
-TAKEN_OVER_PAUSE_S = 30.0
-TAKEN_OVER = 142
+TAKEN_OVER_PAUSE_S = (5.0, 30.0)
+TAKEN_OVER_AFTER = 5
+SHORT_LIVED_S = 3.0
 UNSUPPORTED_VERSION = (1, 132)
 BAD_CREDENTIALS = (4, 5, 134, 135)
 STABLE_AFTER_S = 10.0
@@ -71,6 +72,8 @@ class Session:
         self.connection: Connection | None = None
         self.version: Version = version
         self.subscribed = asyncio.Event()
+        self._resumed = False
+        self._resumed_briefly = 0
         self._settings = settings
         self._client_id = client_id
         self._clock = clock
@@ -84,21 +87,36 @@ class Session:
         while True:
             began_s = self._clock.mono_s()
             try:
+                self._resumed = False
                 why = await self._once()
                 self._log.warning("mqtt.disconnected", session=self.plan.name, reason=why)
             except Refused as error:
                 self._refused(error)
             except LinkDown as error:
+                self._resumed_briefly = 0
                 self._log.warning("mqtt.disconnected", session=self.plan.name, reason=str(error))
-                why = str(error)
-            else:
-                if f"code:{TAKEN_OVER}" in why or "taken over" in why.lower():
-                    self._log.error("mqtt.taken_over", client_id=self._client_id)
-                    await asyncio.sleep(TAKEN_OVER_PAUSE_S)
+            if self._is_taken_over(self._clock.mono_s() - began_s):
+                self._log.error("mqtt.taken_over", client_id=self._client_id)
+                await asyncio.sleep(self._rng.uniform(*TAKEN_OVER_PAUSE_S))
             if self._clock.mono_s() - began_s > STABLE_AFTER_S:
                 pause_s = FIRST_PAUSE_S
             await asyncio.sleep(self._rng.uniform(0, pause_s))
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    def _is_taken_over(self, lasted_s: float) -> bool:
+        """
+        Whether another client of our name keeps taking the session.
+
+        paho drops the reason that the broker gives for it. What remains is the pattern: again and again the
+        session is resumed at once and lost within seconds, and never is a connection refused in between, as it
+        would be while a broker restarts.
+        """
+        briefly = self._resumed and lasted_s < SHORT_LIVED_S
+        self._resumed_briefly = self._resumed_briefly + 1 if briefly else 0
+        if self._resumed_briefly < TAKEN_OVER_AFTER:
+            return False
+        self._resumed_briefly = 0
+        return True
 
     async def _once(self) -> str:
         connection: Connection
@@ -113,7 +131,8 @@ class Session:
         connection.on_refused = self._post_refused
         async with connection:
             await self._subscribe(connection)
-            if not connection.session_present:
+            self._resumed = connection.session_present
+            if not self._resumed:
                 self._log.info("mqtt.session_lost", session=self.plan.name)
             self.connection = connection
             self.subscribed.set()

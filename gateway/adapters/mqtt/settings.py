@@ -23,6 +23,10 @@ class MqttSettings(Struct, frozen=True, forbid_unknown_fields=True):
     receive_maximum: Annotated[int, Meta(ge=1, le=65535)] = 500
     """Unacknowledged messages per session: our back-pressure. Mosquitto 2.0.11 oversteps it a little."""
 
+    def __post_init__(self) -> None:
+        """Refuse an URL that can't be used."""
+        _ = self.address
+
     def __repr__(self) -> str:
         """Without the password."""
         return f"MqttSettings(url='{self.address.host}:{self.address.port}')"
