@@ -38,7 +38,7 @@ class Lap(Struct, frozen=True, kw_only=True):
     cpu_s: dict[str, float]
     at_soc_per_s: float
     soc_latency_ms: Percentiles
-    outbox_drained: bool
+    all_delivered: bool
 
     def share(self, name: str) -> float:
         """How much of one core a process used."""
@@ -109,13 +109,15 @@ def lap(stage: Stage, work: Work) -> Lap:
         cpu_s={name: meter.cpu_s(name, report.begin_at, report.end_at) for name in meter.names()},
         at_soc_per_s=ledger.count_at_soc(report.begin_at, report.end_at) / report.seconds,
         soc_latency_ms=ledger.soc_latency_ms(report.begin_at, report.end_at),
-        outbox_drained=drained,
+        all_delivered=drained,
     )
 
 
 def _drained(stage: Stage) -> bool:
+    """Whether everything came to the SOC; triggers that were gathered are told a second later."""
     try:
         wait_for(lambda: not stage.undelivered(), DRAIN_S, "the outbox did not drain")
+        wait_for(lambda: not stage.read_ledger().missing(), DRAIN_S, "not all came to the SOC")
     except StageError:
         return False
     return True
@@ -181,7 +183,7 @@ def main(options: argparse.Namespace) -> int:
         _show_open(laps)
     rate = Rounds(tuple(one.lap.report.receipted_per_s for one in rounds))
     ratio = Rounds(tuple(one.ratio for one in rounds))
-    good = all(one.verdict.is_good and one.verify == "whole" and one.lap.outbox_drained for one in rounds)
+    good = all(one.verdict.is_good and one.verify == "whole" and one.lap.all_delivered for one in rounds)
     sentences = broken(
         [
             (not good, "something was lost, doubled or left: see the counts"),
