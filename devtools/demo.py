@@ -188,9 +188,7 @@ def run(options: argparse.Namespace, soc: Soc, stack: ExitStack) -> None:
     print(f"  {BOLD}crash it{RESET}  kill -9 {gateway.pid}    (it comes back, and no alarm is missing)")
     print(f"  {BOLD}logs{RESET}      {FOLDER.relative_to(ROOT)}/*.log    {BOLD}end{RESET}  Ctrl-C")
     if place.clients is not None:
-        print(
-            f"  {BOLD}SOC{RESET}       webhook: the lines below    MQTT: {FOLDER.relative_to(ROOT)}/soc-mqtt.log"
-        )
+        print(f"  {BOLD}SOC{RESET}       webhook: the lines below    MQTT: .demo/soc-mqtt.log")
         print(f"  {BOLD}be a car{RESET}  {by_hand(place, spare)}")
     print(flush=True)
     until = time.monotonic() + (options.for_s or float("inf"))

@@ -123,7 +123,7 @@ async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[st
     await decider.open()
     feed = Feed(store)
     feed.begin(decider.sequences())
-    timers = Timers(inbox, clock)
+    timers = Timers(inbox, clock, intake.hand_over)
     canary = Canary(link, clock, settings.canary, secrets.token_hex(4), log)
     decider.on_messages = [feed.committed, delivery.committed]
     decider.on_unrecorded = delivery.unrecorded

@@ -47,7 +47,7 @@ class Ingest:
             item.fact = decoded  # type: ignore[assignment]  # a registered topic's fact
             if isinstance(decoded, Event):
                 item.event_id, item.digest = decoded.event_id, content_digest(decoded)
-            self._intake.hand_over(vin, decoded)
+            self._intake.precede(vin, decoded)
         return self._inbox.put(item)
 
     def _telemetry(self, message: Inbound, vin: str) -> bool:

@@ -104,20 +104,24 @@ class TelemetryIntake:
         self._movement(vin, track, message)
         self._ignition(vin, track, message)
 
-    def hand_over(self, vin: str, fact: Event | Connection) -> None:
-        """State what is newer than the fold knows, before a fact that may raise an alarm."""
-        if not isinstance(fact, TheftSensor | DriverCard):
-            return
-        track = self._tracks.get(vin) or self._new_track(vin)
+    def precede(self, vin: str, fact: Event | Connection) -> None:
+        """Take note of a fact that may raise an alarm, and state what the fold should know before it."""
         if isinstance(fact, DriverCard):
+            track = self._tracks.get(vin) or self._new_track(vin)
             track.watch_until = None if fact.present else fact.at + WATCH_FOR
+        if isinstance(fact, TheftSensor | DriverCard):
+            self.hand_over(vin, fact.received_at)
+
+    def hand_over(self, vin: str, now: datetime) -> None:
+        """State what is newer than the fold knows: movement and position."""
+        track = self._tracks.get(vin)
+        if track is None:
+            return
         newest = track.newest_movement
         if newest is not None and newest is not track.movement and self._state(vin, "movement", newest):
             track.movement = newest
         if track.position is not None and track.position is not track.told_position:
-            located = Located(
-                received_at=fact.received_at, occurred_at=track.position_at, position=track.position
-            )
+            located = Located(received_at=now, occurred_at=track.position_at, position=track.position)
             if self._state(vin, "located", located):
                 track.told_position = track.position
 

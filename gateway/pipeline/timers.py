@@ -24,8 +24,10 @@ HEAR_AT_MOST_S = 10.0
 class Timers:
     """A heap of deadlines; a vehicle has at most one that counts."""
 
-    def __init__(self, inbox: Inbox, clock: Clock) -> None:
+    def __init__(self, inbox: Inbox, clock: Clock, before: Callable[[str, datetime], None]) -> None:
+        """``before`` states what the fold should know before a vehicle is woken."""
         self._inbox = inbox
+        self._before = before
         self._clock = clock
         self._heap: list[tuple[float, str, datetime]] = []
         self._wanted: dict[str, datetime] = {}
@@ -78,6 +80,7 @@ class Timers:
         heapq.heappop(self._heap)
         # The wall clock may have been set back meanwhile: what was due must still find itself due.
         now = max(self._clock.now(), at + timedelta(microseconds=1))
+        self._before(subject, now)
         if self._inbox.put(Item(subject=subject, kind="tick", received_at=now, fact=Tick(received_at=now))):
             del self._wanted[subject]
         else:

@@ -46,7 +46,7 @@ class Rig:
         self.inbox = Inbox()
         self.intake = TelemetryIntake(self.inbox, self.tally)
         self.ingest = Ingest(self.inbox, self.intake, self.tally)
-        self.timers = Timers(self.inbox, self.clock)
+        self.timers = Timers(self.inbox, self.clock, self.intake.hand_over)
         self.messages: list[Message] = []
         self.unrecorded: list[Message] = []
         self.acks: list[int] = []

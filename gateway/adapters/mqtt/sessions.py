@@ -108,8 +108,8 @@ class Session:
         Whether another client of our name keeps taking the session.
 
         paho drops the reason that the broker gives for it. What remains is the pattern: again and again the
-        session is resumed at once and lost within seconds, and never is a connection refused in between, as it
-        would be while a broker restarts.
+        session is resumed at once and lost within seconds, and never is a connection refused in between, as
+        it would be while a broker restarts.
         """
         briefly = self._resumed and lasted_s < SHORT_LIVED_S
         self._resumed_briefly = self._resumed_briefly + 1 if briefly else 0
