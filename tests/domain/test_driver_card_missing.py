@@ -176,7 +176,6 @@ def test_a_card_that_leaves_after_the_clock_was_set_back_has_left() -> None:
             card("c-0", True, 0, boot_id="b", seq=1),
             moves(1),
             card("c-1", False, -290, 10, boot_id="b", seq=2),
-            moves(-289, 11),
         ]
     )
     assert car.raised == ["driver_card_missing"]
