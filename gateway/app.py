@@ -31,7 +31,8 @@ from gateway.pipeline.canary import Canary
 from gateway.pipeline.decider import Decider
 from gateway.pipeline.delivery import Delivery, Way
 from gateway.pipeline.feed import Feed
-from gateway.pipeline.health import Health, offline
+from gateway.pipeline.health import CANARY_GRACE_S, Health, offline
+from gateway.pipeline.hearing import Hearing, MassLoss, ticker
 from gateway.pipeline.inbox import Inbox
 from gateway.pipeline.ingest import Ingest
 from gateway.pipeline.messages import heartbeat
@@ -123,11 +124,15 @@ async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[st
     await decider.open()
     feed = Feed(store)
     feed.begin(decider.sequences())
-    timers = Timers(inbox, clock, intake.hand_over)
     canary = Canary(link, clock, settings.canary, secrets.token_hex(4), log)
+    hearing = Hearing(link, canary, clock, settings.canary.interval_s + CANARY_GRACE_S)
+    mass_loss = MassLoss(clock, intake.heard_since)
+    tick = ticker(hearing.since, intake.heard_at, mass_loss)
+    timers = Timers(inbox, clock, intake.hand_over, tick)
     decider.on_messages = [feed.committed, delivery.committed]
     decider.on_unrecorded = delivery.unrecorded
     decider.on_canary = canary.seen
+    decider.on_silent = mass_loss.note
     decider.on_wake = timers.wake
     health = Health(
         link=link,
@@ -141,6 +146,8 @@ async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[st
         tally=meters,
         instance=instance,
         log=log,
+        hearing=hearing,
+        mass_loss=mass_loss,
     )
     app = build_app(
         Deps(
@@ -153,6 +160,7 @@ async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[st
             clock=clock,
             instance=instance,
             metrics=meters.text,
+            thresholds=settings.theft_protection,
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
     )

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from gateway.domain.alarms import AlarmState
+from gateway.domain.arming import ArmingState
 from gateway.domain.causes import CauseClass, Severity
+from gateway.domain.offline import WhyOffline
 from gateway.domain.services.data_bundle import BundleState
 from gateway.domain.services.entitlements import CarSecurity
 from gateway.ports import DeliveryState, SignalValue
@@ -121,6 +123,9 @@ class CardView(Struct, frozen=True):
     since: datetime
     counts: bool
     """Whether it proves a driver: the registry lists it, or lists none."""
+    battery: Literal["ok", "low"] | None = None
+    flaps: int = 0
+    """How often it was gone for less than the grace time."""
 
 
 class DriverCardView(Struct, frozen=True):
@@ -128,6 +133,9 @@ class DriverCardView(Struct, frozen=True):
 
     present: bool
     cards: list[CardView]
+    flaps: int = 0
+    battery: Literal["ok", "low"] | None = None
+    """``low`` if a counting card states so."""
 
 
 class BundleView(Struct, frozen=True):
@@ -175,8 +183,11 @@ class VehicleView(Struct, frozen=True, kw_only=True):
     vin: str
     registered: bool
     online: bool | None
-    why_offline: str | None
+    why_offline: WhyOffline | None
+    why_offline_evidence: str | None
+    """The sentence that an operator can read out."""
     armed: bool | None
+    arming: ArmingState | None
     stolen: bool | None
     signals: dict[str, SignalValue]
     driver_card: DriverCardView | None
@@ -204,6 +215,8 @@ class VehicleLine(Struct, frozen=True):
     heard_at: datetime | None
     country: str | None
     model: str | None
+    armed: bool | None = None
+    why_offline: WhyOffline | None = None
 
 
 class VehiclePage(Struct, frozen=True):

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from gateway.domain.thresholds import Thresholds
 from gateway.ports import Acts, Clock, HealthReporter, LiveFeed, LiveVehicles, SinkTester, Store, Token
+
+DEFAULTS = Thresholds()
 
 
 def _ignore(_count: int) -> None:
@@ -29,6 +32,8 @@ class Deps:
     instance: str
     metrics: Callable[[], bytes]
     """The metrics as Prometheus text."""
+    thresholds: Thresholds = DEFAULTS
+    """Numbers of the theft rules, as configured."""
     on_readers: Callable[[int], None] = _ignore
     """Told the number of live feed readers whenever it changes."""
     comment_every_s: float = 15

@@ -6,10 +6,12 @@ Theft alarms are silent: nothing here tells an owner, or a thief with the owner'
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from litestar import Router, get
 from litestar.params import FromPath, QueryParameter
+from msgspec.structs import replace
 
 from gateway.api.answers import (
     BundleView,
@@ -26,7 +28,9 @@ from gateway.api.grants import Grant, decode_vehicle, grant, is_gateway, may_see
 from gateway.api.paging import Limit, cut
 from gateway.api.policy import OWNERS
 from gateway.api.problems import problems
+from gateway.domain.arming import ArmingState, arming_state
 from gateway.domain.causes import BY_NAME
+from gateway.domain.offline import Offline, is_online, why_offline
 from gateway.domain.services.data_bundle import bundle_state
 from gateway.domain.services.entitlements import CarSecurity, car_security
 from gateway.domain.signals import Connection, Mode, Registration
@@ -98,24 +102,38 @@ def private_mode(vehicle: Vehicle) -> bool | None:
     return stated.private_mode if isinstance(stated, Mode) else None
 
 
-def online(vehicle: Vehicle) -> bool | None:
-    """Whether the vehicle is connected: as it stated, and anything heard later means online."""
-    stated = vehicle.stated.get("connection")
-    if not isinstance(stated, Connection):
-        return None if vehicle.heard_at is None else True
-    return stated.online or (vehicle.heard_at is not None and vehicle.heard_at > stated.received_at)
+def _offline(vehicle: Vehicle, now: datetime, *, soc: bool) -> Offline | None:
+    """Sensors are the SOC's: to an owner, jammed or cut off looks like no coverage."""
+    return why_offline(vehicle if soc else replace(vehicle, sensed={}), now)
+
+
+def arming(deps: Deps, vehicle: Vehicle) -> ArmingState | None:
+    """Where the vehicle is between disarmed and armed; None: nobody stated its ignition."""
+    window, now = vehicle.past.window, deps.clock.now()
+    newest_at = window[-1].at if window else None
+    return arming_state(
+        vehicle.past.now, vehicle.counting_cards, deps.thresholds, now=now, newest_at=newest_at
+    )
+
+
+def armed(state: ArmingState | None) -> bool | None:
+    """Whether it is armed, as the contract's field says it."""
+    return None if state is None else state == "armed"
 
 
 def _view(deps: Deps, granted: Grant, shown: Shown) -> VehicleView:
     vehicle, registration, now = granted.vehicle, granted.registration, deps.clock.now()
     soc = granted.party == "soc"
-    mode = vehicle.stated.get("mode")
+    mode, offline = vehicle.stated.get("mode"), _offline(vehicle, now, soc=soc)
+    state = arming(deps, vehicle)
     return VehicleView(
         vin=vehicle.vin,
         registered=registration is not None,
-        online=online(vehicle),
-        why_offline=None,
-        armed=None,
+        online=is_online(vehicle),
+        why_offline=None if offline is None else offline.reason,
+        why_offline_evidence=None if offline is None or not soc else offline.evidence,
+        armed=armed(state),
+        arming=state,
         stolen=None,
         signals=_signals(deps, vehicle, shown),
         driver_card=_driver_card(vehicle, registration),
@@ -144,12 +162,26 @@ def _signals(deps: Deps, vehicle: Vehicle, shown: Shown) -> dict[str, SignalValu
 def _driver_card(vehicle: Vehicle, registration: Registration | None) -> DriverCardView | None:
     counting = frozenset(registration.driver_cards) if registration else frozenset()
     cards = [
-        CardView(card_id, card.present, card.since.at, not counting or card_id in counting)
+        CardView(
+            card_id,
+            card.present,
+            card.since.at,
+            not counting or card_id in counting,
+            card.battery,
+            card.flaps,
+        )
         for card_id, card in sorted(vehicle.past.now.cards.items())
     ]
     if not cards and not counting:
         return None
-    return DriverCardView(any(card.present and card.counts for card in cards), cards)
+    counted = [card for card in cards if card.counts]
+    batteries = {card.battery for card in counted}
+    return DriverCardView(
+        any(card.present for card in counted),
+        cards,
+        sum(card.flaps for card in counted),
+        "low" if "low" in batteries else "ok" if "ok" in batteries else None,
+    )
 
 
 def _bundle(deps: Deps, vehicle: Vehicle) -> BundleView:
@@ -202,19 +234,25 @@ async def _describe(deps: Deps, only: Token | None, vins: list[str]) -> list[Veh
         registration = known.registrations.get(vin)
         if only is None or may_see(only, vin, registration):
             vehicle = decode_vehicle(vin, known.vehicles.get(vin))
-            lines.append(_line(vehicle, registration, car_security(registration, now)))
+            service = car_security(registration, now)
+            lines.append(_line(deps, vehicle, registration, service, soc=only is None))
     return lines
 
 
-def _line(vehicle: Vehicle, registration: Registration | None, service: CarSecurity) -> VehicleLine:
+def _line(
+    deps: Deps, vehicle: Vehicle, registration: Registration | None, service: CarSecurity, *, soc: bool
+) -> VehicleLine:
+    offline = _offline(vehicle, deps.clock.now(), soc=soc)
     return VehicleLine(
         vehicle.vin,
         registration is not None,
-        online(vehicle),
+        is_online(vehicle),
         service,
         vehicle.heard_at,
         registration.country if registration else None,
         registration.model if registration else None,
+        armed(arming(deps, vehicle)),
+        None if offline is None else offline.reason,
     )
 
 

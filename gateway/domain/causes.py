@@ -36,6 +36,7 @@ CAUSES = (
     Cause(
         "unauthorised_movement", "theft", "critical", True, "The armed car is moved with its ignition off."
     ),
+    Cause("towed", "theft", "critical", False, "The car was carried away from where it was parked."),
     Cause("tilt", "theft", "major", True, "The parked car is lifted or tilted."),
     Cause("car_alarm", "theft", "major", True, "The car's own siren has been active for 15 seconds or more."),
     Cause(
@@ -48,6 +49,20 @@ CAUSES = (
     Cause("battery_disconnect", "theft", "major", True, "The car's battery was cut off."),
     Cause("jamming_gsm", "theft", "critical", True, "The car's mobile radio is being jammed."),
     Cause("jamming_gnss", "theft", "critical", True, "The car's positioning is being jammed."),
+    Cause(
+        "comm_loss_after_jamming",
+        "theft",
+        "critical",
+        False,
+        "The armed car was jammed and then fell silent.",
+    ),
+    Cause(
+        "comm_loss_after_tamper",
+        "theft",
+        "critical",
+        False,
+        "The car fell silent after a tamper or a battery cut that a special mode held back.",
+    ),
     Cause("hold_up", "theft", "critical", True, "Someone in the car pressed the hold-up button."),
     Cause(
         "unreadable_event", "technical", "major", False, "A theft-sensor message arrived that can't be read."
@@ -57,6 +72,9 @@ CAUSES = (
     Cause("backup_battery_low", "technical", "minor", True, "The security unit's own battery is weak."),
     Cause("driver_card_battery_low", "technical", "minor", True, "The battery of a Driver Card is weak."),
     Cause("health_check_failed", "technical", "minor", True, "The security unit's self-test failed."),
+    Cause(
+        "supervision_lost", "technical", "minor", False, "The car has been silent for longer than expected."
+    ),
     Cause("gateway_blind", "system", "critical", False, "The gateway itself can't hear, store or deliver."),
 )
 

@@ -51,4 +51,10 @@ class Refused(Struct, frozen=True):
     detail: str
 
 
-Effect = Announce | Verdict | Notify | Refused
+class Silent(Struct, frozen=True):
+    """The vehicle has been silent for longer than expected; ``held``: as many are, it makes no alarm."""
+
+    held: bool
+
+
+Effect = Announce | Verdict | Notify | Refused | Silent

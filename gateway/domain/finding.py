@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 
 from gateway.domain.alarms import Evidence
-from gateway.domain.situation import Moment
+from gateway.domain.moment import Moment, OnClock, on_gateway_clock, on_vehicle_clock
+
+__all__ = ["Finding", "OnClock", "on_gateway_clock", "on_vehicle_clock"]
 
 
 class Finding(Struct, frozen=True):
@@ -22,17 +23,3 @@ class Finding(Struct, frozen=True):
     event_ids: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     verdict: Literal["alarm", "below_minimum"] = "alarm"
-
-
-OnClock = Callable[[Moment], datetime | None]
-"""Reads a moment on one clock; None where that clock can't be believed."""
-
-
-def on_vehicle_clock(moment: Moment) -> datetime | None:
-    """The vehicle's own clock, unless it is suspect."""
-    return None if moment.suspect else moment.at
-
-
-def on_gateway_clock(moment: Moment) -> datetime | None:
-    """Arrival by the gateway's clock."""
-    return moment.received_at

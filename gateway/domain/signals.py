@@ -227,6 +227,13 @@ class Healthy(Fact, frozen=True, kw_only=True):
 class Tick(Fact, frozen=True, kw_only=True):
     """The time that the state asked to be woken at has come."""
 
+    hearing_since: datetime | None = None
+    """Since when the gateway itself has heard without a break; None: it is deaf, and no silence counts."""
+    heard_at: datetime | None = None
+    """When anything at all last arrived from the vehicle, plain telemetry included."""
+    mass_loss: bool = False
+    """Many vehicles fell silent at once: the single notes wait."""
+
 
 AnyFact = (
     TheftSensor

@@ -8,31 +8,46 @@ Rules of this file:
 3. Every moment is kept by both clocks, because a duration is fulfilled by whichever comes first: a later fact
    that proves it on the vehicle's own clock, or the same time by the gateway's timer from arrival.
 4. A statement that comes late never restarts a timer that is running.
+5. What counts as a card and as far away is given: the rest is what the vehicle stated.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.signals import DriverCard, Ignition, Movement, TheftSensor
+from gateway.domain.moment import Moment, Spell, began, later
+from gateway.domain.parking import Fix, Parking, left, located
+from gateway.domain.signals import DriverCard, Ignition, Located, Movement, TheftSensor
+from gateway.domain.thresholds import Thresholds
+
+__all__ = [
+    "MAX_CARDS",
+    "MAX_SIREN_EVENTS",
+    "MOVEMENT_HOLDS",
+    "SAME_DRIVE",
+    "Card",
+    "Moment",
+    "Siren",
+    "Situation",
+    "SituationFact",
+    "apply",
+    "moment_of",
+]
 
 MOVEMENT_HOLDS = timedelta(seconds=60)
 SAME_DRIVE = timedelta(minutes=10)
 MAX_CARDS = 16
 MAX_SIREN_EVENTS = 500
 
-SituationFact = DriverCard | Movement | Ignition | TheftSensor
+MAX_FLAPS = 1_000_000
+EVERY_CARD: frozenset[str] = frozenset()
+DEFAULTS = Thresholds()
 
-
-class Moment(Struct, frozen=True, array_like=True):
-    """One point in time by both clocks."""
-
-    at: datetime
-    received_at: datetime
-    suspect: bool = False
+SituationFact = DriverCard | Movement | Ignition | TheftSensor | Located
 
 
 class Card(Struct, frozen=True, array_like=True):
@@ -43,6 +58,9 @@ class Card(Struct, frozen=True, array_like=True):
     stated_at: datetime
     boot_id: str | None = None
     seq: int | None = None
+    battery: Literal["ok", "low"] | None = None
+    flaps: int = 0
+    """How often it was gone for less than the grace time: radio trouble, no theft."""
 
 
 class Siren(Struct, frozen=True, omit_defaults=True):
@@ -69,6 +87,25 @@ class Situation(Struct, frozen=True, omit_defaults=True):
     ignition_since: Moment | None = None
     ignition_stated_at: datetime | None = None
     siren: Siren | None = None
+    off_spell: Spell | None = None
+    """The longest time with the ignition off and no card, over since, with no card seen until now."""
+    parking: Parking | None = None
+
+    def card_present(self, counting: frozenset[str]) -> bool:
+        """Whether a counting card is in the car."""
+        return any(
+            card.present and (not counting or card_id in counting) for card_id, card in self.cards.items()
+        )
+
+    def unattended_since(self, counting: frozenset[str]) -> Moment | None:
+        """Since when the ignition has been off and no counting card in the car; None: it is not so."""
+        off = self.ignition_since
+        if self.ignition_on is not False or off is None or self.card_present(counting):
+            return None
+        for card_id, card in self.cards.items():
+            if not counting or card_id in counting:
+                off = later(off, card.since)
+        return off
 
     def driver_gone_since(self, counting: frozenset[str]) -> Moment | None:
         """When the last counting card went; None while one is present or no card is known at all."""
@@ -88,29 +125,48 @@ def moment_of(fact: SituationFact) -> Moment:
     return Moment(fact.at, fact.received_at, fact.clock_suspect)
 
 
-def apply(situation: Situation, fact: SituationFact, siren_min_s: float = 15) -> Situation:
+def apply(
+    situation: Situation,
+    fact: SituationFact,
+    thresholds: Thresholds = DEFAULTS,
+    counting: frozenset[str] = EVERY_CARD,
+) -> Situation:
     """Fold one fact into the situation. Never fails; an older statement changes nothing."""
     match fact:
         case DriverCard():
-            return _card(situation, fact)
+            return _card(situation, fact, thresholds, counting)
         case Movement():
             return _moved(situation, fact) if fact.moving else _stopped(situation, fact)
         case Ignition():
-            return _ignition(situation, fact)
+            return _ignition(situation, fact, counting)
         case TheftSensor():
-            return replace(situation, siren=_siren(situation.siren, fact, siren_min_s))
+            return replace(situation, siren=_siren(situation.siren, fact, thresholds.car_alarm_min_s))
+        case Located():
+            return _located(situation, fact, thresholds)
 
 
-def _card(situation: Situation, fact: DriverCard) -> Situation:
+def _card(
+    situation: Situation, fact: DriverCard, thresholds: Thresholds, counting: frozenset[str]
+) -> Situation:
     known, moment = situation.cards.get(fact.card_id), moment_of(fact)
     if known is not None and _is_older(fact, known):
         return situation
     others = situation.cards if known is not None else _with_room(situation.cards)
     if others is None:
         return situation
-    since = _began(known.since, moment) if known is not None and known.present == fact.present else moment
-    card = Card(fact.present, since, fact.at, fact.boot_id, fact.seq)
-    return replace(situation, cards={**others, fact.card_id: card})
+    since = began(known.since, moment) if known is not None and known.present == fact.present else moment
+    card = Card(fact.present, since, fact.at, fact.boot_id, fact.seq, fact.battery)
+    if known is not None:
+        back = fact.present and not known.present
+        flapped = back and fact.at - known.since.at < timedelta(seconds=thresholds.driver_card_grace_s)
+        flaps = min(known.flaps + flapped, MAX_FLAPS)
+        card = replace(card, battery=fact.battery or known.battery, flaps=flaps)
+    seen = fact.present and (not counting or fact.card_id in counting)
+    return replace(
+        situation,
+        cards={**others, fact.card_id: card},
+        off_spell=None if seen else situation.off_spell,
+    )
 
 
 def _is_older(fact: DriverCard, known: Card) -> bool:
@@ -136,13 +192,6 @@ def _with_room(cards: dict[str, Card]) -> dict[str, Card] | None:
     return {card_id: card for card_id, card in cards.items() if card_id != first}
 
 
-def _began(since: Moment, moment: Moment) -> Moment:
-    """The same beginning, heard of when the first of its statements arrived."""
-    return (
-        since if since.received_at <= moment.received_at else replace(since, received_at=moment.received_at)
-    )
-
-
 def _moved(situation: Situation, fact: Movement) -> Situation:
     moment = moment_of(fact)
     stated, stopped, since = situation.moving_stated, situation.stopped, situation.moving_since
@@ -157,7 +206,7 @@ def _moved(situation: Situation, fact: Movement) -> Situation:
     same_drive = moment.at <= stated.at + SAME_DRIVE
     return replace(
         situation,
-        moving_since=_began(since, moment) if goes_on and since is not None else moment,
+        moving_since=began(since, moment) if goes_on and since is not None else moment,
         drive_since=situation.drive_since if same_drive else moment,
         moving_stated=replace(moment, received_at=heard_at),
     )
@@ -171,12 +220,37 @@ def _stopped(situation: Situation, fact: Movement) -> Situation:
     return replace(situation, moving_since=None, stopped=moment)
 
 
-def _ignition(situation: Situation, fact: Ignition) -> Situation:
+def _ignition(situation: Situation, fact: Ignition, counting: frozenset[str]) -> Situation:
+    moment, since = moment_of(fact), situation.ignition_since
     if situation.ignition_stated_at is not None and situation.ignition_stated_at > fact.at:
         return situation
-    if situation.ignition_on == fact.on:
-        return replace(situation, ignition_stated_at=fact.at)
-    return replace(situation, ignition_on=fact.on, ignition_since=moment_of(fact), ignition_stated_at=fact.at)
+    if situation.ignition_on == fact.on and since is not None:
+        return replace(situation, ignition_since=began(since, moment), ignition_stated_at=fact.at)
+    return replace(
+        situation,
+        ignition_on=fact.on,
+        ignition_since=moment,
+        ignition_stated_at=fact.at,
+        off_spell=_spell(situation, moment, counting) if fact.on else situation.off_spell,
+        parking=situation.parking if fact.on else left(situation.parking, moment),
+    )
+
+
+def _spell(situation: Situation, until: Moment, counting: frozenset[str]) -> Spell | None:
+    """What arming can be told from after the ignition was switched on, where a card is fitted."""
+    since, known = situation.unattended_since(counting), situation.off_spell
+    if since is None or not (counting or situation.cards):
+        return known
+    longer = known is None or until.at - since.at > known.until.at - known.since.at
+    return Spell(since, until) if longer else known
+
+
+def _located(situation: Situation, fact: Located, thresholds: Thresholds) -> Situation:
+    position = fact.position
+    fix = Fix(position.latitude, position.longitude, moment_of(fact))
+    off = situation.ignition_since if situation.ignition_on is False else None
+    limit_m = thresholds.towed_distance_m
+    return replace(situation, parking=located(situation.parking, fix, position.accuracy_m, off, limit_m))
 
 
 def _siren(siren: Siren | None, fact: TheftSensor, minimum_s: float) -> Siren | None:
@@ -192,7 +266,7 @@ def _siren(siren: Siren | None, fact: TheftSensor, minimum_s: float) -> Siren | 
         return Siren(moment, fact.at, (fact.event_id,), proven=proven)
     return replace(
         siren,
-        since=_began(siren.since, moment),
+        since=began(siren.since, moment),
         stated_at=fact.at,
         event_ids=(*siren.event_ids, fact.event_id)[:MAX_SIREN_EVENTS],
         proven=siren.proven or proven,

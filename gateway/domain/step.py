@@ -21,6 +21,7 @@ from hashlib import blake2b
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.domain import silence
 from gateway.domain.alarms import (
     GATHER_AT_MOST,
     GATHER_FOR,
@@ -34,7 +35,7 @@ from gateway.domain.alarms import (
     position_fix,
 )
 from gateway.domain.causes import BY_NAME, STATED_BY_VEHICLE
-from gateway.domain.effects import Announce, Effect, MessageType, Notify, Refused, Verdict
+from gateway.domain.effects import Announce, Effect, MessageType, Notify, Refused, Silent, Verdict
 from gateway.domain.finding import Finding, on_gateway_clock, on_vehicle_clock
 from gateway.domain.rules import RULES, car_alarm
 from gateway.domain.services.data_bundle import state_bundle, used_share
@@ -64,11 +65,12 @@ from gateway.domain.signals import (
     Tick,
     Unreadable,
 )
-from gateway.domain.situation import Situation, SituationFact, apply
+from gateway.domain.situation import Situation, SituationFact, apply, moment_of
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import MAX_SETTLED, StatedFact, Vehicle, compact, insert
 
 SIREN = car_alarm.CAUSE
+MASS_LOSS_LOOK_AGAIN = timedelta(seconds=60)
 SOON = timedelta(microseconds=1)
 """A timer that is overdue asks to be woken at once, behind the facts that wait already."""
 
@@ -107,6 +109,9 @@ class _Turn:
         self.now = now
         self.thresholds = thresholds
         self.effects: list[Effect] = []
+        self.silent_from: datetime | None = None
+        self.hold_until: datetime | None = None
+        self.flapping = False
 
     def take(self, fact: AnyFact) -> None:  # noqa: C901, PLR0912  # one line a fact; a table would hide the types
         """Give the fact to the part that it concerns."""
@@ -123,6 +128,7 @@ class _Turn:
                 self._situation(fact)
             case Located():
                 self._locate(fact.position, fact.at)
+                self._situation(fact)
             case DataBundle():
                 self._bundle(fact)
             case Mode():
@@ -133,6 +139,8 @@ class _Turn:
                 self._state("charging", fact)
             case Connection():
                 self._state("connection", fact)
+                if fact.online and fact.occurred_at is not None:
+                    self._heard(fact.at)
             case Unreadable():
                 self._unreadable(fact)
             case ForgedRepeat():
@@ -147,10 +155,12 @@ class _Turn:
                 self._blind(fact)
             case Healthy():
                 self._healthy()
-            case CommandResult() | Tick():
+            case Tick():
+                self._tick(fact)
+            case CommandResult():
                 pass
         if isinstance(fact, (Event, Movement, Ignition)):
-            self._heard(fact)
+            self._heard(fact.received_at)
 
     def look_at_timers(self, fact: AnyFact) -> None:
         """Findings whose time has come by the gateway's own clock."""
@@ -181,12 +191,14 @@ class _Turn:
     def _theft_sensor(self, fact: TheftSensor) -> None:
         if fact.position is not None:
             self._locate(fact.position, fact.at)
+        self.flapping = silence.flaps(self.vehicle.sensed, fact)
         if fact.cause == SIREN:
             self._siren(fact)
         elif fact.state == "restored":
             self._restored(fact)
         else:
             self._trigger(_cause_of(fact), _origin(fact), (fact.event_id,), (_stated(fact),))
+        self._set(sensed=silence.remember(self.vehicle.sensed, fact, moment_of(fact)))
 
     def _siren(self, fact: TheftSensor) -> None:
         known = self.vehicle.past.base.siren
@@ -280,25 +292,39 @@ class _Turn:
         if known is None or known.at <= at:
             self._set(position=position_fix(position, at))
 
-    def _heard(self, fact: Fact) -> None:
-        if self.vehicle.heard_at is None or self.vehicle.heard_at < fact.received_at:
-            self._set(heard_at=fact.received_at)
+    def _heard(self, at: datetime) -> None:
+        if self.vehicle.heard_at is None or self.vehicle.heard_at < at:
+            self._set(heard_at=at)
+
+    def _tick(self, tick: Tick) -> None:
+        """Silence counts from when both were so: the vehicle silent, and the gateway able to hear."""
+        if tick.heard_at is not None:
+            self._heard(tick.heard_at)
+        heard_at = self.vehicle.heard_at
+        if heard_at is None:
+            return
+        self.silent_from = max(heard_at, tick.hearing_since or self.now)
+        if tick.mass_loss:
+            self.hold_until = self.now + MASS_LOSS_LOOK_AGAIN
+            note = next(silence.due(self.vehicle, self.silent_from, None, self.thresholds), None)
+            if note is not None and note.at <= self.now and _key(note) not in self.vehicle.settled:
+                self.effects.append(Silent(held=True))
 
     # -- durations --------------------------------------------------------------------------------------
 
     def _situation(self, fact: SituationFact) -> None:
-        minimum_s = self.thresholds.car_alarm_min_s
+        thresholds, counting = self.thresholds, self.vehicle.counting_cards
         past, place = insert(self.vehicle.past, fact)
         situation = past.now
         if place < len(past.window) - 1:
             situation = past.base
             for one in past.window[:place]:
-                situation = apply(situation, one, minimum_s)
+                situation = apply(situation, one, thresholds, counting)
         for one in past.window[place:]:
-            before, situation = situation, apply(situation, one, minimum_s)
+            before, situation = situation, apply(situation, one, thresholds, counting)
             for finding in self._proven_by(one, before, situation):
                 self._settle(finding)
-        self._set(past=compact(replace(past, now=situation), minimum_s))
+        self._set(past=compact(replace(past, now=situation), thresholds, counting))
         if self.vehicle.pending:
             self._leave_none_waiting(fact)
 
@@ -326,18 +352,18 @@ class _Turn:
             rule.due(vehicle.past.now, vehicle.counting_cards, self.thresholds, on_gateway_clock)
             for rule in RULES
         )
-        return [
-            finding
-            for finding in found
-            if finding and f"{finding.cause}/{finding.key}" not in vehicle.settled
-        ]
+        quiet = silence.due(vehicle, self.silent_from or vehicle.heard_at, self.hold_until, self.thresholds)
+        every = (*found, *quiet)
+        return [finding for finding in every if finding and _key(finding) not in vehicle.settled]
 
     def _settle(self, finding: Finding) -> None:
         """Let an episode count once."""
-        key = f"{finding.cause}/{finding.key}"
+        key = _key(finding)
         if key in self.vehicle.settled:
             return
         self._set(settled=(*self.vehicle.settled, key)[-MAX_SETTLED:])
+        if finding.cause == silence.SUPERVISION:
+            self.effects.append(Silent(held=False))
         pending = self.vehicle.pending
         event_ids = tuple(event_id for event_id in finding.event_ids if event_id in pending)
         if event_ids:
@@ -391,8 +417,10 @@ class _Turn:
         """Count a further trigger; the message follows at once, or gathered within a second."""
         if len(alarm.gathered) + len(event_ids) > GATHER_AT_MOST:
             alarm = self._flushed(alarm)
-        reopen = alarm.state == "acknowledged" and (
-            alarm.reopened_at is None or not self._within(alarm.reopened_at, REOPEN_AT_MOST_EVERY)
+        reopen = (
+            alarm.state == "acknowledged"
+            and not self.flapping
+            and (alarm.reopened_at is None or not self._within(alarm.reopened_at, REOPEN_AT_MOST_EVERY))
         )
         self._keep(
             replace(
@@ -495,6 +523,10 @@ def _origin(fact: Fact) -> _Origin:
     """Times of a fact; what the gateway states by itself has no clock that could be suspect."""
     suspect = fact.clock_suspect and isinstance(fact, Event)
     return _Origin(fact.occurred_at or fact.received_at, fact.received_at, fact.late, suspect)
+
+
+def _key(finding: Finding) -> str:
+    return f"{finding.cause}/{finding.key}"
 
 
 def _cause_of(fact: TheftSensor) -> str:

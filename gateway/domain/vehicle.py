@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain.alarms import Alarm, PositionFix
+from gateway.domain.moment import Moment
 from gateway.domain.services.data_bundle import Bundles
 from gateway.domain.signals import (
     Charging,
@@ -16,6 +17,7 @@ from gateway.domain.signals import (
     DriverCard,
     Event,
     Ignition,
+    Located,
     Mode,
     Movement,
     Registration,
@@ -23,6 +25,7 @@ from gateway.domain.signals import (
     TheftSensor,
 )
 from gateway.domain.situation import Situation, SituationFact, apply
+from gateway.domain.thresholds import Thresholds
 
 WINDOW = timedelta(minutes=10)
 """Facts within this span of vehicle time give the same state in whatever order they arrive."""
@@ -36,8 +39,20 @@ class Past(Struct, frozen=True, omit_defaults=True):
     """Recent facts in the order of their time, on top of a base that older ones were folded into."""
 
     base: Situation = Situation()
-    window: tuple[DriverCard | Movement | Ignition | TheftSensor, ...] = ()
+    window: tuple[DriverCard | Movement | Ignition | TheftSensor | Located, ...] = ()
     now: Situation = Situation()
+
+
+class Sensed(Struct, frozen=True, array_like=True):
+    """The newest trigger of a sensor, and when it last went back to rest."""
+
+    triggered: Moment | None = None
+    restored: Moment | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it has not gone back to rest."""
+        return self.triggered is not None and (self.restored is None or self.restored.at < self.triggered.at)
 
 
 class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,6 +80,10 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Episodes that have had their finding."""
     pending: tuple[str, ...] = ()
     """Siren triggers that stand in no message yet and have no last verdict."""
+    sensed: dict[str, Sensed] = {}
+    """Last words by cause: what may explain a silence."""
+    held_back: dict[str, Moment] = {}
+    """Triggers that a special mode holds back, by cause."""
     wake_at: datetime | None = None
 
     @property
@@ -96,6 +115,9 @@ def sort_key(fact: SituationFact) -> tuple[datetime, str, str, int, bool, str]:
             alarming = fact.state == "triggered"
         case Movement():
             alarming = fact.moving
+        case Located():
+            where = f"{fact.position.latitude} {fact.position.longitude}"
+            return fact.at, type(fact).__name__, "", -1, False, where
         case _:
             alarming = fact.on
     if isinstance(fact, Event):
@@ -116,7 +138,7 @@ def insert(past: Past, fact: SituationFact) -> tuple[Past, int]:
     return replace(past, window=(*window[:place], fact, *window[place:])), place
 
 
-def compact(past: Past, siren_min_s: float) -> Past:
+def compact(past: Past, thresholds: Thresholds, counting: frozenset[str]) -> Past:
     """Fold what is older than the window, or beyond its size, into the base."""
     window = past.window
     horizon = window[-1].at - WINDOW
@@ -127,7 +149,7 @@ def compact(past: Past, siren_min_s: float) -> Past:
         return past
     base = past.base
     for fact in window[:keep]:
-        base = apply(base, fact, siren_min_s)
+        base = apply(base, fact, thresholds, counting)
     return replace(past, base=base, window=window[keep:])
 
 

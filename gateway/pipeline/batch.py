@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.effects import Announce, Effect, Notify, Refused, Verdict
+from gateway.domain.effects import Announce, Effect, Notify, Refused, Silent, Verdict
 from gateway.domain.signals import (
     AnyFact,
     Event,
@@ -31,6 +31,7 @@ from gateway.domain.vehicle import Vehicle
 from gateway.pipeline.inbox import Item
 from gateway.pipeline.messages import alarm_row, feed_data, feed_message
 from gateway.pipeline.receipts import Receipt
+from gateway.pipeline.telemetry import PLACE
 from gateway.ports import (
     AlarmRow,
     AuditEntry,
@@ -79,6 +80,7 @@ class Batch:
         self.receipts: dict[str, Receipt] = defaultdict(Receipt)
         self.answers: list[tuple[asyncio.Future[tuple[Effect, ...]], tuple[Effect, ...]]] = []
         self.canaries: list[str] = []
+        self.silent: list[str] = []
         self.events: Counter[str] = Counter()
         self.forged: list[tuple[str, str]] = []
         self.quarantine: list[QuarantineRow] = []
@@ -229,6 +231,8 @@ class Batch:
     def _fold(self, subject: str, kind: str, fact: AnyFact, item: Item | None = None) -> tuple[Effect, ...]:
         vehicle = self._vehicle(subject)
         private = _is_private(vehicle)
+        if private and kind == PLACE and vehicle.past.now.ignition_on is not False:
+            return ()  # only of a parked car is the place remembered
         if private and isinstance(fact, Movement):
             fact = replace(fact, position=None, speed_km_h=None)
         vehicle, effects = self._step(vehicle, fact)
@@ -274,6 +278,8 @@ class Batch:
                     self._verdicts.append(row)
                 case Notify():
                     self._notify(vehicle, effect, len(self._notifications))
+                case Silent():
+                    self.silent.append(vehicle.vin)
                 case _:
                     pass
         return own

@@ -59,6 +59,7 @@ class Decider:
         self.on_unrecorded: Callable[[Message], None] = lambda _message: None
         self.on_canary: Callable[[str], None] = lambda _event_id: None
         self.on_wake: Callable[[str, datetime | None], None] = lambda _subject, _at: None
+        self.on_silent: Callable[[Sequence[str]], None] = lambda _vins: None
         self._inbox = inbox
         self._store = store
         self._receipts = receipts
@@ -195,12 +196,18 @@ class Decider:
         for item in batch.items:
             if item.ack is not None:
                 item.ack()
+        self._answer(batch)
+        self._measure(batch)
+
+    def _answer(self, batch: Batch) -> None:
+        """Tell whoever waits inside this process."""
         for answer, effects in batch.answers:
             if not answer.done():
                 answer.set_result(effects)
         for event_id in batch.canaries:
             self.on_canary(event_id)
-        self._measure(batch)
+        if batch.silent:
+            self.on_silent(batch.silent)
 
     def _measure(self, batch: Batch) -> None:
         meters, now = self._meters, self._clock.now()

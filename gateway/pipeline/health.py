@@ -18,6 +18,7 @@ from gateway.errors import GatewayError, StoreError
 from gateway.pipeline.canary import Canary
 from gateway.pipeline.decider import Decider
 from gateway.pipeline.delivery import Delivery
+from gateway.pipeline.hearing import Hearing, MassLoss
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Tally
 from gateway.ports import Clock, HealthReport, Link, Store
@@ -28,6 +29,7 @@ LOOK_EVERY_S = 1.0
 BLIND_AFTER_S = 15.0
 WELL_AFTER_S = 60.0
 CANARY_GRACE_S = 3.0
+MASS_LOSS = "Many vehicles fell silent at once."
 
 COUNTERS = {
     "events": "gateway_events_total",
@@ -58,6 +60,8 @@ class Health:
         tally: Tally,
         instance: str,
         log: Any,
+        hearing: Hearing,
+        mass_loss: MassLoss,
     ) -> None:
         self._link = link
         self._store = store
@@ -70,6 +74,8 @@ class Health:
         self._tally = tally
         self._instance = instance
         self._log = log
+        self._hearing = hearing
+        self._mass_loss = mass_loss
         self._bad_since_s: dict[str, float] = {}
         self._well_since_s = clock.mono_s()
         self._told_blind: frozenset[str] = frozenset()
@@ -109,6 +115,7 @@ class Health:
 
     def _look(self) -> None:
         now_s = self._clock.mono_s()
+        self._hearing.since()
         bad = self._reasons()
         self._bad_since_s = {reason: self._bad_since_s.get(reason, now_s) for reason in bad}
         self._tally.gauge("gateway_loop_lag_seconds", self._lag_s)
@@ -122,12 +129,22 @@ class Health:
         if blind - self._told_blind:
             self._log.error("gateway.blind", reasons=sorted(blind))
             received_at = self._clock.now()
-            self._state(Blind(received_at=received_at, reasons=tuple(sorted(blind))))
+            reasons = tuple(self._worded(reason) for reason in sorted(blind))
+            self._state(Blind(received_at=received_at, reasons=reasons))
         self._told_blind = blind
         if not bad and not self._told_well and now_s - self._well_since_s >= WELL_AFTER_S:
             self._told_well = True
             self._log.info("gateway.recovered")
             self._state(Healthy(received_at=self._clock.now()))
+
+    def _worded(self, reason: str) -> str:
+        """The count is told when the alarm is; as part of the reason it would make each second a new one."""
+        if reason != MASS_LOSS:
+            return reason
+        return (
+            f"{self._mass_loss.count} vehicles fell silent within two minutes: a cell, a region, a carrier or"
+            " the broker. Their single notes wait; thefts with other evidence are told."
+        )
 
     def _reasons(self) -> list[str]:
         bad = []
@@ -139,6 +156,8 @@ class Health:
             )
         if self._decider.failing_since_s is not None:
             bad.append("The store can't be written.")
+        if self._mass_loss.lasts:
+            bad.append(MASS_LOSS)
         for sink, state in self._delivery.states().items():
             if state == "failing":
                 bad.append(f"The SOC path {sink} confirms nothing.")

@@ -2,13 +2,17 @@
 Telemetry in memory: last known values, and the cheap reducer that turns them into facts.
 
 The fold never sees plain telemetry. A fact leaves when something changes: the vehicle starts or stops, its
-ignition turns, or a statement of movement has to be renewed because it holds for 60 s only.
+ignition turns, or a statement of movement has to be renewed because it holds for 60 s only. While the
+ignition is not known to be on, positions are stated too: where the car was left, where it is carried to.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import datetime, timedelta
 
+from gateway.domain.moment import Moment
+from gateway.domain.parking import Fix, distance_m
 from gateway.domain.signals import (
     AnyFact,
     Connection,
@@ -40,6 +44,13 @@ MOVING_ABOVE_KM_H = 3
 RENEW_MOVEMENT_AFTER = timedelta(seconds=20)
 RENEW_WATCHED_AFTER = timedelta(seconds=1)
 WATCH_FOR = timedelta(seconds=60)
+PLACE = "place"
+"""Kind of a position that is stated because the car is not driven."""
+MOVED_M = 25.0
+CONFIRMED_BY = 12
+"""So many statements of one place are handed over: the smoothed distance follows within as many."""
+PLACES_AT_MOST = 12
+PLACES_WITHIN = timedelta(seconds=60)
 MAX_VEHICLES = 200_000
 MAX_OTHER_SIGNALS = 200
 
@@ -48,10 +59,13 @@ class Track:
     """What telemetry last said of one vehicle, and what of it was stated as a fact."""
 
     __slots__ = (
+        "confirmed",
+        "heard_at",
         "ignition",
         "movement",
         "newest_movement",
         "others",
+        "places",
         "position",
         "position_at",
         "signals",
@@ -71,6 +85,11 @@ class Track:
         self.position: Position | None = None
         self.position_at: datetime | None = None
         self.told_position: Position | None = None
+        self.heard_at: datetime | None = None
+        """Arrival of the newest message."""
+        self.confirmed = 0
+        """How often the place that was told last has been told."""
+        self.places: deque[datetime] = deque(maxlen=PLACES_AT_MOST)
 
 
 class TelemetryIntake:
@@ -90,6 +109,17 @@ class TelemetryIntake:
         """Vehicles heard since the start."""
         return list(self._tracks)
 
+    def heard_at(self, vin: str) -> datetime | None:
+        """When anything at all last arrived from a vehicle; None: not since the start."""
+        track = self._tracks.get(vin)
+        return None if track is None else track.heard_at
+
+    def heard_since(self, at: datetime) -> int:
+        """How many vehicles were heard since then."""
+        return sum(
+            1 for track in self._tracks.values() if track.heard_at is not None and track.heard_at >= at
+        )
+
     def take(self, vin: str, message: Telemetry) -> None:
         """Take one message in."""
         self._meters.count("gateway_telemetry_total")
@@ -99,13 +129,21 @@ class TelemetryIntake:
         stamp = Fact(received_at=message.received_at, occurred_at=message.occurred_at)
         at = stamp.at
         _remember(track, message.signals, at)
-        if LATITUDE in message.signals and LONGITUDE in message.signals:
+        track.heard_at = message.received_at
+        located = LATITUDE in message.signals and LONGITUDE in message.signals
+        if located:
             _locate(track, message.signals, at)
-        self._movement(vin, track, message)
+        # Ignition first: a drive that begins must not look like a car that is pushed.
         self._ignition(vin, track, message)
+        if located and (track.ignition is None or not track.ignition.on):
+            self._place(vin, track, message.received_at)
+        self._movement(vin, track, message)
 
     def precede(self, vin: str, fact: Event | Connection) -> None:
         """Take note of a fact that may raise an alarm, and state what the fold should know before it."""
+        known = self._tracks.get(vin)
+        if known is not None and not (isinstance(fact, Connection) and not fact.online):
+            known.heard_at = fact.received_at
         if isinstance(fact, DriverCard):
             track = self._tracks.get(vin) or self._new_track(vin)
             track.watch_until = None if fact.present else fact.at + WATCH_FOR
@@ -120,10 +158,8 @@ class TelemetryIntake:
         newest = track.newest_movement
         if newest is not None and newest is not track.movement and self._state(vin, "movement", newest):
             track.movement = newest
-        if track.position is not None and track.position is not track.told_position:
-            located = Located(received_at=now, occurred_at=track.position_at, position=track.position)
-            if self._state(vin, "located", located):
-                track.told_position = track.position
+        if track.position is not track.told_position:
+            self._located(vin, track, now)
 
     def _movement(self, vin: str, track: Track, message: Telemetry) -> None:
         speed, stated = message.signals.get(SPEED), message.signals.get(IS_MOVING)
@@ -154,6 +190,31 @@ class TelemetryIntake:
         fact = Ignition(received_at=message.received_at, occurred_at=message.occurred_at, on=on)
         if self._state(vin, "ignition", fact):
             track.ignition = fact
+            track.confirmed = 0
+            if not on and track.position is not track.told_position:
+                self._located(vin, track, message.received_at, PLACE)  # where it is left
+
+    def _place(self, vin: str, track: Track, received_at: datetime) -> None:
+        """State a position of a car that is not driven: news of a place, or its confirmation."""
+        now, told = track.position_at, track.told_position
+        if track.position is None or now is None or track.position is told:
+            return
+        moved = told is None or distance_m(_fix(told, now), _fix(track.position, now)) > MOVED_M
+        often = len(track.places) == PLACES_AT_MOST and now - track.places[0] < PLACES_WITHIN
+        if often or not (moved or track.confirmed < CONFIRMED_BY):
+            return
+        if self._located(vin, track, received_at, PLACE):
+            track.confirmed = 1 if moved else track.confirmed + 1
+            track.places.append(now)
+
+    def _located(self, vin: str, track: Track, received_at: datetime, kind: str = "located") -> bool:
+        if track.position is None:
+            return False
+        fact = Located(received_at=received_at, occurred_at=track.position_at, position=track.position)
+        if not self._state(vin, kind, fact):
+            return False
+        track.told_position = track.position
+        return True
 
     def _state(self, vin: str, kind: str, fact: AnyFact) -> bool:
         """False if the inbox has no room: the same is stated again with the next message."""
@@ -167,6 +228,10 @@ class TelemetryIntake:
             del self._tracks[next(iter(self._tracks))]
         track = self._tracks[vin] = Track()
         return track
+
+
+def _fix(position: Position, at: datetime) -> Fix:
+    return Fix(position.latitude, position.longitude, Moment(at, at))
 
 
 def _is_due(track: Track, told: Movement, fact: Movement) -> bool:

@@ -21,16 +21,35 @@ HEAR_FIRST_S = 2.0
 HEAR_AT_MOST_S = 10.0
 
 
-class Timers:
-    """A heap of deadlines; a vehicle has at most one that counts."""
+def plain_tick(_subject: str, now: datetime) -> Tick:
+    """Wake without telling anything: no silence counts."""
+    return Tick(received_at=now)
 
-    def __init__(self, inbox: Inbox, clock: Clock, before: Callable[[str, datetime], None]) -> None:
-        """``before`` states what the fold should know before a vehicle is woken."""
+
+class Timers:
+    """
+    A heap of deadlines; a vehicle has at most one that counts.
+
+    A later deadline leaves the entry of the earlier one where it is: most vehicles put theirs off with
+    everything they say, and each of them stands in the heap about once.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        clock: Clock,
+        before: Callable[[str, datetime], None],
+        tick: Callable[[str, datetime], Tick] = plain_tick,
+    ) -> None:
+        """``before`` states what the fold should know before a vehicle is woken with ``tick``."""
         self._inbox = inbox
         self._before = before
+        self._make = tick
         self._clock = clock
-        self._heap: list[tuple[float, str, datetime]] = []
-        self._wanted: dict[str, datetime] = {}
+        self._heap: list[tuple[float, str]] = []
+        self._wanted: dict[str, tuple[datetime, float]] = {}
+        self._entered: dict[str, float] = {}
+        """The earliest entry of a vehicle in the heap."""
         self._changed = asyncio.Event()
 
     def wake(self, subject: str, at: datetime | None) -> None:
@@ -38,12 +57,20 @@ class Timers:
         if at is None:
             self._wanted.pop(subject, None)
             return
-        if self._wanted.get(subject) == at:
+        known = self._wanted.get(subject)
+        if known is not None and known[0] == at:
             return
-        self._wanted[subject] = at
         due_s = self._clock.mono_s() + (at - self._clock.now()).total_seconds()
-        heapq.heappush(self._heap, (due_s, subject, at))
-        if self._heap[0][2] is at:
+        self._wanted[subject] = (at, due_s)
+        entered_s = self._entered.get(subject)
+        if entered_s is None or due_s < entered_s:
+            self._enter(subject, due_s)
+
+    def _enter(self, subject: str, due_s: float) -> None:
+        self._entered[subject] = due_s
+        entry = (due_s, subject)
+        heapq.heappush(self._heap, entry)
+        if self._heap[0] is entry:
             self._changed.set()
 
     async def run(self, store: Store, hearing: Callable[[], Awaitable[None]]) -> None:
@@ -65,11 +92,8 @@ class Timers:
         if not self._heap:
             await self._changed.wait()
             return
-        due_s, subject, at = self._heap[0]
-        if self._wanted.get(subject) != at:
-            heapq.heappop(self._heap)  # replaced or dropped meanwhile
-            return
-        left_s = due_s - self._clock.mono_s()
+        entered_s, subject = self._heap[0]
+        left_s = entered_s - self._clock.mono_s()
         if left_s > 0:
             try:
                 async with asyncio.timeout(left_s):
@@ -78,10 +102,23 @@ class Timers:
                 pass
             return
         heapq.heappop(self._heap)
+        if self._entered.get(subject) != entered_s:
+            return  # an earlier entry came before it
+        del self._entered[subject]
+        wanted = self._wanted.get(subject)
+        if wanted is None:
+            return
+        if wanted[1] > self._clock.mono_s():
+            self._enter(subject, wanted[1])
+        else:
+            self._wake(subject, wanted[0])
+
+    def _wake(self, subject: str, at: datetime) -> None:
         # The wall clock may have been set back meanwhile: what was due must still find itself due.
         now = max(self._clock.now(), at + timedelta(microseconds=1))
         self._before(subject, now)
-        if self._inbox.put(Item(subject=subject, kind="tick", received_at=now, fact=Tick(received_at=now))):
+        fact = self._make(subject, now)
+        if self._inbox.put(Item(subject=subject, kind="tick", received_at=now, fact=fact)):
             del self._wanted[subject]
         else:
-            heapq.heappush(self._heap, (self._clock.mono_s() + 1, subject, at))
+            self._enter(subject, self._clock.mono_s() + 1)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.domain.alarms import Alarm
 from gateway.domain.effects import Announce, Effect, Verdict
 from gateway.domain.signals import (
@@ -90,10 +92,16 @@ def registered(seconds: float, *cards: str, **more: Any) -> Registered:
     return Registered(received_at=at(seconds), registration=Registration(vin=VIN, driver_cards=cards, **more))
 
 
-class Car:
-    """Folds facts and keeps what came of them."""
+def is_at_rest(before: Vehicle, after: Vehicle) -> bool:
+    """Whether a wake changed nothing: what is deaf only puts its wakes off."""
+    return replace(before, version=0, wake_at=None) == replace(after, version=0, wake_at=None)
 
-    def __init__(self, thresholds: Thresholds | None = None, vin: str = VIN) -> None:
+
+class Car:
+    """Folds facts and keeps what came of them. Unless its gateway ``hears``, no silence counts."""
+
+    def __init__(self, thresholds: Thresholds | None = None, vin: str = VIN, *, hears: bool = False) -> None:
+        self.hears = hears
         self.vehicle = Vehicle(vin=vin)
         self.now = START
         self.effects: list[Effect] = []
@@ -118,12 +126,21 @@ class Car:
     def wait(self, until: datetime | None) -> None:
         """Let time run."""
         for _ in range(10_000):
-            wake_at = self.vehicle.wake_at
+            wake_at, before = self.vehicle.wake_at, self.vehicle
             if wake_at is None or (until is not None and wake_at >= until):
                 return
-            self.take(Tick(received_at=wake_at))
+            hearing_since = START if self.hears else None
+            self.take(Tick(received_at=wake_at, hearing_since=hearing_since))
+            if until is None and is_at_rest(before, self.vehicle):
+                return
         message = "the car never comes to rest"
         raise AssertionError(message)
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing wakes it but its own silence."""
+        wake_at = self.vehicle.wake_at
+        return wake_at is None or wake_at >= self.now + timedelta(seconds=60)
 
     @property
     def announced(self) -> list[Announce]:

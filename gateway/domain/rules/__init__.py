@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import Protocol
 
 from gateway.domain.finding import Finding, OnClock
-from gateway.domain.rules import car_alarm, driver_card_missing
+from gateway.domain.rules import (
+    car_alarm,
+    driver_card_missing,
+    ignition_on_armed,
+    towed,
+    unauthorised_movement,
+)
 from gateway.domain.situation import Situation
 from gateway.domain.thresholds import Thresholds
 
@@ -26,4 +32,10 @@ class Rule(Protocol):
         ...
 
 
-RULES: tuple[Rule, ...] = (driver_card_missing, car_alarm)
+RULES: tuple[Rule, ...] = (
+    driver_card_missing,
+    unauthorised_movement,
+    ignition_on_armed,
+    towed,
+    car_alarm,
+)

@@ -29,6 +29,7 @@ def due(
     if fulfilled > stated_at + MOVEMENT_HOLDS:
         return None
     grace_s = f"{thresholds.driver_card_grace_s:g}"
+    weak = sorted(card_id for card_id, card in situation.cards.items() if card.battery == "low")
     return Finding(
         CAUSE,
         key=f"{gone.at.isoformat()}/{drive.at.isoformat()}",
@@ -37,5 +38,6 @@ def due(
         evidence=(
             Evidence(f"No Driver Card has been in the car for {grace_s} seconds or more.", None, gone.at),
             Evidence("The car is moving. A card in the car would clear this.", None, stated.at),
+            *(Evidence(f"The battery of Driver Card {card_id} is low.", None, gone.at) for card_id in weak),
         ),
     )

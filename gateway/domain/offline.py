@@ -1,0 +1,82 @@
+"""Why a vehicle is offline, told from what was heard of it last. A guess with evidence; never an alarm."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from msgspec import Struct
+
+from gateway.domain.moment import Moment
+from gateway.domain.signals import Connection
+from gateway.domain.silence import EXPECTED, State, jammed, state_of
+from gateway.domain.vehicle import Vehicle
+
+WhyOffline = Literal[
+    "asleep", "private_mode", "no_coverage", "jammed", "power_cut", "unit_dead", "never_seen"
+]
+LAST_WORD = timedelta(hours=1)
+"""A cut that was stated longer before the last message did not cause the silence."""
+NO_COVERAGE_AT_MOST = timedelta(hours=24)
+"""A car that is driven meets coverage again within a day."""
+
+
+class Offline(Struct, frozen=True):
+    """The likely reason, and the sentence that an operator can read out."""
+
+    reason: WhyOffline
+    evidence: str
+
+
+def is_online(vehicle: Vehicle) -> bool | None:
+    """Whether the vehicle is connected: as it stated, and anything heard later means online."""
+    stated = vehicle.stated.get("connection")
+    if not isinstance(stated, Connection):
+        return None if vehicle.heard_at is None else True
+    return stated.online or (vehicle.heard_at is not None and vehicle.heard_at > stated.received_at)
+
+
+def why_offline(vehicle: Vehicle, now: datetime) -> Offline | None:
+    """The reason, first that applies; None while the vehicle is online."""
+    heard_at, online = vehicle.heard_at, is_online(vehicle)
+    if heard_at is None:
+        return None if online else Offline("never_seen", "Nothing has ever been heard of this vehicle.")
+    if online:
+        return None
+    since = f"Nothing has been heard since {heard_at:%Y-%m-%d %H:%M:%S} UTC"
+    jamming = jammed(vehicle)
+    if jamming is not None:
+        return Offline("jammed", f"{since}; shortly before, it stated {jamming[0]}.")
+    cut = _last_word(vehicle, "battery_disconnect", heard_at)
+    if cut is not None:
+        return Offline("power_cut", f"{since}; at {cut.at:%H:%M:%S} UTC it stated battery_disconnect.")
+    return _quiet(vehicle, since, now - heard_at, heard_at)
+
+
+def _quiet(vehicle: Vehicle, since: str, silent: timedelta, heard_at: datetime) -> Offline:
+    state = state_of(vehicle)
+    for cause in ("health_check_failed", "backup_battery_low", "battery_low"):
+        if state != "asleep" and _last_word(vehicle, cause, heard_at) is not None:
+            return Offline("unit_dead", f"{since}; its last word was {cause}.")
+    if silent > _longest(state):
+        return Offline("unit_dead", f"{since}, far longer than a car that was {state} may be silent.")
+    if state == "private":
+        return Offline("private_mode", f"{since}; private mode is on.")
+    if state == "driving":
+        return Offline("no_coverage", f"{since}; its ignition was on and it signed off in no order.")
+    if state == "charging":
+        return Offline("no_coverage", f"{since}; it was charging.")
+    return Offline("asleep", f"{since}; its ignition was not on.")
+
+
+def _longest(state: State) -> timedelta:
+    if state in ("driving", "charging"):
+        return NO_COVERAGE_AT_MOST
+    return 2 * EXPECTED["asleep"].every
+
+
+def _last_word(vehicle: Vehicle, cause: str, heard_at: datetime) -> Moment | None:
+    known = vehicle.sensed.get(cause)
+    if known is None or known.triggered is None or not known.is_on:
+        return None
+    return known.triggered if heard_at - known.triggered.received_at <= LAST_WORD else None

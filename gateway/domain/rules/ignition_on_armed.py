@@ -1,0 +1,43 @@
+"""The ignition was switched on while the car was armed, and no Driver Card came with it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from gateway.domain.alarms import Evidence
+from gateway.domain.arming import has_card_fitted
+from gateway.domain.finding import Finding, OnClock
+from gateway.domain.situation import Situation
+from gateway.domain.thresholds import Thresholds
+
+CAUSE = "ignition_on_armed"
+CARD_MAY_FOLLOW = timedelta(seconds=3)
+"""A card is stated on another topic than the ignition: the one may overtake the other."""
+
+
+def due(
+    situation: Situation, counting: frozenset[str], thresholds: Thresholds, on: OnClock
+) -> Finding | None:
+    """Fulfilled shortly after the ignition ended a time that armed; without a card fitted it only disarms."""
+    spell = situation.off_spell
+    if spell is None or not has_card_fitted(situation, counting):
+        return None
+    since, until = on(spell.since), on(spell.until)
+    if since is None or until is None:
+        return None
+    if until - since < timedelta(seconds=thresholds.arming_delay_s):
+        return None
+    off_s = round((until - since).total_seconds())
+    text = f"The ignition was switched on after {off_s} s off without a Driver Card in the car: it was armed."
+    return Finding(
+        CAUSE,
+        key=spell.until.at.isoformat(),
+        at=until + CARD_MAY_FOLLOW,
+        since=spell.until,
+        evidence=(
+            Evidence(text, None, spell.until.at),
+            Evidence(
+                "A Driver Card seen before or with the ignition would clear this.", None, spell.since.at
+            ),
+        ),
+    )

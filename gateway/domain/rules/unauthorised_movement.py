@@ -1,0 +1,43 @@
+"""The armed car moves and its ignition is off: someone pushes, tows or loads it."""
+
+from __future__ import annotations
+
+from gateway.domain.alarms import Evidence
+from gateway.domain.arming import armed_at, armed_from
+from gateway.domain.finding import Finding, OnClock
+from gateway.domain.situation import MOVEMENT_HOLDS, Situation
+from gateway.domain.thresholds import Thresholds
+
+CAUSE = "unauthorised_movement"
+
+
+def due(
+    situation: Situation, counting: frozenset[str], thresholds: Thresholds, on: OnClock
+) -> Finding | None:
+    """Fulfilled when the car is armed while a statement of movement holds and the ignition is off."""
+    since, stated, drive = situation.moving_since, situation.moving_stated, situation.drive_since
+    off, armed = situation.ignition_since, armed_from(situation, counting)
+    if since is None or stated is None or drive is None or armed is None:
+        return None
+    if off is None or situation.ignition_on is not False:
+        return None
+    times = (armed_at(situation, counting, thresholds, on), on(since), on(off), on(stated))
+    armed_since, since_at, off_at, stated_at = times
+    if armed_since is None or since_at is None or off_at is None or stated_at is None:
+        return None
+    fulfilled = max(armed_since, since_at, off_at)
+    if fulfilled > stated_at + MOVEMENT_HOLDS:
+        return None
+    clears = "A Driver Card in the car, or the ignition being on, would clear this."
+    if not counting and not situation.cards:
+        clears = "The ignition being on would clear this."
+    return Finding(
+        CAUSE,
+        key=f"{armed.at.isoformat()}/{drive.at.isoformat()}",
+        at=fulfilled,
+        since=since,
+        evidence=(
+            Evidence(f"The car states that it moves. {clears}", None, stated.at),
+            Evidence("The ignition is off since then, and the car is armed.", None, off.at),
+        ),
+    )

@@ -1,0 +1,201 @@
+"""
+What silence means. Only the gateway's own clock tells it, and only while the gateway itself could hear.
+
+Rules of this file:
+
+1. Silence alone is a technical note (``supervision_lost``) and never causes an intervention.
+2. Silence after jamming while armed, or after a tamper that a special mode held back, is a theft alarm.
+3. Silence runs from the last thing heard, or from when the gateway began to hear again, whichever is later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Literal
+
+from msgspec import Struct
+
+from gateway.domain.alarms import Evidence
+from gateway.domain.arming import armed_at
+from gateway.domain.finding import Finding
+from gateway.domain.moment import Moment, on_gateway_clock
+from gateway.domain.signals import Charging, Connection, Mode, TheftSensor
+from gateway.domain.thresholds import Thresholds
+from gateway.domain.vehicle import Sensed, Vehicle
+
+SUPERVISION = "supervision_lost"
+AFTER_JAMMING = "comm_loss_after_jamming"
+AFTER_TAMPER = "comm_loss_after_tamper"
+CAUSES = (SUPERVISION, AFTER_JAMMING, AFTER_TAMPER)
+JAMMING = ("jamming_gsm", "jamming_gnss")
+REMEMBERED = (
+    *JAMMING,
+    "battery_disconnect",
+    "tamper",
+    "battery_low",
+    "backup_battery_low",
+    "health_check_failed",
+)
+"""Last words: sensors that say why a car may fall silent."""
+JAMMING_FLAPS = timedelta(seconds=60)
+"""Jamming comes and goes each second: triggers this close together are one, restored or not."""
+JAMMING_HOLDS = timedelta(hours=1)
+"""Older jamming that was never restored does not explain a silence."""
+HELD_BACK = ("tamper", "battery_disconnect")
+
+State = Literal["driving", "charging", "parked", "asleep", "private"]
+
+
+class Expected(Struct, frozen=True):
+    """How often a vehicle in a state is heard at least, and why."""
+
+    every: timedelta
+    reason: str
+
+
+EXPECTED: dict[State, Expected] = {
+    "driving": Expected(timedelta(seconds=30), "With the ignition on, signals are repeated every 30 s."),
+    "charging": Expected(timedelta(minutes=30), "The state of charge changes and is stated."),
+    "parked": Expected(timedelta(hours=24), "Nothing changes in a parked car; its unit tests itself daily."),
+    "asleep": Expected(timedelta(days=7), "It signed off in order and wakes for its weekly sign of life."),
+    "private": Expected(timedelta(hours=24), "In private mode a car may state nothing while it is driven."),
+}
+
+
+def state_of(vehicle: Vehicle) -> State:
+    """What the vehicle was doing when it was last heard."""
+    stated, situation = vehicle.stated, vehicle.past.now
+    mode, charging, connection = stated.get("mode"), stated.get("charging"), stated.get("connection")
+    if isinstance(mode, Mode) and mode.private_mode:
+        return "private"
+    if situation.ignition_on:
+        return "driving"
+    if isinstance(charging, Charging) and charging.charging:
+        return "charging"
+    if isinstance(connection, Connection) and not connection.online and connection.occurred_at is not None:
+        return "asleep"
+    return "parked"
+
+
+def remember(sensed: dict[str, Sensed], fact: TheftSensor, moment: Moment) -> dict[str, Sensed]:
+    """Keep the newest word of a sensor that may explain a silence."""
+    if fact.cause not in REMEMBERED:
+        return sensed
+    known = sensed.get(fact.cause, Sensed())
+    before = known.triggered if fact.state == "triggered" else known.restored
+    if before is not None and before.at > moment.at:
+        return sensed
+    triggered = moment if fact.state == "triggered" else known.triggered
+    restored = moment if fact.state == "restored" else known.restored
+    return {**sensed, fact.cause: Sensed(triggered, restored)}
+
+
+def flaps(sensed: dict[str, Sensed], fact: TheftSensor) -> bool:
+    """Whether a trigger is only the next flip of jamming that is known already."""
+    known = sensed.get(fact.cause)
+    if fact.cause not in JAMMING or known is None or known.triggered is None:
+        return False
+    return abs(fact.at - known.triggered.at) <= JAMMING_FLAPS
+
+
+def jammed(vehicle: Vehicle) -> tuple[str, Moment] | None:
+    """The jamming under which the vehicle was last heard."""
+    heard_at = vehicle.heard_at
+    for cause in JAMMING:
+        known = vehicle.sensed.get(cause)
+        if known is None or known.triggered is None or heard_at is None:
+            continue
+        age = heard_at - known.triggered.received_at
+        if age <= JAMMING_FLAPS or (known.is_on and age <= JAMMING_HOLDS):
+            return cause, known.triggered
+    return None
+
+
+def due(
+    vehicle: Vehicle, silent_from: datetime | None, hold_until: datetime | None, thresholds: Thresholds
+) -> Iterator[Finding]:
+    """
+    When silence that lasts becomes a finding.
+
+    ``hold_until``: while many vehicles fall silent at once, single notes wait; a corroborated theft does not.
+    """
+    heard_at = vehicle.heard_at
+    if silent_from is None or heard_at is None or vehicle.is_gateway:
+        return
+    since = Moment(heard_at, heard_at)
+    yield _supervision(vehicle, since, silent_from, hold_until)
+    yield from _after_jamming(vehicle, since, silent_from, thresholds)
+    yield from _after_tamper(vehicle, since, silent_from, thresholds)
+
+
+def _supervision(
+    vehicle: Vehicle, since: Moment, silent_from: datetime, hold_until: datetime | None
+) -> Finding:
+    state = state_of(vehicle)
+    expected = EXPECTED[state]
+    at = silent_from + 2 * expected.every
+    if hold_until is not None:
+        at = max(at, hold_until)
+    text = (
+        f"Nothing has been heard for {_span(2 * expected.every)}, twice the longest that is expected"
+        f" ({state}). {expected.reason} Any message would have cleared this."
+    )
+    return Finding(SUPERVISION, _key(since), at, since, evidence=(Evidence(text, None, since.at),))
+
+
+def _after_jamming(
+    vehicle: Vehicle, since: Moment, silent_from: datetime, thresholds: Thresholds
+) -> Iterator[Finding]:
+    jamming = jammed(vehicle)
+    if jamming is None:
+        return
+    armed = armed_at(vehicle.past.now, vehicle.counting_cards, thresholds, on_gateway_clock)
+    if armed is None:
+        return
+    cause, moment = jamming
+    silence_s = thresholds.comm_loss_after_jamming_s
+    text = (
+        f"The armed car stated {cause}, and then nothing was heard for {silence_s:g} seconds."
+        " Any message, or a Driver Card in the car, would have cleared this."
+    )
+    at = max(silent_from + timedelta(seconds=silence_s), armed)
+    yield Finding(AFTER_JAMMING, _key(moment), at, since, evidence=_because(text, since, cause, moment))
+
+
+def _after_tamper(
+    vehicle: Vehicle, since: Moment, silent_from: datetime, thresholds: Thresholds
+) -> Iterator[Finding]:
+    for cause in HELD_BACK:
+        moment = vehicle.held_back.get(cause)
+        if moment is None:
+            continue
+        silence_s = thresholds.comm_loss_after_tamper_s
+        text = (
+            f"A special mode held {cause} back, and then nothing was heard for {silence_s:g} seconds."
+            " Any message would have cleared this."
+        )
+        at = max(silent_from, moment.received_at) + timedelta(seconds=silence_s)
+        key = f"{cause}/{_key(moment)}"
+        yield Finding(AFTER_TAMPER, key, at, since, evidence=_because(text, since, cause, moment))
+
+
+def _because(text: str, since: Moment, cause: str, moment: Moment) -> tuple[Evidence, ...]:
+    return (
+        Evidence(text, None, since.at),
+        Evidence(
+            f"The car stated {cause} then; the gateway itself could hear all the time.", None, moment.at
+        ),
+    )
+
+
+def _key(moment: Moment) -> str:
+    return moment.at.isoformat()
+
+
+def _span(span: timedelta) -> str:
+    seconds = span.total_seconds()
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} seconds"
