@@ -22,4 +22,4 @@ class Finding(Struct, frozen=True):
     since: Moment
     event_ids: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
-    verdict: Literal["alarm", "below_minimum"] = "alarm"
+    verdict: Literal["alarm", "below_minimum", "noted"] = "alarm"

@@ -28,6 +28,8 @@ SUPERVISION = "supervision_lost"
 AFTER_JAMMING = "comm_loss_after_jamming"
 AFTER_TAMPER = "comm_loss_after_tamper"
 CAUSES = (SUPERVISION, AFTER_JAMMING, AFTER_TAMPER)
+COUNTED_BEFORE = timedelta(seconds=15)
+"""A silent vehicle is counted this long before its note is told: many at once are told as one."""
 JAMMING = ("jamming_gsm", "jamming_gnss")
 REMEMBERED = (
     *JAMMING,
@@ -124,24 +126,26 @@ def due(
     if silent_from is None or heard_at is None or vehicle.is_gateway:
         return
     since = Moment(heard_at, heard_at)
-    yield _supervision(vehicle, since, silent_from, hold_until)
+    yield from _supervision(vehicle, since, silent_from, hold_until)
     yield from _after_jamming(vehicle, since, silent_from, thresholds)
     yield from _after_tamper(vehicle, since, silent_from, thresholds)
 
 
 def _supervision(
     vehicle: Vehicle, since: Moment, silent_from: datetime, hold_until: datetime | None
-) -> Finding:
+) -> Iterator[Finding]:
     state = state_of(vehicle)
     expected = EXPECTED[state]
     at = silent_from + 2 * expected.every
+    noted_at = at - COUNTED_BEFORE
     if hold_until is not None:
-        at = max(at, hold_until)
+        at, noted_at = max(at, hold_until), max(noted_at, hold_until)
     text = (
         f"Nothing has been heard for {_span(2 * expected.every)}, twice the longest that is expected"
         f" ({state}). {expected.reason} Any message would have cleared this."
     )
-    return Finding(SUPERVISION, _key(since), at, since, evidence=(Evidence(text, None, since.at),))
+    yield Finding(SUPERVISION, _key(since), at, since, evidence=(Evidence(text, None, since.at),))
+    yield Finding(SUPERVISION, f"noted/{_key(since)}", noted_at, since, verdict="noted")
 
 
 def _after_jamming(

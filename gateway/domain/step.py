@@ -70,7 +70,10 @@ from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import MAX_SETTLED, StatedFact, Vehicle, compact, insert
 
 SIREN = car_alarm.CAUSE
+CARD_RETURNED = "card_returned"
 MASS_LOSS_LOOK_AGAIN = timedelta(seconds=60)
+DEAF_LOOK_AGAIN = timedelta(minutes=15)
+"""A note about silence that has to wait for our own ears: no reason to wake a whole fleet each minute."""
 SOON = timedelta(microseconds=1)
 """A timer that is overdue asks to be woken at once, behind the facts that wait already."""
 
@@ -122,6 +125,7 @@ class _Turn:
                 self._set(card_ever_stated=True)
                 self._state("driver-card", fact)
                 self._situation(fact)
+                self._card_returned(fact)
             case Movement() | Ignition():
                 if isinstance(fact, Movement) and fact.position is not None:
                     self._locate(fact.position, fact.at)
@@ -244,6 +248,16 @@ class _Turn:
         evidence = Evidence("The sensor went back to rest. This closes nothing.", fact.event_id, fact.at)
         self._keep(replace(alarm, evidence=_with(alarm.evidence, (evidence,))))
 
+    def _card_returned(self, fact: DriverCard) -> None:
+        """Mark the open alarm; a person decides whether it was one."""
+        alarm, counting = self.vehicle.alarms.get("driver_card_missing"), self.vehicle.counting_cards
+        if alarm is None or not fact.present or (counting and fact.card_id not in counting):
+            return
+        if alarm.note != CARD_RETURNED:
+            evidence = Evidence(f"Driver Card {fact.card_id} is back. This closes nothing.", None, fact.at)
+            evidence_now = _with(alarm.evidence, (evidence,))
+            self._keep(replace(alarm, note=CARD_RETURNED, evidence=evidence_now, gathering=True))
+
     def _bundle(self, fact: DataBundle) -> None:
         bundles, fresh = state_bundle(self.vehicle.bundles, fact, self.now)
         self._set(bundles=bundles)
@@ -304,7 +318,9 @@ class _Turn:
         if heard_at is None:
             return
         self.silent_from = max(heard_at, tick.hearing_since or self.now)
-        if tick.mass_loss:
+        if tick.hearing_since is None:
+            self.hold_until = self.now + DEAF_LOOK_AGAIN
+        elif tick.mass_loss:
             self.hold_until = self.now + MASS_LOSS_LOOK_AGAIN
             note = next(silence.due(self.vehicle, self.silent_from, None, self.thresholds), None)
             if note is not None and note.at <= self.now and _key(note) not in self.vehicle.settled:
@@ -363,7 +379,9 @@ class _Turn:
             return
         self._set(settled=(*self.vehicle.settled, key)[-MAX_SETTLED:])
         if finding.cause == silence.SUPERVISION:
-            self.effects.append(Silent(held=False))
+            self.effects.append(Silent(held=finding.verdict == "noted"))
+        if finding.verdict == "noted":
+            return
         pending = self.vehicle.pending
         event_ids = tuple(event_id for event_id in finding.event_ids if event_id in pending)
         if event_ids:

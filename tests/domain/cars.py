@@ -140,7 +140,7 @@ class Car:
     def rests(self) -> bool:
         """Whether nothing wakes it but its own silence."""
         wake_at = self.vehicle.wake_at
-        return wake_at is None or wake_at >= self.now + timedelta(seconds=60)
+        return wake_at is None or wake_at >= self.now + timedelta(seconds=45)
 
     @property
     def announced(self) -> list[Announce]:

@@ -79,6 +79,17 @@ def test_a_card_that_vanishes_for_2_seconds_is_a_flap() -> None:
     assert (car.raised, known.flaps, known.present) == ([], 1, True)
 
 
+def test_the_card_returns_after_the_alarm() -> None:
+    """Scenario 3: when the card returns after 10 s, then the alarm stays open and is marked card_returned."""
+    car = Car().live([*FITTED, moves(0), card("c-1", False, 1), moves(17), card("c-2", True, 27)])
+    alarm = car.alarm("driver_card_missing")
+    assert (alarm.state, alarm.note, alarm.count) == ("open", "card_returned", 1)
+    assert car.messages == [
+        ("alarm.raised", "driver_card_missing", ()),
+        ("alarm.updated", "driver_card_missing", ()),
+    ]
+
+
 def test_a_longer_absence_is_no_flap_and_the_battery_is_kept() -> None:
     car = Car().live([*FITTED, card("c-1", False, 1, battery="low"), card("c-2", True, 30)], until_s=31)
     known = car.vehicle.past.now.cards["DC-1"]

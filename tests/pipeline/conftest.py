@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gateway.adapters.storage.sqlite.store import SqliteStore
 from gateway.domain.thresholds import Thresholds
 from gateway.errors import StoreError
 from gateway.pipeline.decider import Decider
+from gateway.pipeline.hearing import MassLoss, ticker
 from gateway.pipeline.inbox import Inbox
 from gateway.pipeline.ingest import Ingest
 from gateway.pipeline.meters import Tally
@@ -37,6 +39,10 @@ class Quiet:
         return lambda event, **_fields: self.events.append(event)
 
 
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
 class Rig:
     """Everything between MQTT and the sinks, in one process, on a clock that moves when told."""
 
@@ -46,7 +52,9 @@ class Rig:
         self.inbox = Inbox()
         self.intake = TelemetryIntake(self.inbox, self.tally)
         self.ingest = Ingest(self.inbox, self.intake, self.tally)
-        self.timers = Timers(self.inbox, self.clock, self.intake.hand_over)
+        self.hearing_since: datetime | None = self.clock.now()
+        self.mass_loss = MassLoss(self.clock, self.intake.heard_since)
+        self.timers = self.new_timers()
         self.messages: list[Message] = []
         self.unrecorded: list[Message] = []
         self.acks: list[int] = []
@@ -71,12 +79,13 @@ class Rig:
         decider.on_messages = [self.messages.extend]
         decider.on_unrecorded = self.unrecorded.append
         decider.on_canary = self.canaries.append
+        decider.on_silent = self.mass_loss.note
         decider.on_wake = self.timers.wake
         return decider
 
     def send(self, kind: str, payload: Any, *, vin: str = VIN) -> int:
         """Let one message arrive; returns the number by which its acknowledgement is known."""
-        body = payload if isinstance(payload, bytes) else json.dumps(payload, default=str).encode()
+        body = payload if isinstance(payload, bytes) else json.dumps(payload, default=_text).encode()
         self._sent += 1
         number = self._sent
         inbound = Inbound(
@@ -89,6 +98,44 @@ class Rig:
         """Let a theft-sensor trigger arrive."""
         base = {"event_id": event_id, "occurred_at": self.clock.now().isoformat(), "cause": cause}
         return self.send("theft-sensor", {**base, "state": "triggered", **fields}, vin=vin)
+
+    def new_timers(self) -> Timers:
+        """Make timers as a start does; nothing is wanted of them."""
+        tick = ticker(lambda: self.hearing_since, self.intake.heard_at, self.mass_loss)
+        return Timers(self.inbox, self.clock, self.intake.hand_over, tick)
+
+    async def restart(self) -> None:
+        """Lose all memory, as a SIGKILL does, and start on what the store holds."""
+        self.intake = TelemetryIntake(self.inbox, self.tally)
+        self.ingest = Ingest(self.inbox, self.intake, self.tally)
+        self.timers = self.new_timers()
+        self.decider = self.new_decider()
+        self.hearing_since = self.clock.now()
+        await self.decider.open()
+        for subject, at in await self.store.timers():
+            self.timers.wake(subject, at)
+
+    async def wait(self, seconds: float) -> None:
+        """Let time run, with every timer on time."""
+        until_s = self.clock.mono_s() + seconds
+        await self.settle()
+        while self.timers._heap and self.timers._heap[0][0] <= until_s:
+            self.clock.advance(max(0.0, self.timers._heap[0][0] - self.clock.mono_s()))
+            while self.timers._heap and self.timers._heap[0][0] <= self.clock.mono_s():
+                await self.timers._tick()
+            await self.settle()
+        self.clock.advance(until_s - self.clock.mono_s())
+
+    def telemetry(self, vin: str = VIN, **signals: Any) -> int:
+        """Let telemetry arrive, each signal by the last part of its name."""
+        names = {"Latitude": "CurrentLocation.Latitude", "Longitude": "CurrentLocation.Longitude"}
+        named = {f"Vehicle.{names.get(name, name)}": value for name, value in signals.items()}
+        return self.send("telemetry", {"occurred_at": self.clock.now(), "signals": named}, vin=vin)
+
+    def card(self, event_id: str, present: bool, card_id: str = "DC-1") -> int:
+        """Let a Driver Card be seen or go."""
+        fields = {"event_id": event_id, "occurred_at": self.clock.now(), "present": present}
+        return self.send("driver-card", {**fields, "card_id": card_id})
 
     async def settle(self) -> None:
         """Decide everything that waits."""
