@@ -194,7 +194,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=usual.seed, help="the same seed kills at the same moments"
     )
     parser.add_argument("--victims", default=",".join(usual.victims), help=f"of {', '.join(VICTIMS)}")
-    parser.add_argument("--sinks", default=",".join(usual.sinks), help="webhook, and beside it log or mqtt")
+    parser.add_argument("--sinks", default=",".join(usual.sinks), help="webhook, and beside it log")
     parser.add_argument("--telemetry", type=float, default=0.0, help="telemetry per second beside the alarms")
     parser.add_argument("--max-gateway-s", type=float, help="bound: gateway killed to next alarm")
     parser.add_argument("--max-broker-s", type=float, help="bound: broker killed to next alarm")
@@ -209,7 +209,7 @@ def main(options: argparse.Namespace) -> int:
         rate=options.rate,
         seed=options.seed,
         victims=_names(options.victims, VICTIMS),
-        sinks=_names(options.sinks, ("webhook", "log", "mqtt")),
+        sinks=_names(options.sinks, ("webhook", "log")),
         telemetry_rate=options.telemetry,
     )
     progress = Progress()

@@ -176,6 +176,7 @@ async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[st
         "health": health.run(),
         "delivery": delivery.run(),
         "notifier": Notifier(store, link, log).run(),
+        "broker": dropped.run(link.wait_connected),
         "registry": _watch_registry(store, decider, log),
         "retention": _prune(store, clock),
     }

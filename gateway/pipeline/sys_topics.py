@@ -6,7 +6,8 @@ Mosquitto answers success and drops when a queue is full; this counter is the on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from gateway.pipeline.ingest import Ingest
@@ -15,6 +16,7 @@ from gateway.ports import Clock, Inbound
 
 DROPPED = "$SYS/broker/publish/messages/dropped"
 LOUD_EVERY_S = 60.0
+HEARD_WITHIN_S = 30.0
 
 
 class SysTopics:
@@ -27,6 +29,14 @@ class SysTopics:
         self._log = log
         self._dropped = -1
         self._loud_s = -LOUD_EVERY_S
+
+    async def run(self, hearing: Callable[[], Awaitable[None]]) -> None:
+        """Say once if the broker hides its counters: it may grant the subscription and deliver nothing."""
+        await hearing()
+        await asyncio.sleep(HEARD_WITHIN_S)
+        if self._dropped < 0:
+            self._log.warning("mqtt.sys_not_granted", topic=DROPPED)
+        await asyncio.Event().wait()
 
     def take(self, batch: Sequence[Inbound]) -> bool:
         """Take a batch; False if there was no room."""

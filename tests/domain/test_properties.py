@@ -160,7 +160,7 @@ def told_or_dismissed(car: Car) -> tuple[Counter[str], set[str]]:
     return told, {event_id for event_id, verdict in car.verdicts if verdict == "below_minimum"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(facts=lives() | lives(skew=True), on_time=st.booleans(), data=st.data())
 def test_no_trigger_is_lost_and_none_is_told_twice(
     facts: list[AnyFact], on_time: bool, data: st.DataObject
