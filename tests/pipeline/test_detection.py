@@ -18,7 +18,7 @@ METRES = 1 / 111_194.9
 
 
 def vin(number: int) -> str:
-    return f"XVGZZZ99ZTS{number:06}"
+    return f"XVGZZZ99ZTT{number:06}"
 
 
 def raised(rig: Rig) -> Counter[str]:
