@@ -48,9 +48,10 @@ class Fact(Struct, frozen=True, kw_only=True, tag=str.lower, tag_field="fact", o
     @property
     def at(self) -> datetime:
         """The time that orders it: the vehicle's, never after arrival; arrival if the clock is suspect."""
-        if self.occurred_at is None or self.clock_suspect:
-            return self.received_at
-        return min(self.occurred_at, self.received_at)
+        stated, received_at = self.occurred_at, self.received_at
+        if stated is None or stated < EARLIEST or stated > received_at + CLOCK_TOLERANCE:
+            return received_at
+        return min(stated, received_at)
 
 
 class Event(Fact, frozen=True, kw_only=True):

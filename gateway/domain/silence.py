@@ -114,38 +114,71 @@ def jammed(vehicle: Vehicle) -> tuple[str, Moment] | None:
     return None
 
 
-def due(
-    vehicle: Vehicle, silent_from: datetime | None, hold_until: datetime | None, thresholds: Thresholds
-) -> Iterator[Finding]:
-    """
-    When silence that lasts becomes a finding.
+class Silence(Struct, frozen=True):
+    """How long a vehicle has been silent, as far as that counts."""
 
-    ``hold_until``: while many vehicles fall silent at once, single notes wait; a corroborated theft does not.
-    """
+    silent_from: datetime
+    hold_until: datetime | None = None
+    """While we are deaf or many vehicles are silent at once, single notes wait; a theft does not."""
+
+
+def wake_at(vehicle: Vehicle, silence: Silence, thresholds: Thresholds) -> datetime | None:
+    """When the next finding of ``due`` comes that has not been settled; cheap, for every step asks for it."""
     heard_at = vehicle.heard_at
-    if silent_from is None or heard_at is None or vehicle.is_gateway:
+    if heard_at is None or vehicle.is_gateway:
+        return None
+    at = silence.silent_from + 2 * EXPECTED[state_of(vehicle)].every
+    since, told = heard_at.isoformat(), f"{SUPERVISION}/"
+    if f"{told}noted/{since}" not in vehicle.settled:
+        next_at: datetime | None = at - COUNTED_BEFORE
+    else:
+        next_at = None if f"{told}{since}" in vehicle.settled else at
+    if next_at is not None and silence.hold_until is not None:
+        next_at = max(next_at, silence.hold_until)
+    if not vehicle.sensed and not vehicle.held_back:
+        return next_at
+    thefts = (
+        finding.at
+        for finding in _thefts(vehicle, Moment(heard_at, heard_at), silence, thresholds)
+        if f"{finding.cause}/{finding.key}" not in vehicle.settled
+    )
+    return min((at for at in (next_at, *thefts) if at is not None), default=None)
+
+
+def due(vehicle: Vehicle, silence: Silence, thresholds: Thresholds) -> Iterator[Finding]:
+    """When silence that lasts becomes a finding."""
+    heard_at = vehicle.heard_at
+    if heard_at is None or vehicle.is_gateway:
         return
     since = Moment(heard_at, heard_at)
-    yield from _supervision(vehicle, since, silent_from, hold_until)
-    yield from _after_jamming(vehicle, since, silent_from, thresholds)
-    yield from _after_tamper(vehicle, since, silent_from, thresholds)
+    yield from _supervision(vehicle, since, silence)
+    yield from _thefts(vehicle, since, silence, thresholds)
 
 
-def _supervision(
-    vehicle: Vehicle, since: Moment, silent_from: datetime, hold_until: datetime | None
-) -> Iterator[Finding]:
+def overdue(vehicle: Vehicle, silent_from: datetime, now: datetime) -> bool:
+    """Whether the note about silence would be told if nothing held it."""
+    expected = EXPECTED[state_of(vehicle)]
+    return vehicle.heard_at is not None and silent_from + 2 * expected.every <= now
+
+
+def _supervision(vehicle: Vehicle, since: Moment, silence: Silence) -> Iterator[Finding]:
     state = state_of(vehicle)
     expected = EXPECTED[state]
-    at = silent_from + 2 * expected.every
+    at = silence.silent_from + 2 * expected.every
     noted_at = at - COUNTED_BEFORE
-    if hold_until is not None:
-        at, noted_at = max(at, hold_until), max(noted_at, hold_until)
+    if silence.hold_until is not None:
+        at, noted_at = max(at, silence.hold_until), max(noted_at, silence.hold_until)
     text = (
         f"Nothing has been heard for {_span(2 * expected.every)}, twice the longest that is expected"
         f" ({state}). {expected.reason} Any message would have cleared this."
     )
-    yield Finding(SUPERVISION, _key(since), at, since, evidence=(Evidence(text, None, since.at),))
     yield Finding(SUPERVISION, f"noted/{_key(since)}", noted_at, since, verdict="noted")
+    yield Finding(SUPERVISION, _key(since), at, since, evidence=(Evidence(text, None, since.at),))
+
+
+def _thefts(vehicle: Vehicle, since: Moment, silence: Silence, thresholds: Thresholds) -> Iterator[Finding]:
+    yield from _after_jamming(vehicle, since, silence.silent_from, thresholds)
+    yield from _after_tamper(vehicle, since, silence.silent_from, thresholds)
 
 
 def _after_jamming(

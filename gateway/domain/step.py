@@ -115,6 +115,8 @@ class _Turn:
         self.silent_from: datetime | None = None
         self.hold_until: datetime | None = None
         self.flapping = False
+        self._asked: tuple[object, ...] | None = None
+        self._due: list[Finding] = []
 
     def take(self, fact: AnyFact) -> None:  # noqa: C901, PLR0912  # one line a fact; a table would hide the types
         """Give the fact to the part that it concerns."""
@@ -174,6 +176,11 @@ class _Turn:
         for finding in self._due_by_gateway():
             if finding.at <= reached:
                 self._settle(finding)
+        silent = self._silence()
+        if silent is not None and isinstance(fact, Tick):
+            for finding in silence.due(self.vehicle, silent, self.thresholds):
+                if finding.at <= reached:
+                    self._settle(finding)
 
     def tell_gathered(self) -> None:
         """Send what was gathered for one alarm once its second is over or it is many."""
@@ -185,6 +192,9 @@ class _Turn:
     def finish(self) -> Vehicle:
         """The new state, with the time at which it wants to be woken."""
         times = [finding.at for finding in self._due_by_gateway()]
+        silent = self._silence()
+        silent_at = None if silent is None else silence.wake_at(self.vehicle, silent, self.thresholds)
+        times += [] if silent_at is None else [silent_at]
         times += [alarm.told_at + GATHER_FOR for alarm in self.vehicle.alarms.values() if alarm.gathering]
         wake_at = max(min(times), self.now + SOON) if times else None
         self._set(wake_at=wake_at, version=self.vehicle.version + 1)
@@ -322,8 +332,7 @@ class _Turn:
             self.hold_until = self.now + DEAF_LOOK_AGAIN
         elif tick.mass_loss:
             self.hold_until = self.now + MASS_LOSS_LOOK_AGAIN
-            note = next(silence.due(self.vehicle, self.silent_from, None, self.thresholds), None)
-            if note is not None and note.at <= self.now and _key(note) not in self.vehicle.settled:
+            if silence.overdue(self.vehicle, self.silent_from, self.now):
                 self.effects.append(Silent(held=True))
 
     # -- durations --------------------------------------------------------------------------------------
@@ -363,14 +372,21 @@ class _Turn:
             yield dismissed
 
     def _due_by_gateway(self) -> list[Finding]:
+        """Computed once for a situation: a step asks twice, and seldom is anything between."""
         vehicle = self.vehicle
-        found = (
-            rule.due(vehicle.past.now, vehicle.counting_cards, self.thresholds, on_gateway_clock)
-            for rule in RULES
-        )
-        quiet = silence.due(vehicle, self.silent_from or vehicle.heard_at, self.hold_until, self.thresholds)
-        every = (*found, *quiet)
-        return [finding for finding in every if finding and _key(finding) not in vehicle.settled]
+        asked = (vehicle.past.now, vehicle.settled, vehicle.registration)
+        if self._asked is None or any(
+            one is not other for one, other in zip(self._asked, asked, strict=True)
+        ):
+            situation, counting = vehicle.past.now, vehicle.counting_cards
+            found = (rule.due(situation, counting, self.thresholds, on_gateway_clock) for rule in RULES)
+            self._asked = asked
+            self._due = [finding for finding in found if finding and _key(finding) not in vehicle.settled]
+        return self._due
+
+    def _silence(self) -> silence.Silence | None:
+        since = self.silent_from or self.vehicle.heard_at
+        return None if since is None else silence.Silence(since, self.hold_until)
 
     def _settle(self, finding: Finding) -> None:
         """Let an episode count once."""

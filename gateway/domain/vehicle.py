@@ -134,7 +134,10 @@ def insert(past: Past, fact: SituationFact) -> tuple[Past, int]:
     ``now`` is left as it was: the caller folds.
     """
     fact, window = _bare(fact), past.window
-    place = bisect_right(window, sort_key(fact), key=sort_key)
+    key = sort_key(fact)
+    if not window or window[-1].at < key[0]:
+        return replace(past, window=(*window, fact)), len(window)
+    place = bisect_right(window, key, key=sort_key)
     return replace(past, window=(*window[:place], fact, *window[place:])), place
 
 
