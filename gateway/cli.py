@@ -24,8 +24,12 @@ from gateway.adapters.storage.sqlite.verify import holes
 from gateway.api.auth import make_token
 from gateway.app import run as run_gateway
 from gateway.doctor import examine
+from gateway.domain.alarms import Alarm
 from gateway.errors import GatewayError, SettingsError, StartError
+from gateway.pipeline.replay import differences
 from gateway.ports import AuditEntry, Role
+from gateway.recordings import as_sentence, exported
+from gateway.recordings import replay as run_recording
 from gateway.registry import read_registrations
 from gateway.settings import Settings, load
 
@@ -132,6 +136,50 @@ def verify(config: Config = None) -> None:
     if found:
         raise typer.Exit(1)
     typer.echo("The store is whole.")
+
+
+@app.command()
+def replay(
+    file: Path,
+    against: Annotated[Path | None, typer.Option(help="Say what this configuration would change.")] = None,
+    config: Config = None,
+) -> None:
+    """Run a recording (a store, or JSON lines of facts or messages) through the rules; print the alarms."""
+    with _sentences():
+        thresholds = [_settings(config).theft_protection]
+        if against is not None:
+            thresholds.append(load(against, {}).theft_protection)
+        raised: list[list[Alarm]] = [[], []]
+
+        def take(index: int, alarm: Alarm) -> None:
+            if against is None:
+                typer.echo(as_sentence(alarm))
+            raised[index].append(alarm)
+
+        clock = SystemClock()
+        began_s = clock.mono_s()
+        facts = run_recording(file, thresholds, take)
+        took_s = clock.mono_s() - began_s
+    if against is not None:
+        _print_differences(raised)
+    rate = round(facts * len(thresholds) / max(took_s, 1e-6))
+    typer.echo(f"{facts} facts, {len(raised[0])} alarms, {took_s:.1f} s ({rate} facts/s).", err=True)
+
+
+def _print_differences(raised: list[list[Alarm]]) -> None:
+    found = differences(*raised)
+    for one in found:
+        typer.echo(f"{'+' if one.added else '-'} {as_sentence(one.alarm)}")
+    more = sum(one.added for one in found)
+    typer.echo(f"{more} more, {len(found) - more} fewer; {len(raised[0])} now, {len(raised[1])} then.")
+
+
+@app.command("export-facts")
+def export_facts(config: Config = None) -> None:
+    """Print every fact of the store as JSON lines, oldest first, for ``replay``. They hold positions."""
+    with _sentences():
+        for line in exported(_settings(config).database):
+            typer.echo(line)
 
 
 @token_app.command("create")

@@ -93,9 +93,10 @@ class Situation(Struct, frozen=True, omit_defaults=True):
 
     def card_present(self, counting: frozenset[str]) -> bool:
         """Whether a counting card is in the car."""
-        return any(
-            card.present and (not counting or card_id in counting) for card_id, card in self.cards.items()
-        )
+        for card_id, card in self.cards.items():  # a loop: it is asked for at every fact
+            if card.present and (not counting or card_id in counting):
+                return True
+        return False
 
     def unattended_since(self, counting: frozenset[str]) -> Moment | None:
         """Since when the ignition has been off and no counting card in the car; None: it is not so."""

@@ -37,7 +37,7 @@ from gateway.domain.alarms import (
 from gateway.domain.causes import BY_NAME, STATED_BY_VEHICLE
 from gateway.domain.effects import Announce, Effect, MessageType, Notify, Refused, Silent, Verdict
 from gateway.domain.finding import Finding, on_gateway_clock, on_vehicle_clock
-from gateway.domain.rules import RULES, car_alarm
+from gateway.domain.rules import RULES, car_alarm, nothing_due
 from gateway.domain.services.data_bundle import state_bundle, used_share
 from gateway.domain.signals import (
     LATE,
@@ -355,15 +355,16 @@ class _Turn:
 
     def _proven_by(self, fact: SituationFact, before: Situation, after: Situation) -> Iterator[Finding]:
         """What a fact proves: what held until it came, and what holds with it."""
-        counting, thresholds, at = self.vehicle.counting_cards, self.thresholds, fact.at
-        believed = not fact.clock_suspect
-        for rule in RULES:
-            for situation in (before, after):
-                finding = rule.due(situation, counting, thresholds, on_vehicle_clock) if believed else None
-                reached = at
+        counting, at = self.vehicle.counting_cards, fact.at
+        loud = [one for one in (before, after) if not nothing_due(one, counting)]
+        for rule in RULES if loud else ():
+            for situation in loud:
+                finding, reached = None, at
+                if not fact.clock_suspect:
+                    finding = rule.due(situation, counting, self.thresholds, on_vehicle_clock)
                 if finding is None:
                     # Where the vehicle's clock can't be believed, the arrivals of both facts prove it.
-                    finding = rule.due(situation, counting, thresholds, on_gateway_clock)
+                    finding = rule.due(situation, counting, self.thresholds, on_gateway_clock)
                     reached = fact.received_at
                 if finding is not None and finding.at <= reached:
                     yield finding
@@ -379,7 +380,8 @@ class _Turn:
             one is not other for one, other in zip(self._asked, asked, strict=True)
         ):
             situation, counting = vehicle.past.now, vehicle.counting_cards
-            found = (rule.due(situation, counting, self.thresholds, on_gateway_clock) for rule in RULES)
+            rules = () if nothing_due(situation, counting) else RULES
+            found = (rule.due(situation, counting, self.thresholds, on_gateway_clock) for rule in rules)
             self._asked = asked
             self._due = [finding for finding in found if finding and _key(finding) not in vehicle.settled]
         return self._due

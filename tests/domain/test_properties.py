@@ -15,6 +15,8 @@ from msgspec.structs import replace
 from gateway.domain.alarms import Alarm
 from gateway.domain.causes import STATED_BY_VEHICLE
 from gateway.domain.effects import Announce, Verdict
+from gateway.domain.moment import on_gateway_clock, on_vehicle_clock
+from gateway.domain.rules import RULES, nothing_due
 from gateway.domain.signals import (
     Acknowledge,
     AnyFact,
@@ -153,6 +155,20 @@ def test_the_order_of_arrival_changes_no_state_and_costs_no_alarm(
         car.wait(None)
     assert projected(shuffled.vehicle.past.now) == projected(in_order.vehicle.past.now)
     assert causes_of(shuffled) >= causes_of(in_order)
+
+
+@settings(max_examples=100, deadline=None)
+@given(facts=lives(), listed=st.sampled_from(((), ("A",), ("A", "B", "C"))))
+def test_where_nothing_is_due_no_rule_finds_anything(facts: list[AnyFact], listed: tuple[str, ...]) -> None:
+    """The short way round the rules misses none of them."""
+    car, thresholds = Car().live([registered(-1, *listed)]), Thresholds()
+    for fact in facts:
+        car.take(fact)
+        situation, counting = car.vehicle.past.now, car.vehicle.counting_cards
+        if nothing_due(situation, counting):
+            for rule in RULES:
+                for clock in (on_vehicle_clock, on_gateway_clock):
+                    assert rule.due(situation, counting, thresholds, clock) is None
 
 
 def told_or_dismissed(car: Car) -> tuple[Counter[str], set[str]]:

@@ -39,3 +39,12 @@ RULES: tuple[Rule, ...] = (
     towed,
     car_alarm,
 )
+
+
+def nothing_due(situation: Situation, counting: frozenset[str]) -> bool:
+    """Whether no rule can be fulfilled, told cheaply: most facts are of a car driven with its card."""
+    if situation.siren is not None or situation.off_spell is not None:
+        return False
+    if situation.parking is not None and situation.parking.beyond is not None:
+        return False
+    return situation.moving_since is None or situation.card_present(counting)

@@ -1,0 +1,177 @@
+"""
+Replay: recorded facts or messages through the rules at full speed, with no broker, no store and no clock.
+
+Rules of this file:
+
+1. Time is the recording's. Timers come due between two records, as they would have.
+2. Silence counts where the recording can tell it: facts carry the gateway's own ticks, raw messages are
+   all that there was to hear.
+3. What a person did to an alarm is done to the alarm of the same cause; another rule may have given it
+   another number, or none.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.domain.alarms import Alarm
+from gateway.domain.effects import Announce
+from gateway.domain.signals import Acknowledge, AnyFact, Close, Event, Tick, Unreadable
+from gateway.domain.step import step
+from gateway.domain.thresholds import Thresholds
+from gateway.domain.vehicle import Vehicle
+from gateway.pipeline.inbox import Inbox, Item
+from gateway.pipeline.ingest import Ingest
+from gateway.pipeline.meters import Tally
+from gateway.pipeline.telemetry import TelemetryIntake
+from gateway.pipeline.timers import plain_tick
+from gateway.ports import Inbound
+from gateway.wire import theft_sensor
+
+MAX_EVENTS = 1_000_000
+JUST_AFTER = timedelta(microseconds=1)
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One fact as it was decided; ``cause`` names the alarm that a person's act was for."""
+
+    vin: str
+    at: datetime
+    fact: AnyFact
+    cause: str | None = None
+
+
+class Replay:
+    """One configuration's run over a recording."""
+
+    def __init__(self, thresholds: Thresholds, tick: Callable[[str, datetime], Tick] = plain_tick) -> None:
+        self.facts = 0
+        self.vehicles: dict[str, Vehicle] = {}
+        self._thresholds = thresholds
+        self._tick = tick
+        self._heap: list[tuple[datetime, str]] = []
+        self._entered: dict[str, datetime] = {}
+
+    def take(self, record: Record) -> Iterator[Alarm]:
+        """Fold one record, and before it the timers that were due; yields what is raised."""
+        while self._heap and self._heap[0][0] < record.at:
+            yield from self._wake()
+        fact = record.fact
+        if isinstance(fact, Acknowledge | Close):
+            own = self._own(record, fact)
+            if own is None:
+                return
+            fact = own
+        self.facts += 1
+        yield from self._step(record.vin, fact, record.at)
+
+    def finish(self, until: datetime) -> Iterator[Alarm]:
+        """Let the time after the last record run."""
+        while self._heap and self._heap[0][0] <= until:
+            yield from self._wake()
+
+    def _own(self, record: Record, fact: Acknowledge | Close) -> Acknowledge | Close | None:
+        vehicle = self.vehicles.get(record.vin)
+        alarm = vehicle.alarms.get(record.cause or "") if vehicle is not None else None
+        return fact if alarm is None else replace(fact, alarm_id=alarm.alarm_id)
+
+    def _wake(self) -> Iterator[Alarm]:
+        at, vin = heapq.heappop(self._heap)
+        if self._entered.get(vin) != at:
+            return
+        del self._entered[vin]
+        wanted = self.vehicles[vin].wake_at
+        if wanted is not None and wanted > at:
+            self._enter(vin, wanted)
+        elif wanted is not None:
+            now = max(at, wanted) + JUST_AFTER
+            yield from self._step(vin, self._tick(vin, now), now)
+
+    def _step(self, vin: str, fact: AnyFact, at: datetime) -> Iterator[Alarm]:
+        vehicle = self.vehicles.get(vin) or Vehicle(vin=vin)
+        now = max(fact.received_at, at)
+        vehicle, effects = step(vehicle, fact, now, self._thresholds)
+        self.vehicles[vin] = vehicle
+        if vehicle.wake_at is not None:
+            self._enter(vin, vehicle.wake_at)
+        for effect in effects:
+            if isinstance(effect, Announce) and effect.type in ("alarm.raised", "alarm.suppressed"):
+                yield effect.alarm
+
+    def _enter(self, vin: str, at: datetime) -> None:
+        known = self._entered.get(vin)
+        if known is None or at < known:
+            self._entered[vin] = at
+            heapq.heappush(self._heap, (at, vin))
+
+
+class Messages:
+    """Turns raw messages into records, by the decoders and the reducer that the gateway runs."""
+
+    def __init__(self) -> None:
+        self._inbox = Inbox()
+        self._intake = TelemetryIntake(self._inbox, Tally())
+        self._ingest = Ingest(self._inbox, self._intake, Tally())
+        self._seen: dict[tuple[str, str], set[bytes]] = {}
+        self._began: datetime | None = None
+
+    def take(self, message: Inbound) -> Iterator[Record]:
+        """The facts that one message states."""
+        self._began = self._began or message.received_at
+        self._ingest.take([message])
+        for item in self._inbox.take(len(self._inbox)):
+            fact = self._fact(item)
+            if fact is not None:
+                yield Record(item.subject, item.received_at, fact)
+
+    def tick(self, vin: str, now: datetime) -> Tick:
+        """Everything that was sent stands in the recording: what is not there was not said."""
+        return Tick(received_at=now, hearing_since=self._began, heard_at=self._intake.heard_at(vin))
+
+    def _fact(self, item: Item) -> AnyFact | None:
+        wrong = item.unwanted
+        if wrong is not None:
+            if item.kind != theft_sensor.KIND or not item.subject:
+                return None
+            return Unreadable(
+                received_at=item.received_at,
+                sha256=wrong.sha256,
+                reason=wrong.reason,
+                event_id=wrong.event_id,
+            )
+        return None if isinstance(item.fact, Event) and self._repeated(item) else item.fact
+
+    def _repeated(self, item: Item) -> bool:
+        key, digest = (item.subject, item.event_id or ""), item.digest or b""
+        seen = self._seen.setdefault(key, set())
+        if digest in seen:
+            return True
+        seen.add(digest)
+        if len(self._seen) > MAX_EVENTS:
+            del self._seen[next(iter(self._seen))]
+        return False
+
+
+class Difference(Struct, frozen=True):
+    """An alarm that only one of two configurations raises."""
+
+    added: bool
+    alarm: Alarm
+
+
+def differences(first: Iterable[Alarm], second: Iterable[Alarm]) -> list[Difference]:
+    """Alarms by vehicle, cause and what they began with, in the order of their time."""
+    one = {_identity(alarm): alarm for alarm in first}
+    other = {_identity(alarm): alarm for alarm in second}
+    found = [Difference(added=False, alarm=one[key]) for key in one.keys() - other.keys()]
+    found += [Difference(added=True, alarm=other[key]) for key in other.keys() - one.keys()]
+    return sorted(found, key=lambda each: (each.alarm.raised_at, each.alarm.vin or "", each.alarm.cause))
+
+
+def _identity(alarm: Alarm) -> tuple[str | None, str, datetime]:
+    return alarm.vin, alarm.cause, alarm.occurred_at
