@@ -128,11 +128,11 @@ def wake_at(vehicle: Vehicle, silence: Silence, thresholds: Thresholds) -> datet
     if heard_at is None or vehicle.is_gateway:
         return None
     at = silence.silent_from + 2 * EXPECTED[state_of(vehicle)].every
-    since, told = heard_at.isoformat(), f"{SUPERVISION}/"
-    if f"{told}noted/{since}" not in vehicle.settled:
-        next_at: datetime | None = at - COUNTED_BEFORE
-    else:
-        next_at = None if f"{told}{since}" in vehicle.settled else at
+    next_at: datetime | None = at - COUNTED_BEFORE
+    if vehicle.settled:
+        since = heard_at.isoformat()
+        if f"{SUPERVISION}/noted/{since}" in vehicle.settled:
+            next_at = None if f"{SUPERVISION}/{since}" in vehicle.settled else at
     if next_at is not None and silence.hold_until is not None:
         next_at = max(next_at, silence.hold_until)
     if not vehicle.sensed and not vehicle.held_back:

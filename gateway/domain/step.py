@@ -176,8 +176,8 @@ class _Turn:
         for finding in self._due_by_gateway():
             if finding.at <= reached:
                 self._settle(finding)
-        silent = self._silence()
-        if silent is not None and isinstance(fact, Tick):
+        silent = self._silence() if isinstance(fact, Tick) else None
+        if silent is not None:
             for finding in silence.due(self.vehicle, silent, self.thresholds):
                 if finding.at <= reached:
                     self._settle(finding)
@@ -194,8 +194,11 @@ class _Turn:
         times = [finding.at for finding in self._due_by_gateway()]
         silent = self._silence()
         silent_at = None if silent is None else silence.wake_at(self.vehicle, silent, self.thresholds)
-        times += [] if silent_at is None else [silent_at]
-        times += [alarm.told_at + GATHER_FOR for alarm in self.vehicle.alarms.values() if alarm.gathering]
+        if silent_at is not None:
+            times.append(silent_at)
+        if self.vehicle.alarms:
+            told = [alarm.told_at for alarm in self.vehicle.alarms.values() if alarm.gathering]
+            times += [at + GATHER_FOR for at in told]
         wake_at = max(min(times), self.now + SOON) if times else None
         self._set(wake_at=wake_at, version=self.vehicle.version + 1)
         return self.vehicle

@@ -134,10 +134,9 @@ def insert(past: Past, fact: SituationFact) -> tuple[Past, int]:
     ``now`` is left as it was: the caller folds.
     """
     fact, window = _bare(fact), past.window
-    key = sort_key(fact)
-    if not window or window[-1].at < key[0]:
+    if not window or window[-1].at < fact.at:
         return replace(past, window=(*window, fact)), len(window)
-    place = bisect_right(window, key, key=sort_key)
+    place = bisect_right(window, sort_key(fact), key=sort_key)
     return replace(past, window=(*window[:place], fact, *window[place:])), place
 
 
@@ -145,8 +144,8 @@ def compact(past: Past, thresholds: Thresholds, counting: frozenset[str]) -> Pas
     """Fold what is older than the window, or beyond its size, into the base."""
     window = past.window
     horizon = window[-1].at - WINDOW
-    keep = 0
-    while window[keep].at < horizon or len(window) - keep > MAX_WINDOW:
+    keep = max(0, len(window) - MAX_WINDOW)
+    while window[keep].at < horizon:
         keep += 1
     if keep == 0:
         return past
