@@ -5,9 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from gateway.domain.signals import Blind
+from gateway.pipeline.health import Health
 from gateway.pipeline.hearing import Hearing, MassLoss
 from gateway.pipeline.telemetry import CONFIRMED_BY
 from gateway.testing import FakeClock
@@ -218,3 +222,31 @@ async def test_a_vehicle_that_puts_its_wakes_off_stands_in_the_heap_once(rig: Ri
         await rig.wait(1)
     assert len(rig.timers._heap) <= 2
     assert list(rig.timers._wanted) == [VIN]
+
+
+def test_a_mass_loss_is_told_once_with_its_count(rig: Rig) -> None:
+    """It lasts for 15 s before it is told; the count grows and makes no second alarm."""
+    well: Any = SimpleNamespace(connected=True, age_s=1.0, silent_for_s=1.0, failing_since_s=None)
+    well.states = dict
+    health = Health(
+        link=well,
+        store=well,
+        decider=well,
+        delivery=well,
+        canary=well,
+        canary_interval_s=10,
+        inbox=rig.inbox,
+        clock=rig.clock,
+        tally=rig.tally,
+        instance="gw-1",
+        log=rig.log,
+        hearing=Hearing(well, well, rig.clock, 13),
+        mass_loss=rig.mass_loss,
+    )
+    for number in range(40):
+        rig.mass_loss.note(f"v{number}.{one}" for one in range(10))
+        health._look()
+        rig.clock.advance(1)
+    (item,) = rig.inbox.take(10)
+    assert isinstance(item.fact, Blind)
+    assert item.fact.reasons[0].startswith("160 vehicles fell silent within two minutes")
