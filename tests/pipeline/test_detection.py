@@ -249,4 +249,4 @@ def test_a_mass_loss_is_told_once_with_its_count(rig: Rig) -> None:
         rig.clock.advance(1)
     (item,) = rig.inbox.take(10)
     assert isinstance(item.fact, Blind)
-    assert item.fact.reasons[0].startswith("160 vehicles fell silent within two minutes")
+    assert item.fact.reasons[0].startswith("180 vehicles fell silent within two minutes")
