@@ -134,7 +134,8 @@ class _Turn:
                 self._situation(fact)
             case Located():
                 self._locate(fact.position, fact.at)
-                self._situation(fact)
+                if not self._driven_privately():
+                    self._situation(fact)
             case DataBundle():
                 self._bundle(fact)
             case Mode():
@@ -318,6 +319,10 @@ class _Turn:
         known = self.vehicle.position
         if known is None or known.at <= at:
             self._set(position=position_fix(position, at))
+
+    def _driven_privately(self) -> bool:
+        """Where a car is driven in private mode leaves no trail; where it is parked is remembered."""
+        return bool(self._mode_field("private_mode")) and self.vehicle.past.now.ignition_on is not False
 
     def _heard(self, at: datetime) -> None:
         if self.vehicle.heard_at is None or self.vehicle.heard_at < at:

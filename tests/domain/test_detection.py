@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.domain.signals import AnyFact, Located, Position
+from gateway.domain.signals import AnyFact, Located, Mode, Position
 from gateway.domain.thresholds import Thresholds
 from tests.domain.cars import Car, card, ignition, moves, registered, stands, times
 
@@ -148,3 +148,13 @@ def test_a_weak_card_drops_out_in_motion() -> None:
     assert car.raised == ["driver_card_missing"]
     texts = [one.text for one in car.alarm("driver_card_missing").evidence]
     assert any("battery of Driver Card DC-1 is low" in text for text in texts)
+
+
+def test_a_private_drive_leaves_no_trail_of_places() -> None:
+    private = Mode(event_id="m", private_mode=True, **times(-50))
+    driven = Car().live(
+        [private, ignition(True, 0), *(there(100 * s, 10 + s) for s in range(20))], until_s=40
+    )
+    assert driven.vehicle.past.window == (ignition(True, 0),)
+    parked = Car().live([private, there(0, -20), *NO_CARD, *truck(900)])
+    assert parked.raised == ["towed"]
