@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from gateway.app import _plans
 from gateway.pipeline import timers as timers_module
 from gateway.pipeline.sys_topics import SysTopics
@@ -13,8 +15,8 @@ from gateway.testing import FakeClock
 from tests.pipeline.conftest import VIN, Rig
 
 
-async def test_an_overdue_timer_waits_until_the_gateway_hears(rig: Rig, monkeypatch: object) -> None:
-    """The siren's end waited at the broker while the gateway was away: it is heard before the timer counts."""
+async def test_an_overdue_timer_waits_until_the_gateway_hears(rig: Rig) -> None:
+    """The siren's end waited at the broker while the gateway was away: it is heard first."""
     rig.trigger("car_alarm", "e1")
     await rig.settle()
     rig.clock.advance(10)
@@ -39,15 +41,17 @@ async def test_an_overdue_timer_waits_until_the_gateway_hears(rig: Rig, monkeypa
     assert rig.messages == []
 
 
-async def test_a_timer_is_tried_again_when_the_line_is_full(rig: Rig) -> None:
+async def test_a_timer_is_tried_again_when_the_line_is_full(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = FakeClock()
     timers = Timers(rig.inbox, clock, lambda _subject, _now: None)
     timers.wake(VIN, clock.now() + timedelta(seconds=1))
     clock.advance(2)
-    offer, rig.inbox.offer = rig.inbox.offer, lambda _item: False  # type: ignore[method-assign]
-    await timers._tick()
+    with monkeypatch.context() as full:
+        full.setattr(rig.inbox, "offer", lambda _item: False)
+        await timers._tick()
     assert len(rig.inbox) == 0
-    rig.inbox.offer = offer  # type: ignore[method-assign]
     clock.advance(2)
     await timers._tick()
     assert len(rig.inbox) == 1
