@@ -450,6 +450,7 @@ class _Turn:
             late=origin.late,
             clock_suspect=origin.clock_suspect,
             position=vehicle.position,
+            count=max(1, len(event_ids)),
             evidence=evidence[-MAX_EVIDENCE:],
             told_at=self.now,
         )
@@ -472,7 +473,7 @@ class _Turn:
                 state=LIFE[alarm.state, "trigger"] if reopen else alarm.state,
                 reopened_at=self.now if reopen else alarm.reopened_at,
                 acknowledged_by=None if reopen else alarm.acknowledged_by,
-                count=alarm.count + 1,
+                count=alarm.count + max(1, len(event_ids)),
                 position=self.vehicle.position or alarm.position,
                 evidence=_with(alarm.evidence, evidence),
                 gathered=(*alarm.gathered, *event_ids),

@@ -148,9 +148,9 @@ class TelemetryIntake:
             track = self._tracks.get(vin) or self._new_track(vin)
             track.watch_until = None if fact.present else fact.at + WATCH_FOR
         if isinstance(fact, TheftSensor | DriverCard):
-            self.hand_over(vin, fact.received_at)
+            self.hand_over(vin, fact.received_at, for_alarm=isinstance(fact, TheftSensor))
 
-    def hand_over(self, vin: str, now: datetime) -> None:
+    def hand_over(self, vin: str, now: datetime, *, for_alarm: bool = False) -> None:
         """State what is newer than the fold knows: movement and position."""
         track = self._tracks.get(vin)
         if track is None:
@@ -159,7 +159,7 @@ class TelemetryIntake:
         if newest is not None and newest is not track.movement and self._state(vin, "movement", newest):
             track.movement = newest
         if track.position is not track.told_position:
-            self._located(vin, track, now)
+            self._located(vin, track, now, for_alarm=for_alarm)
 
     def _movement(self, vin: str, track: Track, message: Telemetry) -> None:
         speed, stated = message.signals.get(SPEED), message.signals.get(IS_MOVING)
@@ -207,10 +207,23 @@ class TelemetryIntake:
             track.confirmed = 1 if moved else track.confirmed + 1
             track.places.append(now)
 
-    def _located(self, vin: str, track: Track, received_at: datetime, kind: str = "located") -> bool:
+    def _located(
+        self,
+        vin: str,
+        track: Track,
+        received_at: datetime,
+        kind: str = "located",
+        *,
+        for_alarm: bool = False,
+    ) -> bool:
         if track.position is None:
             return False
-        fact = Located(received_at=received_at, occurred_at=track.position_at, position=track.position)
+        fact = Located(
+            received_at=received_at,
+            occurred_at=track.position_at,
+            position=track.position,
+            for_alarm=for_alarm,
+        )
         if not self._state(vin, kind, fact):
             return False
         track.told_position = track.position

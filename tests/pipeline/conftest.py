@@ -14,7 +14,7 @@ import pytest
 from gateway.adapters.storage.sqlite.store import SqliteStore
 from gateway.domain.thresholds import Thresholds
 from gateway.errors import StoreError
-from gateway.pipeline.decider import Decider
+from gateway.pipeline.decider import MAX_BATCH, Decider
 from gateway.pipeline.hearing import MassLoss, ticker
 from gateway.pipeline.inbox import Inbox
 from gateway.pipeline.ingest import Ingest
@@ -60,6 +60,7 @@ class Rig:
         self.acks: list[int] = []
         self.canaries: list[str] = []
         self.failing = False
+        self.deaf = False
         self._sent = 0
         self.decider = self.new_decider()
 
@@ -75,13 +76,21 @@ class Rig:
             instance="gw-1",
             canary_vin=CANARY,
             thresholds=Thresholds(),
+            socs=frozenset({"default", "north"}),
         )
         decider.on_messages = [self.messages.extend]
-        decider.on_unrecorded = self.unrecorded.append
+        decider.on_unrecorded = self.take_unrecorded
         decider.on_canary = self.canaries.append
         decider.on_silent = self.mass_loss.note
         decider.on_wake = self.timers.wake
         return decider
+
+    def take_unrecorded(self, message: Message) -> bool:
+        """Be the delivery of what could not be recorded."""
+        if self.deaf:
+            return False
+        self.unrecorded.append(message)
+        return True
 
     def send(self, kind: str, payload: Any, *, vin: str = VIN) -> int:
         """Let one message arrive; returns the number by which its acknowledgement is known."""
@@ -139,9 +148,13 @@ class Rig:
 
     async def settle(self) -> None:
         """Decide everything that waits."""
-        for _ in range(20):
-            items = self.decider._kept + self.inbox.take(1000)
-            if not items or not await self.decider._turn(items):
+        decider = self.decider
+        for _ in range(200):
+            if decider._kept:
+                await decider._listen(0.01)
+                if not await decider._turn(decider._kept[:MAX_BATCH]):
+                    return
+            elif not (items := self.inbox.take(MAX_BATCH)) or not await decider._turn(items):
                 return
 
     @property
