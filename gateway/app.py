@@ -129,6 +129,10 @@ async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[st
     decider.on_unrecorded = delivery.unrecorded
     decider.on_canary = canary.seen
     decider.on_wake = timers.wake
+    decider.on_modes = timers.pin
+    decider.on_watched = intake.watch
+    for subject, _ in await store.timers():
+        intake.watch(subject, True)  # until the vehicle's state is read again
     health = Health(
         link=link,
         store=store,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from datetime import datetime
-from hashlib import pbkdf2_hmac
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.domain.security_code import key_of
 from gateway.domain.services.entitlements import SERVICES
 from gateway.domain.signals import Registration
 from gateway.errors import StartError
@@ -108,6 +108,5 @@ def _derived(code: str | None) -> dict[str, Any] | None:
     """The code itself is never kept: salt, rounds and the derived key are."""
     if code is None:
         return None
-    salt = secrets.token_bytes(16)
-    key = pbkdf2_hmac("sha256", code.encode(), salt, CODE_ROUNDS)
-    return {"salt": salt.hex(), "rounds": CODE_ROUNDS, "key": key.hex()}
+    salt = secrets.token_hex(16)
+    return {"salt": salt, "rounds": CODE_ROUNDS, "key": key_of(code, salt, CODE_ROUNDS).hex()}

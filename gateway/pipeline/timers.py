@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from gateway.domain.signals import Tick
@@ -31,6 +31,7 @@ class Timers:
         self._clock = clock
         self._heap: list[tuple[float, str, datetime]] = []
         self._wanted: dict[str, datetime] = {}
+        self._pinned: dict[str, tuple[datetime, ...]] = {}
         self._changed = asyncio.Event()
 
     def wake(self, subject: str, at: datetime | None) -> None:
@@ -41,6 +42,24 @@ class Timers:
         if self._wanted.get(subject) == at:
             return
         self._wanted[subject] = at
+        self._push(subject, at)
+
+    def pin(self, subject: str, ats: Sequence[datetime]) -> None:
+        """
+        Hold ends of modes on the monotonic clock from when they were set, whatever else wakes the vehicle.
+
+        Else a wall clock set back between would lengthen a mode.
+        """
+        known = self._pinned.get(subject, ())
+        if ats:
+            self._pinned[subject] = tuple(ats)
+        else:
+            self._pinned.pop(subject, None)
+        for at in ats:
+            if at not in known:
+                self._push(subject, at)
+
+    def _push(self, subject: str, at: datetime) -> None:
         due_s = self._clock.mono_s() + (at - self._clock.now()).total_seconds()
         heapq.heappush(self._heap, (due_s, subject, at))
         if self._heap[0][2] is at:
@@ -66,7 +85,7 @@ class Timers:
             await self._changed.wait()
             return
         due_s, subject, at = self._heap[0]
-        if self._wanted.get(subject) != at:
+        if self._wanted.get(subject) != at and at not in self._pinned.get(subject, ()):
             heapq.heappop(self._heap)  # replaced or dropped meanwhile
             return
         left_s = due_s - self._clock.mono_s()
@@ -82,6 +101,7 @@ class Timers:
         now = max(self._clock.now(), at + timedelta(microseconds=1))
         self._before(subject, now)
         if self._inbox.put(Item(subject=subject, kind="tick", received_at=now, fact=Tick(received_at=now))):
-            del self._wanted[subject]
+            if self._wanted.get(subject) == at:
+                del self._wanted[subject]
         else:
             heapq.heappush(self._heap, (self._clock.mono_s() + 1, subject, at))

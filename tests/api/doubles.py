@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
-from gateway.domain.effects import Announce, Effect
+from gateway.domain.effects import Announce, Audited, Effect
 from gateway.domain.signals import AnyFact, Position, Registration, TheftSensor
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
@@ -32,6 +32,7 @@ from gateway.ports import (
     StoredAlarm,
     StoredVehicle,
     Token,
+    TrackRow,
 )
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -70,6 +71,7 @@ class MemoryStore:
         self.states: dict[str, Vehicle] = {}
         self.registry: dict[str, Registration] = {}
         self.trail: list[AuditEntry] = []
+        self.tracked: list[TrackRow] = []
         self.parked: list[DeliveryRow] = []
         self.bad: list[dict[str, Any]] = []
         self.looked_up = 0
@@ -131,6 +133,9 @@ class MemoryStore:
         ]
         return [row for row in rows if row["n"] > after][:limit]
 
+    async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:
+        return [(n, row) for n, row in enumerate(self.tracked, 1) if row.vin == vin and n > after][:limit]
+
     async def quarantine_page(self, after: int, limit: int) -> list[dict[str, Any]]:
         return [row for row in self.bad if row["n"] > after][:limit]
 
@@ -181,6 +186,7 @@ class Gateway:
         self.feed = MemoryFeed(self.store)
         self.signal_values: dict[str, dict[str, SignalValue]] = {}
         self.status = "ready"
+        self.handed_over: list[str] = []
         self.poked: list[tuple[str, str]] = []
         self.answer: Outcome = Delivered()
         self.readers: list[int] = []
@@ -193,6 +199,9 @@ class Gateway:
         for effect in effects:
             if isinstance(effect, Announce):
                 self._publish(state, effect)
+            elif isinstance(effect, Audited):
+                entry = AuditEntry(self.clock.now(), effect.actor, effect.action, subject, effect.details)
+                self.store.trail.append(entry)
         self.feed.grow()
         return effects
 
@@ -265,6 +274,9 @@ class Gateway:
 
     def vins(self) -> list[str]:
         return list(self.signal_values)
+
+    def hand_over(self, vin: str, now: datetime) -> None:
+        self.handed_over.append(vin)
 
     async def report(self) -> HealthReport:
         return HealthReport(self.status, "connected", "ok", {"soc": "ok"}, 1.0, 0.0, 0.5, {"events": 1})  # type: ignore[arg-type]
