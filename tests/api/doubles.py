@@ -13,7 +13,7 @@ import msgspec
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
 from gateway.domain.effects import Announce, Audited, Effect
-from gateway.domain.signals import AnyFact, Position, Registration, TheftSensor
+from gateway.domain.signals import AnyFact, Position, Registered, Registration, TheftSensor
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
@@ -225,11 +225,26 @@ class Gateway:
             row.alarm_id, state.vin, first, sequence, row.body, (*ids, *effect.event_ids)
         )
 
-    async def trigger(self, cause: str = "intrusion", vin: str = VIN, detail: str | None = None) -> str:
-        """Raise an alarm (or add to one) as the pipeline would; returns its id."""
-        return await self.trigger_as(cause, cause, vin, detail)
+    async def register(self, entry: Registration) -> None:
+        """Let the fold know of a registry entry, as the pipeline does before anything else."""
+        state = self.store.states.get(entry.vin)
+        if state is None or state.registration is None:
+            await self.act(entry.vin, Registered(received_at=self.clock.now(), registration=entry))
 
-    async def trigger_as(self, cause: str, alarm: str, vin: str, detail: str | None = None) -> str:
+    async def trigger(
+        self,
+        cause: str = "intrusion",
+        vin: str = VIN,
+        detail: str | None = None,
+        *,
+        suppressed: bool = False,
+    ) -> str:
+        """Raise an alarm (or add to one) as the pipeline would; returns its id."""
+        return await self.trigger_as(cause, cause, vin, detail, suppressed=suppressed)
+
+    async def trigger_as(
+        self, cause: str, alarm: str, vin: str, detail: str | None = None, *, suppressed: bool = False
+    ) -> str:
         """Do so for a cause that becomes another alarm."""
         self._made += 1
         fact = TheftSensor(
@@ -243,7 +258,10 @@ class Gateway:
             detail=detail,
         )
         await self.act(vin, fact)
-        return self.store.states[vin].alarms[alarm].alarm_id
+        state = self.store.states[vin]
+        if suppressed:
+            return next(one.alarm_id for one in state.suppressed.values() if one.cause == cause)
+        return state.alarms[alarm].alarm_id
 
     def token(
         self, role: Role, *, user: str | None = None, vin: str | None = None, days: int | None = 1
