@@ -85,6 +85,7 @@ async def set_mode(
         reason=body.reason,
         duration_s=body.duration_s,
         place=None if at is None else Place(at.latitude, at.longitude, at.radius_m),
+        needs_code=granted.registration is not None and granted.registration.security_code_key is not None,
         answered=body.challenge_response is not None,
         challenge=_fitting(granted, body.challenge_response),
     )

@@ -137,7 +137,8 @@ def _main_user_may(vehicle: Vehicle, fact: SetMode, now: datetime) -> Outcome:
         return _refuse(vehicle, fact, Refused("call_soc", "Please call the SOC."), "open theft alarm")
     if security_code.locked_within(guard, QUIET_AFTER_LOCK, now):
         return _refuse(vehicle, fact, Refused("call_soc", "Please call the SOC."), "code lock-out")
-    if vehicle.registration is not None and vehicle.registration.security_code_key is not None:
+    registration = vehicle.registration
+    if fact.needs_code or (registration is not None and registration.security_code_key is not None):
         checked = _code(vehicle, fact, user, now)
         if checked.effects:
             return checked

@@ -236,6 +236,8 @@ class SetMode(Fact, frozen=True, kw_only=True):
     user: str | None = None
     duration_s: float | None = None
     place: Place | None = None
+    needs_code: bool = False
+    """The registry, read this moment, has a security code for the vehicle."""
     answered: bool = False
     """A challenge response came with it."""
     challenge: str | None = None
