@@ -150,7 +150,7 @@ class ModeView(Struct, frozen=True, kw_only=True):
 
     mode_id: str | None
     mode: str
-    state: Literal["pending", "running", "ended"]
+    status: Literal["pending", "running", "ended"]
     starts_at: datetime | None
     ends_at: datetime | None
     place: PlaceView | None

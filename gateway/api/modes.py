@@ -6,6 +6,8 @@ What is decided, and what is not allowed, is decided in the vehicle's one fold: 
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from litestar import Response, Router, delete, get, post, put
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
@@ -72,24 +74,10 @@ async def set_mode(
     The main user proves the security code where the vehicle has one. A workshop's request waits for the main
     user's.
     """
-    granted, body, now = await _registered(deps, who, vin), data or ModeBody(), deps.clock.now()
+    granted, now = await _registered(deps, who, vin), deps.clock.now()
     # The default place is around the position, so the fold must know the newest.
     deps.vehicles.hand_over(vin, now)
-    at = body.place
-    fact = SetMode(
-        received_at=now,
-        mode=mode,
-        by=who.person,
-        role=who.role,
-        user=who.user,
-        reason=body.reason,
-        duration_s=body.duration_s,
-        place=None if at is None else Place(at.latitude, at.longitude, at.radius_m),
-        needs_code=granted.registration is not None and granted.registration.security_code_key is not None,
-        answered=body.challenge_response is not None,
-        challenge=_fitting(granted, body.challenge_response),
-    )
-    _check(await deps.acts.act(vin, fact))
+    _check(await deps.acts.act(vin, _asked_for(granted, mode, data or ModeBody(), now)))
     modes = (await grant(deps, who, vin)).vehicle.modes
     if who.role == "workshop" and modes.request is not None:
         return Response(_asked(modes.request), status_code=202)
@@ -149,7 +137,7 @@ def view(mode: SpecialMode, granted: Grant) -> ModeView:
     return ModeView(
         mode_id=mode.mode_id,
         mode=mode.mode,
-        state="running" if mode.ended_at is None else "ended",
+        status="running" if mode.ended_at is None else "ended",
         starts_at=mode.starts_at,
         ends_at=mode.ends_at,
         place=_place(mode.place) if mode.place is None or _may_see(mode.place, granted) else None,
@@ -161,6 +149,23 @@ def view(mode: SpecialMode, granted: Grant) -> ModeView:
     )
 
 
+def _asked_for(granted: Grant, mode: str, body: ModeBody, now: datetime) -> SetMode:
+    who, at = granted.token, body.place
+    return SetMode(
+        received_at=now,
+        mode=mode,
+        by=who.person,
+        role=who.role,
+        user=who.user,
+        reason=body.reason,
+        duration_s=body.duration_s,
+        place=None if at is None else Place(at.latitude, at.longitude, at.radius_m),
+        needs_code=granted.registration is not None and granted.registration.security_code_key is not None,
+        answered=body.challenge_response is not None,
+        challenge=_fitting(granted, body.challenge_response),
+    )
+
+
 def _set(modes: Modes, mode: str) -> ModeView:
     """What the setter is answered: with the place, which the setter has just been trusted to set."""
     found = modes.of(mode)
@@ -169,7 +174,7 @@ def _set(modes: Modes, mode: str) -> ModeView:
     return ModeView(
         mode_id=found.mode_id,
         mode=found.mode,
-        state="running",
+        status="running",
         starts_at=found.starts_at,
         ends_at=found.ends_at,
         place=_place(found.place),
@@ -185,7 +190,7 @@ def _asked(request: Request) -> ModeView:
     return ModeView(
         mode_id=None,
         mode="workshop",
-        state="pending",
+        status="pending",
         starts_at=None,
         ends_at=None,
         place=_place(request.place),

@@ -182,15 +182,7 @@ def _start(vehicle: Vehicle, fact: SetMode, now: datetime) -> Outcome:
     known, kept = vehicle.modes.of(fact.mode), vehicle.modes
     request = _request_of(vehicle, fact, now)
     ends_at = now + _duration(fact, request)
-    mode = known or SpecialMode(
-        mode_id=identity(vehicle.vin, "mode", kept.made + 1, now),
-        mode=fact.mode,
-        starts_at=now,
-        set_at=now,
-        ends_at=ends_at,
-        set_by=fact.by,
-        role=fact.role,
-    )
+    mode = known or _new(vehicle, fact.mode, fact.by, ends_at, now)
     mode = replace(
         _placed(vehicle, mode, fact.place or (request.place if request else None), now),
         set_at=now,
@@ -209,6 +201,18 @@ def _start(vehicle: Vehicle, fact: SetMode, now: datetime) -> Outcome:
         kept = replace(kept, starts=modes.started(kept.starts, fact.mode, now, ends_at))
     code = "started" if known is None else "changed"
     return _said(replace(vehicle, modes=kept), mode, code, fact.by)
+
+
+def _new(vehicle: Vehicle, mode: str, by: str, ends_at: datetime, now: datetime) -> SpecialMode:
+    return SpecialMode(
+        mode_id=identity(vehicle.vin, "mode", vehicle.modes.made + 1, now),
+        mode=mode,
+        starts_at=now,
+        set_at=now,
+        ends_at=ends_at,
+        set_by=by,
+        role="gateway",
+    )
 
 
 def _placed(vehicle: Vehicle, mode: SpecialMode, place: Place | None, now: datetime) -> SpecialMode:
@@ -233,33 +237,41 @@ def _placed(vehicle: Vehicle, mode: SpecialMode, place: Place | None, now: datet
 def expire(vehicle: Vehicle, now: datetime) -> Outcome:
     """End what is over, remind before it is, and say what runs too long."""
     outcome = Outcome(vehicle)
-    for mode in vehicle.modes.running:
-        if mode.ends_at <= now:
-            outcome = _then(outcome, end(outcome.vehicle, mode, "time", "gateway", now))
-            continue
-        reminder, overdue = modes.reminder_at(mode), modes.overdue_at(mode)
-        if overdue is not None and overdue <= now:
-            outcome = _then(outcome, _overdue(outcome.vehicle, mode, now))
-            mode = replace(mode, overdue=True)  # noqa: PLW2901  # both may be due at once
-        if reminder is not None and reminder <= now:
-            outcome = _then(outcome, _remind(outcome.vehicle, mode))
+    for kind in [mode.mode for mode in vehicle.modes.running]:
+        # One that ends may hand on what it holds back: each is read when its turn comes.
+        mode = outcome.vehicle.modes.of(kind)
+        if mode is not None:
+            outcome = _then(outcome, _due(outcome.vehicle, mode, now))
+    return outcome
+
+
+def _due(vehicle: Vehicle, mode: SpecialMode, now: datetime) -> Outcome:
+    if mode.ends_at <= now:
+        return end(vehicle, mode, "time", "gateway", now)
+    outcome = Outcome(vehicle)
+    reminder, overdue = modes.reminder_at(mode), modes.overdue_at(mode)
+    if overdue is not None and overdue <= now:
+        outcome = _overdue(vehicle, mode, now)
+        mode = replace(mode, overdue=True)
+    if reminder is not None and reminder <= now:
+        outcome = _then(outcome, _remind(outcome.vehicle, mode))
     return outcome
 
 
 def watch(vehicle: Vehicle, fact: Movement | Ignition | Located | TheftSensor, now: datetime) -> Outcome:
     """What a fix, a speed or an odometer says of the places of running modes; driving ends transport."""
     outcome = Outcome(vehicle)
-    for known in vehicle.modes.running:
-        mode = known
-        if known.mode == "workshop" and not isinstance(fact, Ignition):
+    for kind in [mode.mode for mode in vehicle.modes.running]:
+        known = outcome.vehicle.modes.of(kind)
+        if kind == "workshop" and known is not None and not isinstance(fact, Ignition):
             mode = _looked(known, fact)
-        if mode is not known:
-            vehicle = outcome.vehicle
-            outcome = replace(outcome, vehicle=replace(vehicle, modes=modes.put(vehicle.modes, mode)))
-        if mode.mode == "workshop" and modes.has_left(mode, now):
-            outcome = _then(outcome, _left(outcome.vehicle, mode, now))
-        elif mode.mode == "transport" and _is_driven(outcome.vehicle, mode, now):
-            outcome = _then(outcome, end(outcome.vehicle, mode, "driven", "gateway", now))
+            if mode is not known:
+                vehicle = outcome.vehicle
+                outcome = replace(outcome, vehicle=replace(vehicle, modes=modes.put(vehicle.modes, mode)))
+            if modes.has_left(mode, now):
+                outcome = _then(outcome, _left(outcome.vehicle, mode, now))
+        elif kind == "transport" and known is not None and _is_driven(outcome.vehicle, known, now):
+            outcome = _then(outcome, end(outcome.vehicle, known, "driven", "gateway", now))
     return outcome
 
 
@@ -284,16 +296,8 @@ def installing(vehicle: Vehicle, fact: Software, now: datetime) -> Outcome:
     if known is not None or again or len(recent) >= MAX_INSTALLATIONS_A_DAY or now - fact.at > LATE:
         return Outcome(vehicle)
     kept = vehicle.modes
-    mode = SpecialMode(
-        mode_id=identity(vehicle.vin, "mode", kept.made + 1, now),
-        mode=INSTALLATION,
-        starts_at=now,
-        set_at=now,
-        ends_at=now + modes.KINDS[INSTALLATION].default,
-        set_by="gateway",
-        role="gateway",
-        reason=fact.package_id,
-    )
+    mode = _new(vehicle, INSTALLATION, "gateway", now + modes.KINDS[INSTALLATION].default, now)
+    mode = replace(mode, reason=fact.package_id)
     kept = replace(modes.put(kept, mode), made=kept.made + 1)
     return _said(replace(vehicle, modes=kept), mode, "started", "gateway")
 
@@ -325,9 +329,11 @@ def _handed_on(vehicle: Vehicle, mode: SpecialMode, cause: str, at: datetime, *,
 
 
 def _looked(mode: SpecialMode, fact: Movement | Located | TheftSensor) -> SpecialMode:
+    if fact.at < mode.starts_at - LATE:
+        return mode  # a backlog of the drive to the workshop
     if fact.position is not None:
         mode = modes.look(mode, fact.position, fact.at)
-    if isinstance(fact, Movement) and fact.at >= mode.starts_at - LATE:
+    if isinstance(fact, Movement):
         mode = modes.notice(mode, fact.speed_km_h, fact.odometer_m, fact.at)
     return mode
 

@@ -54,10 +54,13 @@ MOVEMENTS = ("driver_card_missing", "unauthorised_movement", "towed")
 ENDED_NOTE, PRESENT_NOTE = "mode_ended", "present_at_mode_end"
 
 
+Why = Literal["never_suppressed", "no_mode", "not_covered", "outside_place", "before_mode"]
+
+
 class Deliver(Struct, frozen=True):
     """The trigger is an alarm, and why no mode holds it back."""
 
-    why: Literal["never_suppressed", "no_mode", "not_covered", "outside_place", "before_mode"]
+    why: Why
 
 
 class Suppressed(Struct, frozen=True):
@@ -94,9 +97,7 @@ def decide(
         return Deliver("never_suppressed")
     since = now if now - at <= LATE else at
     running = [one for one in vehicle.modes.running if counts(one, now)]
-    why: Literal["no_mode", "not_covered", "outside_place", "before_mode"] = (
-        "not_covered" if running else "no_mode"
-    )
+    why: Why = "not_covered" if running else "no_mode"
     for mode in running:
         where = table.get(mode.mode)
         if where is None:
@@ -127,14 +128,7 @@ def hold_back(
         if len(known.gathered) + len(held.event_ids) > GATHER_AT_MOST:
             known, told = _told(known, now)
             effects.append(told)
-        alarm = replace(
-            known,
-            count=known.count + 1,
-            position=vehicle.position or known.position,
-            evidence=_newest(known.evidence, held.evidence),
-            gathered=(*known.gathered, *held.event_ids),
-            gathering=True,
-        )
+        alarm = _added(known, held, vehicle)
     mode = replace(mode, suppressed=mode.suppressed + 1)
     mode = holding(mode, held.cause, held.received_at, stated=bool(held.event_ids))
     held_back = vehicle.held_back
@@ -148,6 +142,17 @@ def hold_back(
         held_back=held_back,
     )
     return vehicle, tuple(effects), alarm.alarm_id
+
+
+def _added(alarm: Alarm, held: Held, vehicle: Vehicle) -> Alarm:
+    return replace(
+        alarm,
+        count=alarm.count + 1,
+        position=vehicle.position or alarm.position,
+        evidence=_newest(alarm.evidence, held.evidence),
+        gathered=(*alarm.gathered, *held.event_ids),
+        gathering=True,
+    )
 
 
 def holding(mode: SpecialMode, cause: str, at: datetime, *, stated: bool) -> SpecialMode:

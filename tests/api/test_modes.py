@@ -80,7 +80,7 @@ async def test_an_operator_sets_changes_lists_and_ends_a_mode(gateway: Gateway, 
     assert [one["mode_id"] for one in vehicle["modes"]] == [mode["mode_id"]]
     assert (await kim.call("DELETE", "/special-modes/workshop"))[1]["ended_why"] == "operator"
     _, page = await kim.call("GET", "/special-modes")
-    assert [(one["state"], one["mode_id"]) for one in page["items"]] == [("ended", mode["mode_id"])]
+    assert [(one["status"], one["mode_id"]) for one in page["items"]] == [("ended", mode["mode_id"])]
     assert (await kim.call("DELETE", "/special-modes/workshop"))[1]["code"] == "unknown_mode"
     actions = [one.action for one in gateway.store.trail if one.action.startswith("mode.")]
     assert actions == ["mode.started", "mode.changed", "mode.ended", "mode.listed", "mode.refused"]
@@ -168,10 +168,10 @@ async def test_a_workshop_asks_and_the_main_user_grants(
 ) -> None:
     workshop = Person(gateway, client, "workshop")
     status, asked = await workshop.put("workshop", duration_s=7200, place=YARD)
-    assert (status, asked["state"], asked["mode_id"]) == (202, "pending", None)
+    assert (status, asked["status"], asked["mode_id"]) == (202, "pending", None)
     assert gateway.store.states[VIN].modes.running == ()
     _, page = await workshop.call("GET", "/special-modes")
-    assert [one["state"] for one in page["items"]] == ["pending"]
+    assert [one["status"] for one in page["items"]] == ["pending"]
     assert (await workshop.put("transport"))[0] == 403
     status, mode = await anna.put("workshop", challenge_response=await anna.proof())
     assert (status, mode["ends_at"], mode["place"]) == (201, "2026-11-22T11:30:00Z", YARD)

@@ -313,6 +313,20 @@ def test_what_two_modes_cover_is_raised_when_the_last_of_them_ends() -> None:
     assert car.told == ["t"]
 
 
+def test_what_is_handed_on_while_another_mode_is_reminded_is_not_forgotten() -> None:
+    """Transport ends at the very instant of the workshop mode's reminder."""
+    car = owned().live([put("workshop", 1, 5), put("transport", 2, 1), sensor("t", 5, cause="tilt")], 10)
+    car.take(Tick(received_at=at(4.5 * H)), at(4.5 * H))
+    car.live([], 6 * H)
+    assert notes(car)[-1] == ("alarm.raised", "tilt", "present_at_mode_end")
+
+
+def test_a_backlog_of_the_drive_to_the_workshop_does_not_leave_it() -> None:
+    car = owned().live([put("workshop", 1000, place=YARD)], 1001)
+    late = [replace(located(100 + n, 9000 - n), received_at=at(1010 + n)) for n in range(5)]
+    assert car.live(late, 1100).raised == []
+
+
 def test_transport_ends_when_the_car_is_driven() -> None:
     car = owned().live([put("transport", 1), moves(10), stands(20), ignition(True, 30)], 40)
     assert [one.mode for one in car.vehicle.modes.running] == ["transport"]
