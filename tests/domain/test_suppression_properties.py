@@ -50,6 +50,9 @@ class History:
         self.verdicts: dict[str, str] = {}
         self.suppressed: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
+        self.held_at: dict[str, int] = {}
+        self.restored_at: dict[str, int] = {}
+        self.alarmed_at: dict[str, int] = {}
 
     def live(self, facts: int) -> None:
         """Live through so many facts, then until every mode has ended."""
@@ -71,6 +74,8 @@ class History:
         self.decisions += 1
         if isinstance(fact, TheftSensor) and fact.state == "triggered":
             self.triggers[fact.event_id] = fact.cause
+        if isinstance(fact, TheftSensor) and fact.state == "restored":
+            self.restored_at[fact.cause] = self.decisions
         forged = isinstance(fact, ForgedRepeat)
         before = {mode.mode_id: mode for mode in self.car.vehicle.modes.running}
         effects = self.car.take(fact)
@@ -82,6 +87,8 @@ class History:
     def _check(self, effect: Effect, modes: dict[str, Any], *, forged: bool) -> None:
         if isinstance(effect, Verdict):
             self.verdicts[effect.event_id] = effect.verdict
+            if effect.verdict == "suppressed":
+                self.held_at[self.triggers[effect.event_id]] = self.decisions
         if not isinstance(effect, Announce):
             return
         self.told.update(effect.event_ids)
@@ -97,6 +104,7 @@ class History:
             self.ended[alarm.alarm_id] += 1
         else:
             assert alarm.suppressed_by is None
+            self.alarmed_at[alarm.cause] = self.decisions
 
     def _is_covered(self, cause: str, mode: Any) -> None:
         """By a mode that is valid at this very time, or whose last second has just been gathered."""
@@ -119,6 +127,9 @@ class History:
             assert (event_id in self.held_back) == (verdict == "suppressed")
             if cause in NEVER or cause not in STATED_BY_VEHICLE:
                 assert verdict == "alarm"
+        for cause, held_at in self.held_at.items():
+            if cause != "car_alarm" and self.restored_at.get(cause, -1) < held_at:
+                assert self.alarmed_at.get(cause, -1) >= held_at, f"{cause} was still there at the end"
         assert set(self.told) <= set(self.triggers)
         assert self.ended == Counter(dict.fromkeys(self.suppressed, 1)), "each says once what was held back"
         assert self.car.vehicle.suppressed == {}
