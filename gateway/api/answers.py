@@ -33,13 +33,13 @@ Disposition = Literal[
 NoteText = Annotated[str, Meta(max_length=2000, description="Free text, kept with the alarm.")]
 
 
-class AcknowledgeBody(Struct, frozen=True, forbid_unknown_fields=True):
+class AcknowledgeBody(Struct, frozen=True):
     """An operator has seen the alarm."""
 
     note: NoteText | None = None
 
 
-class CloseBody(Struct, frozen=True, forbid_unknown_fields=True):
+class CloseBody(Struct, frozen=True):
     """An operator is done with the alarm, and says what it was."""
 
     disposition: Disposition
@@ -335,7 +335,9 @@ class QuarantineLine(Struct, frozen=True):
     reason: str
     payload: str
     count: int
-    received_at: str | None = None
+    vin: str | None = None
+    first_at: str | None = None
+    last_at: str | None = None
 
 
 class QuarantinePage(Struct, frozen=True):

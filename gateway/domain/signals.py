@@ -41,9 +41,8 @@ class Fact(Struct, frozen=True, kw_only=True, tag=str.lower, tag_field="fact", o
 
     @property
     def late(self) -> bool:
-        """It arrived more than 300 s after it happened, by a clock that can be believed."""
-        stated = self.occurred_at
-        return stated is not None and stated >= EARLIEST and self.received_at - stated > LATE
+        """It arrived more than 300 s after the time that it states."""
+        return self.occurred_at is not None and self.received_at - self.occurred_at > LATE
 
     @property
     def at(self) -> datetime:
@@ -158,6 +157,8 @@ class Located(Fact, frozen=True, kw_only=True):
     """The newest position, handed over when an alarm may need it."""
 
     position: Position
+    for_alarm: bool = False
+    """A theft sensor speaks next: private mode does not keep the position from its alarm."""
 
 
 class Unreadable(Fact, frozen=True, kw_only=True):

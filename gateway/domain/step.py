@@ -128,7 +128,7 @@ class _Turn:
                     self._locate_unless_private(fact.position, fact.at)
                 self._situation(fact)
             case Located():
-                self._locate_unless_private(fact.position, fact.at)
+                self._locate_unless_private(fact.position, fact.at, for_alarm=fact.for_alarm)
             case DataBundle():
                 self._bundle(fact)
             case Mode():
@@ -308,9 +308,9 @@ class _Turn:
         text = f"A theft-sensor message can't be read: {fact.reason} (SHA-256 {fact.sha256[:16]}…)."
         self._trigger("unreadable_event", _origin(fact), (), (Evidence(text, fact.event_id, fact.at),))
 
-    def _locate_unless_private(self, position: Position, at: datetime) -> None:
-        """In private mode a position is used at once and not kept; a theft sensor's own stays an alarm's."""
-        if not self.vehicle.is_private:
+    def _locate_unless_private(self, position: Position, at: datetime, *, for_alarm: bool = False) -> None:
+        """In private mode a position is used at once and not kept; what goes with an alarm stays its own."""
+        if for_alarm or not self.vehicle.is_private:
             self._locate(position, at)
 
     def _locate(self, position: Position, at: datetime) -> None:
@@ -468,6 +468,7 @@ class _Turn:
             clock_suspect=origin.clock_suspect,
             position=vehicle.position,
             note=note,
+            count=max(1, len(event_ids)),
             evidence=evidence[-MAX_EVIDENCE:],
             told_at=self.now,
         )
@@ -494,7 +495,7 @@ class _Turn:
                 state=LIFE[alarm.state, "trigger"] if reopen else alarm.state,
                 reopened_at=self.now if reopen else alarm.reopened_at,
                 acknowledged_by=None if reopen else alarm.acknowledged_by,
-                count=alarm.count + 1,
+                count=alarm.count + max(1, len(event_ids)),
                 position=self.vehicle.position or alarm.position,
                 note=note or alarm.note,
                 evidence=_with(alarm.evidence, evidence),

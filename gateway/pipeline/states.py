@@ -21,5 +21,5 @@ def decode_state(vin: str, stored: StoredVehicle | None) -> tuple[Vehicle, str |
         return Vehicle(vin=vin), None
     try:
         return _vehicle.decode(stored.body), None
-    except msgspec.DecodeError as error:
+    except Exception as error:  # noqa: BLE001  # bad UTF-8 and deep nesting raise no DecodeError
         return Vehicle(vin=vin, version=stored.version), str(error)

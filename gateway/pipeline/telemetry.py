@@ -124,9 +124,9 @@ class TelemetryIntake:
             track = self._tracks.get(vin) or self._new_track(vin)
             track.watch_until = None if fact.present else fact.at + WATCH_FOR
         if isinstance(fact, TheftSensor | DriverCard):
-            self.hand_over(vin, fact.received_at)
+            self.hand_over(vin, fact.received_at, for_alarm=isinstance(fact, TheftSensor))
 
-    def hand_over(self, vin: str, now: datetime) -> None:
+    def hand_over(self, vin: str, now: datetime, *, for_alarm: bool = False) -> None:
         """State what is newer than the fold knows: movement and position."""
         track = self._tracks.get(vin)
         if track is None:
@@ -135,7 +135,7 @@ class TelemetryIntake:
         if newest is not None and newest is not track.movement and self._state(vin, "movement", newest):
             track.movement = newest
         if track.position is not None and track.position is not track.told_position:
-            self._tell_position(vin, track, now)
+            self._tell_position(vin, track, now, for_alarm=for_alarm)
 
     def _locate(self, vin: str, track: Track, now: datetime) -> None:
         """Hand a watched vehicle's position on, unless one was a moment ago."""
@@ -144,10 +144,15 @@ class TelemetryIntake:
         if due and track.position is not track.told_position:
             self._tell_position(vin, track, now)
 
-    def _tell_position(self, vin: str, track: Track, now: datetime) -> None:
+    def _tell_position(self, vin: str, track: Track, now: datetime, *, for_alarm: bool = False) -> None:
         if track.position is None:
             return
-        located = Located(received_at=now, occurred_at=track.position_at, position=track.position)
+        located = Located(
+            received_at=now,
+            occurred_at=track.position_at,
+            position=track.position,
+            for_alarm=for_alarm,
+        )
         if self._state(vin, "located", located):
             track.told_position, track.told_position_at = track.position, track.position_at
 

@@ -14,11 +14,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from gateway.domain.signals import Tick
+from gateway.errors import StoreError
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.ports import Clock, Store
 
 HEAR_FIRST_S = 2.0
 HEAR_AT_MOST_S = 10.0
+READ_AGAIN_S = 1.0
 
 
 class Timers:
@@ -67,7 +69,7 @@ class Timers:
 
     async def run(self, store: Store, hearing: Callable[[], Awaitable[None]]) -> None:
         """Load what was asked for before the start, hear first, then tick until cancelled."""
-        for subject, at in await store.timers():
+        for subject, at in await self._stored(store):
             if subject not in self._wanted:
                 self.wake(subject, at)
         try:
@@ -78,6 +80,13 @@ class Timers:
             pass  # the broker is away: what is due is due
         while True:
             await self._tick()
+
+    async def _stored(self, store: Store) -> list[tuple[str, datetime]]:
+        while True:
+            try:
+                return await store.timers()
+            except StoreError:
+                await asyncio.sleep(READ_AGAIN_S)
 
     async def _tick(self) -> None:
         self._changed.clear()
@@ -100,7 +109,7 @@ class Timers:
         # The wall clock may have been set back meanwhile: what was due must still find itself due.
         now = max(self._clock.now(), at + timedelta(microseconds=1))
         self._before(subject, now)
-        if self._inbox.put(Item(subject=subject, kind="tick", received_at=now, fact=Tick(received_at=now))):
+        if self._inbox.offer(Item(subject=subject, kind="tick", received_at=now, fact=Tick(received_at=now))):
             if self._wanted.get(subject) == at:
                 del self._wanted[subject]
         else:

@@ -207,7 +207,7 @@ class Gateway:
 
     def _publish(self, state: Vehicle, effect: Announce) -> None:
         sequence = len(self.store.feed) + 1
-        data = feed_data(state, effect.alarm, effect.event_ids, sequence)
+        data = feed_data(state, effect.alarm, effect.event_ids, soc=state.soc, sequence=sequence)
         message = feed_message(
             effect.type,
             data,

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from gateway.adapters.mqtt.connection import FAILURE, Connection, Received, Refused, Version, Will
 from gateway.adapters.mqtt.settings import MqttSettings
-from gateway.errors import LinkDown
+from gateway.errors import LinkDown, StartError
 from gateway.pipeline.meters import Meters
 from gateway.ports import Clock, Inbound
 
@@ -50,7 +50,8 @@ class Plan(Struct, frozen=True):
     """Whether a replayed retained message of this topic counts."""
     optional: tuple[str, ...] = ()
     """Filters that a broker may refuse."""
-    will: Will | None = None
+    will: Callable[[], Will] | None = None
+    """Made anew for each connection, because it carries a time."""
 
 
 class Session:
@@ -92,7 +93,7 @@ class Session:
                 self._log.warning("mqtt.disconnected", session=self.plan.name, reason=why)
             except Refused as error:
                 self._refused(error)
-            except LinkDown as error:
+            except (LinkDown, StartError) as error:  # a certificate file may be unreadable for a moment
                 self._resumed_briefly = 0
                 self._log.warning("mqtt.disconnected", session=self.plan.name, reason=str(error))
             if self._is_taken_over(self._clock.mono_s() - began_s):
@@ -126,7 +127,7 @@ class Session:
             version=self.version,
             clean=False,
             on_messages=lambda batch: self._take(connection, batch),
-            will=self.plan.will,
+            will=None if self.plan.will is None else self.plan.will(),
         )
         connection.on_refused = self._post_refused
         async with connection:

@@ -19,15 +19,15 @@ AT_ONCE = 5_000
 
 
 def prune(connection: sqlite3.Connection, now: datetime, canary_vin: str) -> None:
-    """Delete a bounded amount of what is over its time."""
+    """Delete a bounded amount of what is over its time; rows are in the order of time."""
     connection.execute(
         "DELETE FROM deliveries WHERE id IN"
-        " (SELECT id FROM deliveries WHERE state = 'done' AND created_at < ? ORDER BY id LIMIT ?)",
-        (text(now - KEEP_DELIVERED), AT_ONCE),
+        " (SELECT id FROM deliveries ORDER BY id LIMIT ?) AND state = 'done' AND created_at < ?",
+        (AT_ONCE, text(now - KEEP_DELIVERED)),
     )
     connection.execute(
-        "DELETE FROM facts WHERE n IN (SELECT n FROM facts WHERE decided_at < ? ORDER BY n LIMIT ?)",
-        (text(now - KEEP_EVENTS), AT_ONCE),
+        "DELETE FROM facts WHERE n IN (SELECT n FROM facts ORDER BY n LIMIT ?) AND decided_at < ?",
+        (AT_ONCE, text(now - KEEP_EVENTS)),
     )
     connection.execute(
         "DELETE FROM facts WHERE n IN (SELECT n FROM facts WHERE vin = ? AND event_id IS NOT NULL"
