@@ -143,6 +143,10 @@ async def _build(
     decider.on_canary = canary.seen
     decider.on_silent = mass_loss.note
     decider.on_wake = timers.wake
+    decider.on_modes = timers.pin
+    decider.on_watched = intake.watch
+    for subject, _ in await store.timers():
+        intake.watch(subject, True)  # until the vehicle's state is read again
     health = Health(
         link=link,
         store=store,

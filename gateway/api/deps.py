@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,11 @@ DEFAULTS = Thresholds()
 
 def _ignore(_count: int) -> None:
     """Count nothing."""
+
+
+def _challenge() -> str:
+    """Make a question that nobody can foresee."""
+    return secrets.token_hex(32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +42,7 @@ class Deps:
     """Numbers of the theft rules, as configured."""
     on_readers: Callable[[int], None] = _ignore
     """Told the number of live feed readers whenever it changes."""
+    new_challenge: Callable[[], str] = _challenge
     comment_every_s: float = 15
     max_readers: int = 200
 

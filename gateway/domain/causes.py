@@ -63,6 +63,20 @@ CAUSES = (
         False,
         "The car fell silent after a tamper or a battery cut that a special mode held back.",
     ),
+    Cause(
+        "left_workshop",
+        "theft",
+        "critical",
+        False,
+        "The car left the place that its workshop mode was set for.",
+    ),
+    Cause(
+        "wrong_security_code",
+        "theft",
+        "major",
+        False,
+        "The security code was answered wrongly five times within a day.",
+    ),
     Cause("hold_up", "theft", "critical", True, "Someone in the car pressed the hold-up button."),
     Cause(
         "unreadable_event", "technical", "major", False, "A theft-sensor message arrived that can't be read."
@@ -74,6 +88,13 @@ CAUSES = (
     Cause("health_check_failed", "technical", "minor", True, "The security unit's self-test failed."),
     Cause(
         "supervision_lost", "technical", "minor", False, "The car has been silent for longer than expected."
+    ),
+    Cause(
+        "mode_overdue",
+        "technical",
+        "minor",
+        False,
+        "A special mode of an operator runs longer than the main user's longest.",
     ),
     Cause("gateway_blind", "system", "critical", False, "The gateway itself can't hear, store or deliver."),
 )

@@ -144,6 +144,8 @@ class Movement(Fact, frozen=True, kw_only=True):
     moving: bool
     speed_km_h: float | None = None
     position: Position | None = None
+    """Only where this very message states it."""
+    odometer_m: float | None = None
 
 
 class Ignition(Fact, frozen=True, kw_only=True):
@@ -216,6 +218,51 @@ class Close(Fact, frozen=True, kw_only=True):
     note: str | None = None
 
 
+class Place(Struct, frozen=True, omit_defaults=True):
+    """A circle on the map: degrees, metres."""
+
+    latitude: float
+    longitude: float
+    radius_m: float = 300
+    derived: bool = False
+    """Made from the vehicle's own last position, so it tells where the vehicle was."""
+
+
+class SetMode(Fact, frozen=True, kw_only=True):
+    """A person asks for a special mode, or for a new end of a running one."""
+
+    mode: str
+    by: str
+    role: str
+    reason: str
+    user: str | None = None
+    duration_s: float | None = None
+    place: Place | None = None
+    needs_code: bool = False
+    """The registry, read this moment, has a security code for the vehicle."""
+    answered: bool = False
+    """A challenge response came with it."""
+    challenge: str | None = None
+    """The challenge that the response fits; None: it fits none."""
+
+
+class EndMode(Fact, frozen=True, kw_only=True):
+    """A person ends a special mode."""
+
+    mode: str
+    by: str
+    role: str
+    user: str | None = None
+
+
+class Challenged(Fact, frozen=True, kw_only=True):
+    """A person was given a challenge, to prove that they know the security code."""
+
+    challenge: str
+    user: str
+    purpose: str
+
+
 class Blind(Fact, frozen=True, kw_only=True):
     """The gateway can't hear, store or deliver, and says what."""
 
@@ -254,6 +301,9 @@ AnyFact = (
     | Registered
     | Acknowledge
     | Close
+    | SetMode
+    | EndMode
+    | Challenged
     | Blind
     | Healthy
     | Tick

@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from hashlib import blake2b
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain import silence
+from gateway.domain import mode_acts, silence, suppression
 from gateway.domain.alarms import (
     GATHER_AT_MOST,
     GATHER_FOR,
@@ -37,19 +36,23 @@ from gateway.domain.alarms import (
 from gateway.domain.causes import BY_NAME, STATED_BY_VEHICLE
 from gateway.domain.effects import Announce, Effect, MessageType, Notify, Refused, Silent, Verdict
 from gateway.domain.finding import Finding, on_gateway_clock, on_vehicle_clock
+from gateway.domain.identity import identity
 from gateway.domain.rules import RULES, car_alarm, nothing_due
+from gateway.domain.services import special_modes
 from gateway.domain.services.data_bundle import state_bundle, used_share
 from gateway.domain.signals import (
     LATE,
     Acknowledge,
     AnyFact,
     Blind,
+    Challenged,
     Charging,
     Close,
     CommandResult,
     Connection,
     DataBundle,
     DriverCard,
+    EndMode,
     Event,
     Fact,
     ForgedRepeat,
@@ -60,6 +63,7 @@ from gateway.domain.signals import (
     Movement,
     Position,
     Registered,
+    SetMode,
     Software,
     TheftSensor,
     Tick,
@@ -89,6 +93,8 @@ def step(
     Source:  contract 2.1, 3.2-3.5, 5.
     """
     turn = _Turn(vehicle, now, thresholds)
+    turn.hear(fact)
+    turn.end_modes()
     turn.take(fact)
     turn.look_at_timers(fact)
     turn.tell_gathered()
@@ -118,7 +124,16 @@ class _Turn:
         self._asked: tuple[object, ...] | None = None
         self._due: list[Finding] = []
 
-    def take(self, fact: AnyFact) -> None:  # noqa: C901, PLR0912  # one line a fact; a table would hide the types
+    def hear(self, fact: AnyFact) -> None:
+        """Note that the vehicle speaks, first of all: a mode that ends must leave no silence that is over."""
+        if isinstance(fact, (Event, Movement, Ignition)):
+            self._heard(fact.received_at)
+        elif isinstance(fact, Connection) and fact.online and fact.occurred_at is not None:
+            self._heard(fact.at)
+        elif isinstance(fact, Tick) and fact.heard_at is not None:
+            self._heard(fact.heard_at)
+
+    def take(self, fact: AnyFact) -> None:  # noqa: C901, PLR0912, PLR0915  # a line a fact: a table hides the types
         """Give the fact to the part that it concerns."""
         match fact:
             case TheftSensor():
@@ -130,10 +145,10 @@ class _Turn:
                 self._card_returned(fact)
             case Movement() | Ignition():
                 if isinstance(fact, Movement) and fact.position is not None:
-                    self._locate(fact.position, fact.at)
+                    self._locate_unless_private(fact.position, fact.at)
                 self._situation(fact)
             case Located():
-                self._locate(fact.position, fact.at)
+                self._locate_unless_private(fact.position, fact.at, for_alarm=fact.for_alarm)
                 if not self._driven_privately():
                     self._situation(fact)
             case DataBundle():
@@ -141,13 +156,11 @@ class _Turn:
             case Mode():
                 self._mode(fact)
             case Software():
-                self._state("software", fact)
+                self._software(fact)
             case Charging():
                 self._state("charging", fact)
             case Connection():
                 self._state("connection", fact)
-                if fact.online and fact.occurred_at is not None:
-                    self._heard(fact.at)
             case Unreadable():
                 self._unreadable(fact)
             case ForgedRepeat():
@@ -158,6 +171,12 @@ class _Turn:
                 self._acknowledge(fact)
             case Close():
                 self._close(fact.alarm_id, fact.by, fact.disposition, fact.note)
+            case SetMode():
+                self._follow(mode_acts.set_mode(self.vehicle, fact, self.now))
+            case EndMode():
+                self._follow(mode_acts.end_mode(self.vehicle, fact, self.now))
+            case Challenged():
+                self._follow(mode_acts.challenged(self.vehicle, fact, self.now))
             case Blind():
                 self._blind(fact)
             case Healthy():
@@ -166,8 +185,13 @@ class _Turn:
                 self._tick(fact)
             case CommandResult():
                 pass
-        if isinstance(fact, (Event, Movement, Ignition)):
-            self._heard(fact.received_at)
+        if isinstance(fact, (Movement, Ignition, Located, TheftSensor)) and self.vehicle.modes.running:
+            self._follow(mode_acts.watch(self.vehicle, fact, self.now))
+
+    def end_modes(self) -> None:
+        """Special modes whose time is over end before anything else is decided."""
+        if self.vehicle.modes.running:
+            self._follow(mode_acts.expire(self.vehicle, self.now))
 
     def look_at_timers(self, fact: AnyFact) -> None:
         """Findings whose time has come by the gateway's own clock."""
@@ -189,6 +213,8 @@ class _Turn:
             young = self._within(alarm.told_at, GATHER_FOR) and len(alarm.gathered) < GATHER_AT_MOST
             if alarm.gathering and not young:
                 self._tell("alarm.updated", alarm, alarm.gathered)
+        if self.vehicle.suppressed:
+            self._follow(mode_acts.Outcome(*suppression.tell_gathered(self.vehicle, self.now)))
 
     def finish(self) -> Vehicle:
         """The new state, with the time at which it wants to be woken."""
@@ -200,6 +226,8 @@ class _Turn:
         if self.vehicle.alarms:
             told = [alarm.told_at for alarm in self.vehicle.alarms.values() if alarm.gathering]
             times += [at + GATHER_FOR for at in told]
+        if self.vehicle.modes.running or self.vehicle.suppressed:
+            times += special_modes.wakes(self.vehicle.modes) + suppression.wakes(self.vehicle)
         wake_at = max(min(times), self.now + SOON) if times else None
         self._set(wake_at=wake_at, version=self.vehicle.version + 1)
         return self.vehicle
@@ -215,7 +243,7 @@ class _Turn:
         elif fact.state == "restored":
             self._restored(fact)
         else:
-            self._trigger(_cause_of(fact), _origin(fact), (fact.event_id,), (_stated(fact),))
+            self._trigger(_cause_of(fact), _origin(fact), (fact.event_id,), (_stated(fact),), at=fact.at)
         self._set(sensed=silence.remember(self.vehicle.sensed, fact, moment_of(fact)))
 
     def _siren(self, fact: TheftSensor) -> None:
@@ -223,7 +251,7 @@ class _Turn:
         if known is not None and known.stated_at > fact.at:
             # Too old to be followed: in doubt it counts by itself.
             if fact.state == "triggered" or self._states_enough(fact):
-                self._trigger(SIREN, _origin(fact), _trigger_ids(fact), (_stated(fact),))
+                self._trigger(SIREN, _origin(fact), _trigger_ids(fact), (_stated(fact),), at=fact.at)
             return
         self._set(pending=(*self.vehicle.pending, *_trigger_ids(fact)))
         self._situation(fact)
@@ -253,13 +281,16 @@ class _Turn:
             evidence = _stated(fact)
         else:
             evidence = Evidence("When this siren ended can't be told: in doubt it counts.", left[0], fact.at)
-        self._trigger(SIREN, _origin(fact), left, (evidence,))
+        self._trigger(SIREN, _origin(fact), left, (evidence,), at=fact.at)
 
     def _restored(self, fact: TheftSensor) -> None:
-        alarm = self.vehicle.alarms.get(_cause_of(fact))
+        cause = _cause_of(fact)
+        evidence = Evidence("The sensor went back to rest. This closes nothing.", fact.event_id, fact.at)
+        if self.vehicle.modes.running:
+            self.vehicle = suppression.restore(self.vehicle, cause, evidence)
+        alarm = self.vehicle.alarms.get(cause)
         if alarm is None:
             return
-        evidence = Evidence("The sensor went back to rest. This closes nothing.", fact.event_id, fact.at)
         self._keep(replace(alarm, evidence=_with(alarm.evidence, (evidence,))))
 
     def _card_returned(self, fact: DriverCard) -> None:
@@ -284,6 +315,12 @@ class _Turn:
             data = {"bundle_id": fact.bundle_id, "used_percent": percent}
             self.effects.append(Notify(user, "data_bundle", code, text, data))
 
+    def _software(self, fact: Software) -> None:
+        known = self.vehicle.stated.get("software")
+        self._state("software", fact)
+        if known is None or known.at <= fact.at:
+            self._follow(mode_acts.installing(self.vehicle, fact, self.now))
+
     def _state(self, topic_kind: str, fact: StatedFact) -> None:
         known = self.vehicle.stated.get(topic_kind)
         if known is None or (known.at, repr(known)) <= (fact.at, repr(fact)):
@@ -306,14 +343,21 @@ class _Turn:
     def _forged(self, fact: ForgedRepeat) -> None:
         """Tamper; and a trigger counts by itself too: a counter that restarts must not swallow a theft."""
         text = f"The event {fact.event_id} ({fact.kind}) came again with other content."
-        self._trigger("tamper", _origin(fact), (), (Evidence(text, fact.event_id, fact.at),))
+        evidence = (Evidence(text, fact.event_id, fact.at),)
+        self._trigger("tamper", _origin(fact), (), evidence, forged=True)
         sensor = fact.sensor
         if sensor is not None and (sensor.state == "triggered" or self._states_enough(sensor)):
-            self._trigger(_cause_of(sensor), _origin(sensor), _trigger_ids(sensor), (_stated(sensor),))
+            triggers = _trigger_ids(sensor)
+            self._trigger(_cause_of(sensor), _origin(sensor), triggers, (_stated(sensor),), at=sensor.at)
 
     def _unreadable(self, fact: Unreadable) -> None:
         text = f"A theft-sensor message can't be read: {fact.reason} (SHA-256 {fact.sha256[:16]}…)."
         self._trigger("unreadable_event", _origin(fact), (), (Evidence(text, fact.event_id, fact.at),))
+
+    def _locate_unless_private(self, position: Position, at: datetime, *, for_alarm: bool = False) -> None:
+        """In private mode a position is used at once and not kept; what goes with an alarm stays its own."""
+        if for_alarm or not self.vehicle.is_private:
+            self._locate(position, at)
 
     def _locate(self, position: Position, at: datetime) -> None:
         known = self.vehicle.position
@@ -330,8 +374,6 @@ class _Turn:
 
     def _tick(self, tick: Tick) -> None:
         """Silence counts from when both were so: the vehicle silent, and the gateway able to hear."""
-        if tick.heard_at is not None:
-            self._heard(tick.heard_at)
         heard_at = self.vehicle.heard_at
         if heard_at is None:
             return
@@ -416,24 +458,73 @@ class _Turn:
             since = finding.since
             late = since.received_at - since.at > LATE
             origin = _Origin(since.at, since.received_at, late, since.suspect)
-            self._trigger(finding.cause, origin, event_ids, finding.evidence)
+            self._trigger(finding.cause, origin, event_ids, finding.evidence, at=finding.at)
         else:
             self.effects.extend(Verdict(event_id, finding.verdict) for event_id in event_ids)
 
     # -- alarms -----------------------------------------------------------------------------------------
 
     def _trigger(
-        self, cause: str, origin: _Origin, event_ids: tuple[str, ...], evidence: tuple[Evidence, ...]
+        self,
+        cause: str,
+        origin: _Origin,
+        event_ids: tuple[str, ...],
+        evidence: tuple[Evidence, ...],
+        *,
+        at: datetime | None = None,
+        forged: bool = False,
+        note: str | None = None,
     ) -> None:
+        """Alarm, or record as held back by a special mode. ``at``: when it happened, unless on arrival."""
+        if at is None:
+            at = origin.occurred_at if origin.late else origin.received_at
+        verdict = suppression.decide(cause, self.vehicle, at, self.now, forged=forged)
+        if isinstance(verdict, suppression.Suppressed):
+            self._hold_back(verdict, cause, origin, event_ids, evidence)
+            return
         alarm = self.vehicle.alarms.get(cause)
         if alarm is None:
-            alarm = self._raise(cause, origin, event_ids, evidence)
+            alarm = self._raise(cause, origin, event_ids, evidence, note)
         else:
-            self._add(alarm, event_ids, evidence)
+            self._add(alarm, event_ids, evidence, note)
         self.effects.extend(Verdict(event_id, "alarm", alarm.alarm_id) for event_id in event_ids)
 
+    def _hold_back(
+        self,
+        verdict: suppression.Suppressed,
+        cause: str,
+        origin: _Origin,
+        event_ids: tuple[str, ...],
+        evidence: tuple[Evidence, ...],
+    ) -> None:
+        held = suppression.Held(
+            cause=cause,
+            event_ids=event_ids,
+            evidence=evidence,
+            occurred_at=origin.occurred_at,
+            received_at=origin.received_at,
+            late=origin.late,
+            clock_suspect=origin.clock_suspect,
+        )
+        self.vehicle, effects, alarm_id = suppression.hold_back(self.vehicle, held, verdict, self.now)
+        self.effects.extend(effects)
+        self.effects.extend(Verdict(event_id, "suppressed", alarm_id) for event_id in event_ids)
+
+    def _follow(self, outcome: mode_acts.Outcome) -> None:
+        """Take what an act on special modes has changed, asked for and found."""
+        self.vehicle = outcome.vehicle
+        self.effects.extend(outcome.effects)
+        for found in outcome.found:
+            origin = _Origin(found.at, found.at, late=False, clock_suspect=False)
+            self._trigger(found.cause, origin, (), found.evidence, at=self.now, note=found.note)
+
     def _raise(
-        self, cause: str, origin: _Origin, event_ids: tuple[str, ...], evidence: tuple[Evidence, ...]
+        self,
+        cause: str,
+        origin: _Origin,
+        event_ids: tuple[str, ...],
+        evidence: tuple[Evidence, ...],
+        note: str | None = None,
     ) -> Alarm:
         vehicle, number = self.vehicle, self.vehicle.alarms_made + 1
         if BY_NAME[cause].cause_class == "theft" and vehicle.case_id is None:
@@ -450,6 +541,7 @@ class _Turn:
             late=origin.late,
             clock_suspect=origin.clock_suspect,
             position=vehicle.position,
+            note=note,
             count=max(1, len(event_ids)),
             evidence=evidence[-MAX_EVIDENCE:],
             told_at=self.now,
@@ -458,7 +550,13 @@ class _Turn:
         self._tell("alarm.raised", alarm, event_ids)
         return alarm
 
-    def _add(self, alarm: Alarm, event_ids: tuple[str, ...], evidence: tuple[Evidence, ...]) -> None:
+    def _add(
+        self,
+        alarm: Alarm,
+        event_ids: tuple[str, ...],
+        evidence: tuple[Evidence, ...],
+        note: str | None = None,
+    ) -> None:
         """Count a further trigger; the message follows at once, or gathered within a second."""
         if len(alarm.gathered) + len(event_ids) > GATHER_AT_MOST:
             alarm = self._flushed(alarm)
@@ -475,6 +573,7 @@ class _Turn:
                 acknowledged_by=None if reopen else alarm.acknowledged_by,
                 count=alarm.count + max(1, len(event_ids)),
                 position=self.vehicle.position or alarm.position,
+                note=note or alarm.note,
                 evidence=_with(alarm.evidence, evidence),
                 gathered=(*alarm.gathered, *event_ids),
                 gathering=True,
@@ -510,7 +609,8 @@ class _Turn:
         self.effects.append(Announce("alarm.closed", closed))
 
     def _find(self, alarm_id: str, act: Act) -> Alarm | None:
-        alarm = next((one for one in self.vehicle.alarms.values() if one.alarm_id == alarm_id), None)
+        every = (*self.vehicle.alarms.values(), *self.vehicle.suppressed.values())
+        alarm = next((one for one in every if one.alarm_id == alarm_id), None)
         if alarm is None:
             self.effects.append(
                 Refused("illegal_transition", "The alarm is closed, or it is none of this vehicle.")
@@ -560,8 +660,7 @@ class _Turn:
 
     def _identity(self, what: str, number: int) -> str:
         """An opaque id that a replay gives again."""
-        text = f"{what}/{self.vehicle.vin}/{number}/{self.now.isoformat()}"
-        return blake2b(text.encode(), digest_size=12).hexdigest()
+        return identity(self.vehicle.vin, what, number, self.now)
 
 
 def _origin(fact: Fact) -> _Origin:

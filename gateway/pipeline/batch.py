@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.effects import Announce, Effect, Notify, Refused, Silent, Verdict
+from gateway.domain.effects import Announce, Audited, Effect, Notify, Refused, Silent, Verdict
 from gateway.domain.signals import (
     AnyFact,
     Connection,
@@ -21,7 +21,6 @@ from gateway.domain.signals import (
     ForgedRepeat,
     Ignition,
     Located,
-    Mode,
     Movement,
     Registered,
     TheftSensor,
@@ -41,9 +40,11 @@ from gateway.ports import (
     FactRow,
     Known,
     LaterVerdict,
+    LeftCase,
     Message,
     Notification,
     QuarantineRow,
+    TrackRow,
     VehicleRow,
 )
 from gateway.wire import notification, theft_sensor
@@ -104,6 +105,9 @@ class Batch:
         self._alarms: dict[str, AlarmRow] = {}
         self._notifications: list[Notification] = []
         self._audit: list[AuditEntry] = []
+        self._track: list[TrackRow] = []
+        self._left_cases: list[LeftCase] = []
+        self.suppressed = 0
         self._announced: list[tuple[Announce, Vehicle, Key]] = []
 
     def take(self, item: Item) -> None:
@@ -139,13 +143,15 @@ class Batch:
             notifications=tuple(self._notifications),
             quarantine=tuple(self.quarantine),
             audit=tuple(self._audit),
+            track=tuple(self._track),
+            left_cases=tuple(self._left_cases),
         )
 
     def unrecorded(self, is_told: Callable[[Key], bool]) -> Iterator[tuple[Message, Key]]:
         """New triggers as messages without a sequence, each with a key that a second attempt gives again."""
         self._announced = [one for one in self._announced if not is_told(one[2])]
         for announce, vehicle, key in self._announced:
-            if announce.type in ("alarm.raised", "alarm.updated"):
+            if announce.type in ("alarm.raised", "alarm.updated") and announce.alarm.state != "suppressed":
                 soc = self._soc_of(vehicle)
                 data = feed_data(vehicle, announce.alarm, announce.event_ids, soc=soc, sequence=None)
                 yield self._message("alarm.unrecorded", data, vehicle.vin), key
@@ -243,20 +249,39 @@ class Batch:
     # -- folding ----------------------------------------------------------------------------------------
 
     def _fold(self, subject: str, kind: str, fact: AnyFact, item: Item | None = None) -> tuple[Effect, ...]:
-        vehicle = self._vehicle(subject)
-        if isinstance(fact, Connection) and _is_known(vehicle, fact):
+        before = self._vehicle(subject)
+        if isinstance(fact, Connection) and _is_known(before, fact):
             return ()  # a retained statement that the broker replays at each start
-        private = _is_private(vehicle)
-        parked = kind == PLACE and vehicle.past.now.ignition_on is False
-        if private and isinstance(fact, Located) and not fact.for_alarm and not parked:
-            return ()  # only of a parked car is the place remembered
-        if private and isinstance(fact, Movement):
-            fact = replace(fact, position=None, speed_km_h=None)
-        vehicle, effects = self._step(vehicle, fact)
+        if isinstance(fact, Located) and _is_left_out(before, kind, fact):
+            return ()
+        vehicle, effects = self._step(before, fact)
         verdict = self._carry_out(vehicle, effects, fact, item)
-        if not (private and isinstance(fact, Movement | Ignition | Located)):
+        self._follow_case(before, vehicle, fact)
+        if isinstance(fact, Movement):
+            fact = replace(fact, position=None, odometer_m=None)
+        derived = isinstance(fact, Movement | Ignition)
+        # Where a car was stands in no journal: a track is kept for an open case only, and erased after it.
+        if not isinstance(fact, Located) and not (derived and before.is_private):
             self._journal(subject, kind, fact, item, verdict)
         return effects
+
+    def _follow_case(self, before: Vehicle, vehicle: Vehicle, fact: AnyFact) -> None:
+        """Keep the track of a vehicle under an open theft alarm, and note when its case ends."""
+        if before.case_id is not None and vehicle.case_id != before.case_id:
+            self._left_cases.append(LeftCase(before.case_id, self._context.now))
+        position = fact.position if isinstance(fact, Movement | Located) else None
+        if position is None or vehicle.case_id is None or before.is_private:
+            return
+        self._track.append(
+            TrackRow(
+                vehicle.vin,
+                vehicle.case_id,
+                fact.at,
+                position.latitude,
+                position.longitude,
+                position.accuracy_m,
+            )
+        )
 
     def _vehicle(self, subject: str) -> Vehicle:
         vehicle = self.vehicles.get(subject)
@@ -293,6 +318,11 @@ class Batch:
                 case Verdict():
                     row = LaterVerdict(vehicle.vin, effect.event_id, effect.verdict, effect.alarm_id)
                     self._verdicts.append(row)
+                case Audited():
+                    entry = AuditEntry(
+                        self._context.now, effect.actor, effect.action, vehicle.vin, effect.details
+                    )
+                    self._audit.append(entry)
                 case Notify():
                     self._notify(vehicle, effect, len(self._notifications))
                 case Silent():
@@ -302,6 +332,8 @@ class Batch:
         return own
 
     def _announce(self, vehicle: Vehicle, announce: Announce, fact: AnyFact) -> None:
+        if announce.type == "alarm.suppressed":
+            self.suppressed += max(1, len(announce.event_ids))
         soc = self._soc_of(vehicle)
         sequence = self.sequences.get(soc, 0) + 1
         data = feed_data(vehicle, announce.alarm, announce.event_ids, soc=soc, sequence=sequence)
@@ -366,6 +398,8 @@ def _is_known(vehicle: Vehicle, fact: Connection) -> bool:
     return known is not None and replace(known, received_at=fact.received_at) == fact
 
 
-def _is_private(vehicle: Vehicle) -> bool:
-    mode = vehicle.stated.get("mode")
-    return isinstance(mode, Mode) and bool(mode.private_mode)
+def _is_left_out(vehicle: Vehicle, kind: str, fact: Located) -> bool:
+    """In private mode a position is for an alarm, for the place of a mode, or for where the car is parked."""
+    if not vehicle.is_private or fact.for_alarm or vehicle.is_watched:
+        return False
+    return not (kind == PLACE and vehicle.past.now.ignition_on is False)

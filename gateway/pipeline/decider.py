@@ -66,6 +66,8 @@ class Decider:
         self.on_canary: Callable[[str], None] = lambda _event_id: None
         self.on_wake: Callable[[str, datetime | None], None] = lambda _subject, _at: None
         self.on_silent: Callable[[Sequence[str]], None] = lambda _vins: None
+        self.on_modes: Callable[[str, Sequence[datetime]], None] = lambda _subject, _ends: None
+        self.on_watched: Callable[[str, bool], None] = lambda _subject, _watched: None
         self._inbox = inbox
         self._store = store
         self._receipts = receipts
@@ -224,6 +226,8 @@ class Decider:
             self._cache[subject] = vehicle
             self._cache.move_to_end(subject)
             self.on_wake(subject, vehicle.wake_at)
+            self.on_modes(subject, [mode.ends_at for mode in vehicle.modes.running])
+            self.on_watched(subject, vehicle.is_watched)
         while len(self._cache) > MAX_CACHED_VEHICLES:
             self._cache.popitem(last=False)
         crash_point("before_receipt")
@@ -259,6 +263,8 @@ class Decider:
             meters.count("gateway_events_total", count, kind=kind)
         if batch.repeats:
             meters.count("gateway_duplicates_total", batch.repeats)
+        if batch.suppressed:
+            meters.count("gateway_suppressed_total", batch.suppressed)
         for vin, event_id in batch.forged:
             meters.count("gateway_forged_total")
             self._log.warning("event.forged", vin=vin, event_id=event_id)

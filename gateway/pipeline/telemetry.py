@@ -35,6 +35,7 @@ from gateway.wire.telemetry import (
     IS_MOVING,
     LATITUDE,
     LONGITUDE,
+    ODOMETER,
     SIGNALS,
     SPEED,
     Telemetry,
@@ -43,6 +44,7 @@ from gateway.wire.telemetry import (
 MOVING_ABOVE_KM_H = 3
 RENEW_MOVEMENT_AFTER = timedelta(seconds=20)
 RENEW_WATCHED_AFTER = timedelta(seconds=1)
+TRACK_EVERY = timedelta(seconds=5)
 WATCH_FOR = timedelta(seconds=60)
 PLACE = "place"
 """Kind of a position that is stated because the car is not driven."""
@@ -70,6 +72,7 @@ class Track:
         "position_at",
         "signals",
         "told_position",
+        "told_position_at",
         "watch_until",
     )
 
@@ -85,6 +88,8 @@ class Track:
         self.position: Position | None = None
         self.position_at: datetime | None = None
         self.told_position: Position | None = None
+        self.told_position_at: datetime | None = None
+        """Time of the newest position that went out with anything: a track needs no second one."""
         self.heard_at: datetime | None = None
         """Arrival of the newest message."""
         self.confirmed = 0
@@ -99,6 +104,14 @@ class TelemetryIntake:
         self._inbox = inbox
         self._meters = meters
         self._tracks: dict[str, Track] = {}
+        self._watched: set[str] = set()
+
+    def watch(self, vin: str, watched: bool) -> None:  # noqa: FBT001  # the decider's hook
+        """Whether each position of this vehicle matters to the fold."""
+        if watched:
+            self._watched.add(vin)
+        else:
+            self._watched.discard(vin)
 
     def signals(self, vin: str) -> dict[str, SignalValue]:
         """Last known values by name."""
@@ -135,9 +148,11 @@ class TelemetryIntake:
             _locate(track, message.signals, at)
         # Ignition first: a drive that begins must not look like a car that is pushed.
         self._ignition(vin, track, message)
-        if located and (track.ignition is None or not track.ignition.on):
+        if located and _may_be_parked(track, message):
             self._place(vin, track, message.received_at)
         self._movement(vin, track, message)
+        if vin in self._watched and track.position_at == at:
+            self._follow(vin, track, message.received_at)
 
     def precede(self, vin: str, fact: Event | Connection) -> None:
         """Take note of a fact that may raise an alarm, and state what the fold should know before it."""
@@ -161,24 +176,41 @@ class TelemetryIntake:
         if track.position is not track.told_position:
             self._located(vin, track, now, for_alarm=for_alarm)
 
+    def _follow(self, vin: str, track: Track, now: datetime) -> None:
+        """Hand a watched vehicle's position on, unless one was a moment ago."""
+        told_at, at = track.told_position_at, track.position_at
+        due = told_at is None or at is None or at - told_at >= TRACK_EVERY
+        if due and track.position is not track.told_position:
+            self._located(vin, track, now)
+
     def _movement(self, vin: str, track: Track, message: Telemetry) -> None:
-        speed, stated = message.signals.get(SPEED), message.signals.get(IS_MOVING)
-        if speed is None and stated is None:
+        speed, is_moving = message.signals.get(SPEED), message.signals.get(IS_MOVING)
+        if speed is None and is_moving is None:
             return
-        moving = bool(stated) or (speed is not None and abs(speed) > MOVING_ABOVE_KM_H)
+        moving = _moves(message)
+        stated = Fact(received_at=message.received_at, occurred_at=message.occurred_at)
+        odometer_m = message.signals.get(ODOMETER)
         fact = Movement(
             received_at=message.received_at,
             occurred_at=message.occurred_at,
             moving=moving,
             speed_km_h=speed,
-            position=track.position,
+            # A position that was stated before must not get a new time: it may be miles away by now.
+            position=track.position if track.position_at == stated.at else None,
+            odometer_m=None if odometer_m is None else float(odometer_m),
         )
         newest, told = track.newest_movement, track.movement
         if newest is None or newest.at <= fact.at:
             track.newest_movement = fact
-        news = told is None or told.moving != moving or (moving and _is_due(track, told, fact))
+        news = (
+            told is None
+            or told.moving != moving
+            or (moving and _is_due(track, told, fact, watched=vin in self._watched))
+        )
         if news and self._state(vin, "movement", fact):
             track.movement = fact
+            if fact.position is not None:
+                track.told_position_at = fact.at  # a place is told by itself: a movement states none
 
     def _ignition(self, vin: str, track: Track, message: Telemetry) -> None:
         state = message.signals.get(IGNITION)
@@ -226,7 +258,7 @@ class TelemetryIntake:
         )
         if not self._state(vin, kind, fact):
             return False
-        track.told_position = track.position
+        track.told_position, track.told_position_at = track.position, track.position_at
         return True
 
     def _state(self, vin: str, kind: str, fact: AnyFact) -> bool:
@@ -243,13 +275,27 @@ class TelemetryIntake:
         return track
 
 
+def _may_be_parked(track: Track, message: Telemetry) -> bool:
+    """Whether a place is worth stating; a car that drives leaves no trail, though its ignition be unknown."""
+    if track.ignition is not None:
+        return not track.ignition.on
+    return not _moves(message)
+
+
+def _moves(message: Telemetry) -> bool:
+    speed = message.signals.get(SPEED)
+    return bool(message.signals.get(IS_MOVING)) or (speed is not None and abs(speed) > MOVING_ABOVE_KM_H)
+
+
 def _fix(position: Position, at: datetime) -> Fix:
     return Fix(position.latitude, position.longitude, Moment(at, at))
 
 
-def _is_due(track: Track, told: Movement, fact: Movement) -> bool:
-    watched = track.watch_until is not None and fact.at <= track.watch_until
-    return abs(fact.at - told.at) >= (RENEW_WATCHED_AFTER if watched else RENEW_MOVEMENT_AFTER)
+def _is_due(track: Track, told: Movement, fact: Movement, *, watched: bool) -> bool:
+    every = TRACK_EVERY if watched else RENEW_MOVEMENT_AFTER
+    if track.watch_until is not None and fact.at <= track.watch_until:
+        every = RENEW_WATCHED_AFTER
+    return abs(fact.at - told.at) >= every
 
 
 def _remember(track: Track, signals: dict[str, object], at: datetime) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from gateway.domain.signals import Tick
@@ -21,6 +21,8 @@ from gateway.ports import Clock, Store
 HEAR_FIRST_S = 2.0
 HEAR_AT_MOST_S = 10.0
 READ_AGAIN_S = 1.0
+AGAIN_S = 1.0
+"""After so long a vehicle is woken again for which the inbox had no room."""
 
 
 def plain_tick(_subject: str, now: datetime) -> Tick:
@@ -48,10 +50,12 @@ class Timers:
         self._before = before
         self._make = tick
         self._clock = clock
-        self._heap: list[tuple[float, str]] = []
+        self._heap: list[tuple[float, str, tuple[datetime, ...]]] = []
+        """Monotonic time, vehicle, and the pinned deadline if the entry is for one."""
         self._wanted: dict[str, tuple[datetime, float]] = {}
         self._entered: dict[str, float] = {}
-        """The earliest entry of a vehicle in the heap."""
+        """The earliest entry of a vehicle in the heap, pinned ones aside."""
+        self._pinned: dict[str, tuple[datetime, ...]] = {}
         self._changed = asyncio.Event()
 
     def wake(self, subject: str, at: datetime | None) -> None:
@@ -62,15 +66,35 @@ class Timers:
         known = self._wanted.get(subject)
         if known is not None and known[0] == at:
             return
-        due_s = self._clock.mono_s() + (at - self._clock.now()).total_seconds()
+        due_s = self._due_s(at)
         self._wanted[subject] = (at, due_s)
         entered_s = self._entered.get(subject)
         if entered_s is None or due_s < entered_s:
             self._enter(subject, due_s)
 
+    def pin(self, subject: str, ats: Sequence[datetime]) -> None:
+        """
+        Hold ends of modes on the monotonic clock from when they were set, whatever else wakes the vehicle.
+
+        Else a wall clock set back between would lengthen a mode.
+        """
+        known = self._pinned.get(subject, ())
+        if ats:
+            self._pinned[subject] = tuple(ats)
+        else:
+            self._pinned.pop(subject, None)
+        for at in ats:
+            if at not in known:
+                self._push((self._due_s(at), subject, (at,)))
+
+    def _due_s(self, at: datetime) -> float:
+        return self._clock.mono_s() + (at - self._clock.now()).total_seconds()
+
     def _enter(self, subject: str, due_s: float) -> None:
         self._entered[subject] = due_s
-        entry = (due_s, subject)
+        self._push((due_s, subject, ()))
+
+    def _push(self, entry: tuple[float, str, tuple[datetime, ...]]) -> None:
         heapq.heappush(self._heap, entry)
         if self._heap[0] is entry:
             self._changed.set()
@@ -101,7 +125,10 @@ class Timers:
         if not self._heap:
             await self._changed.wait()
             return
-        entered_s, subject = self._heap[0]
+        entered_s, subject, pinned = self._heap[0]
+        if pinned and pinned[0] not in self._pinned.get(subject, ()):
+            heapq.heappop(self._heap)  # dropped meanwhile
+            return
         left_s = entered_s - self._clock.mono_s()
         if left_s > 0:
             try:
@@ -111,6 +138,13 @@ class Timers:
                 pass
             return
         heapq.heappop(self._heap)
+        self._due(entered_s, subject, pinned)
+
+    def _due(self, entered_s: float, subject: str, pinned: tuple[datetime, ...]) -> None:
+        if pinned:
+            if not self._wake(subject, pinned[0]):
+                self._push((self._clock.mono_s() + AGAIN_S, subject, pinned))
+            return
         if self._entered.get(subject) != entered_s:
             return  # an earlier entry came before it
         del self._entered[subject]
@@ -119,15 +153,18 @@ class Timers:
             return
         if wanted[1] > self._clock.mono_s():
             self._enter(subject, wanted[1])
-        else:
-            self._wake(subject, wanted[0])
+        elif not self._wake(subject, wanted[0]):
+            self._enter(subject, self._clock.mono_s() + AGAIN_S)
 
-    def _wake(self, subject: str, at: datetime) -> None:
+    def _wake(self, subject: str, at: datetime) -> bool:
+        """False if the inbox has no room."""
         # The wall clock may have been set back meanwhile: what was due must still find itself due.
         now = max(self._clock.now(), at + timedelta(microseconds=1))
         self._before(subject, now)
         fact = self._make(subject, now)
-        if self._inbox.offer(Item(subject=subject, kind="tick", received_at=now, fact=fact)):
+        if not self._inbox.offer(Item(subject=subject, kind="tick", received_at=now, fact=fact)):
+            return False
+        wanted = self._wanted.get(subject)
+        if wanted is not None and wanted[0] == at:
             del self._wanted[subject]
-        else:
-            self._enter(subject, self._clock.mono_s() + 1)
+        return True

@@ -82,6 +82,17 @@ def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[S
         "INSERT OR IGNORE INTO notifications VALUES (?, ?, ?, ?, ?)",
         [(row.id, row.user, row.vin, row.body, text(row.created_at)) for row in decision.notifications],
     )
+    connection.executemany(
+        "INSERT INTO tracks (vin, case_id, at, latitude, longitude, accuracy_m) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (row.vin, row.case_id, text(row.at), row.latitude, row.longitude, row.accuracy_m)
+            for row in decision.track
+        ],
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO left_cases VALUES (?, ?)",
+        [(row.case_id, text(row.at)) for row in decision.left_cases],
+    )
     append(connection, decision.audit)
 
 

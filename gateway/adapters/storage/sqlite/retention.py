@@ -11,6 +11,9 @@ KEEP_DELIVERED = timedelta(days=30)
 KEEP_EVENTS = timedelta(days=430)
 """Event ids are unique for 400 days; the key must be kept at least as long."""
 KEEP_CANARY = timedelta(days=1)
+KEEP_TRACK = timedelta(days=30)
+"""After its case has ended."""
+MAX_TRACK = 20_000
 MAX_QUARANTINE = 50_000
 AT_ONCE = 5_000
 
@@ -34,4 +37,17 @@ def prune(connection: sqlite3.Connection, now: datetime, canary_vin: str) -> Non
     connection.execute(
         "DELETE FROM quarantine WHERE n <= (SELECT MAX(n) FROM quarantine) - ?",
         (MAX_QUARANTINE,),
+    )
+    _tracks(connection, now)
+
+
+def _tracks(connection: sqlite3.Connection, now: datetime) -> None:
+    """A track ends with its case, and is bounded while the case is open."""
+    over = "SELECT case_id FROM left_cases WHERE at < ?"
+    connection.execute(f"DELETE FROM tracks WHERE case_id IN ({over})", (text(now - KEEP_TRACK),))
+    connection.execute("DELETE FROM left_cases WHERE at < ?", (text(now - KEEP_TRACK),))
+    connection.execute(
+        "DELETE FROM tracks WHERE n IN (SELECT n FROM (SELECT n, ROW_NUMBER() OVER"
+        " (PARTITION BY case_id ORDER BY n DESC) AS place FROM tracks) WHERE place > ? LIMIT ?)",
+        (MAX_TRACK, AT_ONCE),
     )

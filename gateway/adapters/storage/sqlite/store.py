@@ -29,6 +29,7 @@ from gateway.ports import (
     StoredAlarm,
     StoredVehicle,
     Token,
+    TrackRow,
 )
 
 
@@ -144,6 +145,9 @@ class SqliteStore:
 
     async def vehicle(self, vin: str) -> StoredVehicle | None:
         return await self._reading.run(lambda on: people.vehicle(on, vin))
+
+    async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:
+        return await self._reading.run(lambda on: people.track(on, vin, after, limit))
 
     async def audit(self, entries: Sequence[AuditEntry]) -> None:
         await self._writer.run(lambda on: chain.append(on, entries))

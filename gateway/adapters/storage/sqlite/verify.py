@@ -52,7 +52,7 @@ def _triggers(connection: sqlite3.Connection) -> Iterator[str]:
         recorded.add((vin, event_id))
         if verdict is None:
             yield f"Trigger {event_id} of {vin} has neither a message nor a verdict."
-        elif verdict == "alarm":
+        elif verdict in {"alarm", "suppressed"}:
             expected[vin, event_id] += 1
     for (vin, event_id), count in expected.items():
         messages = told[vin, event_id] + waiting[vin, event_id]
@@ -85,7 +85,8 @@ def _gathered(connection: sqlite3.Connection) -> Counter[Key]:
     """Triggers that are counted and will be told within a second."""
     waiting: Counter[Key] = Counter()
     for vin, body in connection.execute("SELECT vin, body FROM vehicles WHERE wake_at IS NOT NULL"):
-        for alarm in msgspec.json.decode(body).get("alarms", {}).values():
+        state = msgspec.json.decode(body)
+        for alarm in (*state.get("alarms", {}).values(), *state.get("suppressed", {}).values()):
             waiting.update((vin, event_id) for event_id in alarm.get("gathered", ()))
     return waiting
 
