@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+import msgspec
 import structlog
 
 from gateway.names import LOG_EVENTS
@@ -19,7 +20,7 @@ FORBIDDEN_FIELDS = frozenset(
 def configure(*, as_json: bool) -> Any:
     """Set structlog up once and return the gateway's logger."""
     renderer: Any = (
-        structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer(serializer=_json)
         if as_json
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
@@ -32,10 +33,15 @@ def configure(*, as_json: bool) -> Any:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     return structlog.get_logger()
+
+
+def _json(event: Any, **_options: object) -> str:
+    """One alarm is one line: the standard library's encoder would cost more than deciding it."""
+    return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
 def known_names_only(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

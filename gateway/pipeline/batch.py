@@ -29,7 +29,7 @@ from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
 from gateway.pipeline.inbox import Item
-from gateway.pipeline.messages import alarm_row, feed_data, feed_message
+from gateway.pipeline.messages import FeedData, alarm_row, encode_data, feed_data, feed_message
 from gateway.pipeline.receipts import Receipt
 from gateway.ports import (
     AlarmRow,
@@ -136,7 +136,7 @@ class Batch:
         for announce, vehicle, key in self._announced:
             if announce.type in ("alarm.raised", "alarm.updated"):
                 data = feed_data(vehicle, announce.alarm, announce.event_ids, None)
-                yield self._message("alarm.unrecorded", data, vehicle.vin), key
+                yield self._message("alarm.unrecorded", data, encode_data(data), vehicle.vin), key
 
     # -- items ------------------------------------------------------------------------------------------
 
@@ -283,19 +283,21 @@ class Batch:
         sequence = self.sequences.get(soc, 0) + 1
         self.sequences[soc] = sequence
         data = feed_data(vehicle, announce.alarm, announce.event_ids, sequence)
-        self.messages.append(self._message(announce.type, data, vehicle.vin))
-        self._alarms[data.alarm_id] = alarm_row(data, vehicle.vin)
+        encoded = encode_data(data)
+        self.messages.append(self._message(announce.type, data, encoded, vehicle.vin))
+        self._alarms[data.alarm_id] = alarm_row(data, encoded, vehicle.vin)
         actor = getattr(fact, "by", "gateway")
         details = {"cause": data.cause, "sequence": sequence, "soc": soc, "count": data.count}
         self._audit.append(AuditEntry(self._context.now, actor, announce.type, data.alarm_id, details))
         key = (vehicle.vin, data.cause, *announce.event_ids, fact.received_at)
         self._announced.append((announce, vehicle, key))
 
-    def _message(self, kind: str, data: object, subject: str) -> Message:
+    def _message(self, kind: str, data: FeedData, encoded: bytes, subject: str) -> Message:
         context = self._context
         return feed_message(
             kind,
-            data,  # type: ignore[arg-type]
+            data,
+            encoded,
             feed_id=context.feed_id,
             subject=subject,
             instance=context.instance,

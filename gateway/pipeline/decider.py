@@ -13,7 +13,7 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -217,8 +217,9 @@ class Decider:
             self._log.warning("event.forged", vin=vin, event_id=event_id)
         for row in batch.quarantine:
             self._log.warning("event.quarantined", topic=row.topic, sha256=row.sha256, reason=row.reason)
+        for kind, count in Counter(message.type for message in batch.messages).items():
+            meters.count("gateway_alarms_total", count, type=kind)
         for message in batch.messages:
-            meters.count("gateway_alarms_total", type=message.type)
             self._log.info(
                 message.type, alarm_id=message.alarm_id, sequence=message.sequence, soc=message.soc
             )
