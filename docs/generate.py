@@ -22,12 +22,16 @@ from gateway import wire  # noqa: E402  # the checkout's own package, wherever t
 from gateway.domain.alarms import DISPOSITIONS, LIFE  # noqa: E402
 from gateway.domain.causes import CAUSES  # noqa: E402
 from gateway.domain.rules import RULES  # noqa: E402
+from gateway.domain.services.special_modes import KINDS, MODES  # noqa: E402
+from gateway.domain.suppression import SUPPRESSED_BY  # noqa: E402
 from gateway.names import LOG_EVENTS, METRICS  # noqa: E402
 from gateway.pipeline.messages import CloudEvent, FeedData  # noqa: E402
 from gateway.wire import connection, notification, receipt, status, telemetry  # noqa: E402
 
 DOCS = ROOT / "docs"
 MADE = "Made by `docs/generate.py` from the code; change the code, not this page."
+
+SHOWN = {None: "", "anywhere": "yes", "inside": "inside its place"}
 
 Page = dict[str, Any]
 
@@ -54,6 +58,20 @@ def alarms() -> str:
         "A pair that is not drawn answers 409 `illegal_transition`.",
         "",
     ]
+    lines += ["## Held back by special modes", ""]
+    lines += [
+        "| cause | workshop | transport | deactivation | a running installation |",
+        "|---|---|---|---|---|",
+    ]
+    for name, modes in SUPPRESSED_BY.items():
+        cells = [SHOWN[modes.get(mode)] for mode in KINDS]
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    lines += ["", "Every other cause, and the `tamper` of a forged repeat, is never held back.", ""]
+    lines += ["| mode | default | longest by the main user | by an operator |", "|---|---|---|---|"]
+    for name, limits in MODES.items():
+        hours = (limits.default, limits.main_user, limits.operator)
+        lines.append(f"| `{name}` | {' | '.join(f'{one.total_seconds() / 3600:g} h' for one in hours)} |")
+    lines.append("")
     lines += ["## Dispositions", "", ", ".join(f"`{one}`" for one in DISPOSITIONS), ""]
     return "\n".join(lines)
 

@@ -12,11 +12,14 @@ import random
 import secrets
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 from gateway import wire
 from gateway.adapters.clock import SystemClock
+from gateway.adapters.lock import only_one
 from gateway.adapters.metrics import PrometheusMeters
 from gateway.adapters.mqtt.connection import Will
 from gateway.adapters.mqtt.self_test import self_test
@@ -26,7 +29,7 @@ from gateway.adapters.sinks import open_sink, plan_of
 from gateway.adapters.storage import STORES
 from gateway.api.app import build_app
 from gateway.api.deps import Deps
-from gateway.api.server import serve
+from gateway.api.server import bind, serve
 from gateway.errors import LinkDown, StoreError
 from gateway.pipeline.canary import Canary
 from gateway.pipeline.decider import Decider
@@ -47,7 +50,7 @@ from gateway.wire import connection, telemetry
 from gateway.wire.topics import gateway_topic, vehicle_topic
 
 LOOK_FOR_CHANGES_S = 1.0
-PRUNE_EVERY_S = 3600.0
+PRUNE_EVERY_S = 60.0
 REACH_AGAIN_S = 0.5
 COALESCE_TELEMETRY_S = 0.002
 SWITCH_INTERVAL_S = 0.0005
@@ -65,12 +68,15 @@ async def run(settings: Settings, log: Any) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        tasks = await _build(settings, log, stack)
+        bind(settings.api.listen).close()  # a taken port must stop the start before anything runs
+        stack.enter_context(only_one(Path(settings.gateway.data_dir)))
+        tasks, farewell = await _build(settings, log, stack)
         running = asyncio.create_task(_together(tasks), name="gateway")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
         log.info("gateway.stopping")
         stopping.cancel()
+        await farewell()
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
@@ -83,7 +89,9 @@ async def _together(tasks: dict[str, Any]) -> None:
             group.create_task(task, name=name)
 
 
-async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[str, Any]:
+async def _build(
+    settings: Settings, log: Any, stack: AsyncExitStack
+) -> tuple[dict[str, Any], Callable[[], Awaitable[None]]]:
     """Build every part. One straight function: splitting it would hide which part is given to which."""
     instance, canary_vin = settings.gateway.instance, settings.canary.vin
     clock, rng, meters = SystemClock(), random.Random(secrets.randbits(64)), PrometheusMeters()  # noqa: S311  # jitter
@@ -121,6 +129,7 @@ async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[st
         instance=instance,
         canary_vin=canary_vin,
         thresholds=settings.theft_protection,
+        socs=frozenset(way.plan.soc for way in ways if way.plan.role == "primary"),
     )
     await decider.open()
     feed = Feed(store)
@@ -131,6 +140,10 @@ async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[st
     decider.on_unrecorded = delivery.unrecorded
     decider.on_canary = canary.seen
     decider.on_wake = timers.wake
+    decider.on_modes = timers.pin
+    decider.on_watched = intake.watch
+    for subject, _ in await store.timers():
+        intake.watch(subject, True)  # until the vehicle's state is read again
     health = Health(
         link=link,
         store=store,
@@ -158,7 +171,7 @@ async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[st
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
     )
-    return {
+    tasks = {
         "http": serve(
             app, settings.api.listen, lambda url: log.info("gateway.started", url=url, instance=instance)
         ),
@@ -174,6 +187,7 @@ async def _build(settings: Settings, log: Any, stack: AsyncExitStack) -> dict[st
         "registry": _watch_registry(store, decider, log),
         "retention": _prune(store, clock),
     }
+    return tasks, health.farewell
 
 
 def _plans(ingest: Ingest, dropped: SysTopics, instance: str, clock: SystemClock) -> list[Plan]:
@@ -185,7 +199,9 @@ def _plans(ingest: Ingest, dropped: SysTopics, instance: str, clock: SystemClock
     def never(_topic: str) -> bool:
         return False
 
-    will = Will(gateway_topic(instance, "status"), offline(clock.now()))
+    def will() -> Will:
+        return Will(gateway_topic(instance, "status"), offline(clock.now()))
+
     return [
         Plan("events", filters("events"), 1, ingest.take, never, will=will),
         Plan("commands", filters("commands"), 1, ingest.take, never),
@@ -266,7 +282,7 @@ async def _watch_registry(store: Store, decider: Decider, log: Any) -> None:
 
 
 async def _prune(store: Store, clock: SystemClock) -> None:
-    """Delete what is over its time, a little every hour."""
+    """Delete what is over its time, a little every minute."""
     while True:
         await asyncio.sleep(PRUNE_EVERY_S)
         try:

@@ -57,6 +57,7 @@ def _sentences() -> Iterator[None]:
         typer.echo(str(error), err=True)
         raise typer.Exit(BAD_CONFIGURATION) from error
     except (GatewayError, BaseExceptionGroup) as error:
+        logs.flush()
         ours = _ours(error)
         if ours is None:
             raise

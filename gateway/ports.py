@@ -160,6 +160,24 @@ class AuditEntry(Struct, frozen=True):
     details: dict[str, Any] = {}
 
 
+class TrackRow(Struct, frozen=True):
+    """One position of a vehicle under an open theft alarm."""
+
+    vin: str
+    case_id: str
+    at: datetime
+    latitude: float
+    longitude: float
+    accuracy_m: float | None
+
+
+class LeftCase(Struct, frozen=True):
+    """A case has ended: its track is erased a set time later."""
+
+    case_id: str
+    at: datetime
+
+
 class Decision(Struct, frozen=True):
     """Everything that one batch of facts changes: one transaction."""
 
@@ -171,6 +189,8 @@ class Decision(Struct, frozen=True):
     notifications: tuple[Notification, ...] = ()
     quarantine: tuple[QuarantineRow, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
+    track: tuple[TrackRow, ...] = ()
+    left_cases: tuple[LeftCase, ...] = ()
 
 
 class Notification(Struct, frozen=True):
@@ -414,6 +434,10 @@ class Store(Protocol):
         """Committed state of one vehicle."""
         ...
 
+    async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:
+        """Positions kept under a vehicle's theft alarms, numbered, in the order in which they came."""
+        ...
+
     async def audit(self, entries: Sequence[AuditEntry]) -> None:
         """Append to the audit chain."""
         ...
@@ -513,6 +537,10 @@ class LiveVehicles(Protocol):
 
     def vins(self) -> list[str]:
         """Vehicles heard since the start."""
+        ...
+
+    def hand_over(self, vin: str, now: datetime) -> None:
+        """State to the fold what is newer than it knows: movement and position."""
         ...
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from datetime import datetime
-from hashlib import pbkdf2_hmac
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.domain.security_code import KEY_BYTES, key_of
 from gateway.domain.services.entitlements import SERVICES
 from gateway.domain.signals import Registration
 from gateway.errors import StartError
@@ -80,6 +80,8 @@ def _registration(line: bytes, where: str) -> Registration:
         if service not in SERVICES:
             raise StartError(f"{where}: services: there is no service {service!r}")
         _check_until(term, f"{where}: services.{service}.until")
+    if stated.security_code_key is not None:
+        _check_key(stated.security_code_key, f"{where}: security_code_key")
     return Registration(
         vin=stated.vin,
         country=stated.country,
@@ -104,10 +106,18 @@ def _check_until(term: dict[str, Any], where: str) -> None:
         raise StartError(f"{where}: the time needs an offset")
 
 
+def _check_key(key: dict[str, Any], where: str) -> None:
+    try:
+        good = len(bytes.fromhex(key["key"])) == KEY_BYTES and int(key["rounds"]) > 0 and bool(key["salt"])
+    except (KeyError, TypeError, ValueError):
+        good = False
+    if not good:
+        raise StartError(f"{where}: expected salt, rounds and a key of {KEY_BYTES} bytes in hex")
+
+
 def _derived(code: str | None) -> dict[str, Any] | None:
     """The code itself is never kept: salt, rounds and the derived key are."""
     if code is None:
         return None
-    salt = secrets.token_bytes(16)
-    key = pbkdf2_hmac("sha256", code.encode(), salt, CODE_ROUNDS)
-    return {"salt": salt.hex(), "rounds": CODE_ROUNDS, "key": key.hex()}
+    salt = secrets.token_hex(16)
+    return {"salt": salt, "rounds": CODE_ROUNDS, "key": key_of(code, salt, CODE_ROUNDS).hex()}

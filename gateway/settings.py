@@ -90,7 +90,8 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
     names = [sink.name for sink in sinks]
     for twice in sorted({one for one in names if names.count(one) > 1}):
         raise SettingsError(f"{name}: soc.sinks: two sinks are named {twice!r}")
-    return msgspec.structs.replace(settings, sinks=sinks)
+    # The raw tables go: they would show secrets wherever settings are shown.
+    return msgspec.structs.replace(settings, soc=SocSettings(), sinks=sinks)
 
 
 def _read(path: Path) -> dict[str, Any]:

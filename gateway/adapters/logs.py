@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
+import queue
 import sys
+import threading
+import time
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 import structlog
 
 from gateway.names import LOG_EVENTS
 
+MAX_LINES = 10_000
+FLUSH_S = 1.0
+_printers: list[Printer] = []
 FORBIDDEN_FIELDS = frozenset(
     {"password", "secret", "token", "security_code", "card_id", "position", "latitude"}
 )
@@ -19,6 +27,7 @@ FORBIDDEN_FIELDS = frozenset(
 
 def configure(*, as_json: bool) -> Any:
     """Set structlog up once and return the gateway's logger."""
+    printer = Printer(sys.stderr)
     renderer: Any = (
         structlog.processors.JSONRenderer(serializer=_json)
         if as_json
@@ -33,15 +42,62 @@ def configure(*, as_json: bool) -> Any:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_names: printer,
         cache_logger_on_first_use=True,
     )
     return structlog.get_logger()
 
 
 def _json(event: Any, **_options: object) -> str:
-    """One alarm is one line: the standard library's encoder would cost more than deciding it."""
+    """One alarm is one line: the standard library's encoder would cost as much as a rule."""
     return msgspec.json.encode(event, enc_hook=repr).decode()
+
+
+def flush() -> None:
+    """Let what was logged be seen before a last sentence."""
+    for printer in _printers:
+        printer.flush()
+
+
+class Printer:
+    """
+    Writes lines from a thread of its own: a full disk or a pipe that nobody reads must not stop an alarm.
+
+    What finds the queue full, or can't be written, is dropped; the next line that gets through says how many.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._lines: queue.Queue[str] = queue.Queue(MAX_LINES)
+        self._dropped = 0
+        threading.Thread(target=self._run, name="log", daemon=True).start()
+        atexit.register(self.flush)
+        _printers.append(self)
+
+    def msg(self, line: str) -> None:
+        """Write a line, soon."""
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self._dropped += 1
+
+    debug = info = warning = error = critical = exception = log = msg
+
+    def flush(self) -> None:
+        """Give what waits a moment to be written."""
+        until_s = time.monotonic() + FLUSH_S
+        while self._lines.unfinished_tasks and time.monotonic() < until_s:
+            time.sleep(0.005)
+
+    def _run(self) -> None:
+        while True:
+            line = self._lines.get()
+            dropped, self._dropped = self._dropped, 0
+            more = f" ({dropped} lines before this one were dropped)" if dropped else ""
+            with contextlib.suppress(OSError, ValueError):
+                self._file.write(f"{line}{more}\n")
+                self._file.flush()
+            self._lines.task_done()
 
 
 def known_names_only(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from gateway.domain.alarms import AlarmState
 from gateway.domain.causes import CauseClass, Severity
 from gateway.domain.services.data_bundle import BundleState
 from gateway.domain.services.entitlements import CarSecurity
+from gateway.domain.services.special_modes import MAX_RADIUS_M, MIN_RADIUS_M
 from gateway.ports import DeliveryState, SignalValue
 
 # -- requests ---------------------------------------------------------------------------------------------
@@ -32,13 +33,13 @@ Disposition = Literal[
 NoteText = Annotated[str, Meta(max_length=2000, description="Free text, kept with the alarm.")]
 
 
-class AcknowledgeBody(Struct, frozen=True, forbid_unknown_fields=True):
+class AcknowledgeBody(Struct, frozen=True):
     """An operator has seen the alarm."""
 
     note: NoteText | None = None
 
 
-class CloseBody(Struct, frozen=True, forbid_unknown_fields=True):
+class CloseBody(Struct, frozen=True):
     """An operator is done with the alarm, and says what it was."""
 
     disposition: Disposition
@@ -107,6 +108,96 @@ class AlarmPage(Struct, frozen=True):
     """Alarms in the order of their first sequence."""
 
     items: list[AlarmView]
+    next_after: int | None
+
+
+# -- special modes and the track ----------------------------------------------------------------------------
+
+LONGEST_S = 7 * 24 * 3600
+
+
+class PlaceBody(Struct, frozen=True):
+    """A circle: degrees, metres."""
+
+    latitude: Annotated[float, Meta(ge=-90, le=90)]
+    longitude: Annotated[float, Meta(ge=-180, le=180)]
+    radius_m: Annotated[float, Meta(ge=MIN_RADIUS_M, le=MAX_RADIUS_M)] = 300
+
+
+class ModeBody(Struct, frozen=True):
+    """What a mode is set for. Without a place it is around the vehicle's position, if that is fresh."""
+
+    duration_s: Annotated[float, Meta(ge=1, le=LONGEST_S)] | None = None
+    reason: Annotated[str, Meta(max_length=500)] = ""
+    place: PlaceBody | None = None
+    challenge_response: Annotated[str, Meta(max_length=256)] | None = None
+
+
+class PlaceView(Struct, frozen=True):
+    """A circle: degrees, metres."""
+
+    latitude: float
+    longitude: float
+    radius_m: float
+
+
+class ModeView(Struct, frozen=True, kw_only=True):
+    """
+    One special mode. ``mode_id`` is null while it is only asked for.
+
+    A place that was made from the vehicle's position is shown only to those who may see that position.
+    """
+
+    mode_id: str | None
+    mode: str
+    status: Literal["pending", "running", "ended"]
+    starts_at: datetime | None
+    ends_at: datetime | None
+    place: PlaceView | None
+    set_by: str
+    reason: str
+    requested_by: str | None
+    ended_at: datetime | None
+    ended_why: str | None
+
+
+class ModePage(Struct, frozen=True):
+    """Running modes and requests first, then past ones, newest first."""
+
+    items: list[ModeView]
+    next_after: int | None
+
+
+class ChallengeBody(Struct, frozen=True):
+    """What the security code is to be proven for."""
+
+    purpose: Literal["unlock", "special_mode", "transfer"]
+
+
+class ChallengeView(Struct, frozen=True):
+    """Answer with hex HMAC-SHA-512 of ``challenge|user|VIN|purpose`` under the key that the code gives."""
+
+    challenge: str
+    salt: str
+    rounds: int
+    expires_at: datetime
+
+
+class TrackPoint(Struct, frozen=True):
+    """One position: degrees, metres."""
+
+    n: int
+    case_id: str
+    at: datetime
+    latitude: float
+    longitude: float
+    accuracy_m: float | None
+
+
+class TrackPage(Struct, frozen=True):
+    """Positions in the order in which they came."""
+
+    items: list[TrackPoint]
     next_after: int | None
 
 
@@ -181,7 +272,7 @@ class VehicleView(Struct, frozen=True, kw_only=True):
     signals: dict[str, SignalValue]
     driver_card: DriverCardView | None
     data_bundle: BundleView
-    modes: list[dict[str, Any]]
+    modes: list[ModeView]
     service: CarSecurity
     heard_at: datetime | None
     connection: ConnectionView | None
@@ -244,7 +335,9 @@ class QuarantineLine(Struct, frozen=True):
     reason: str
     payload: str
     count: int
-    received_at: str | None = None
+    vin: str | None = None
+    first_at: str | None = None
+    last_at: str | None = None
 
 
 class QuarantinePage(Struct, frozen=True):

@@ -13,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.types import Message, Scope
 
-from gateway.api import alarms, control, feed, root, vehicles
+from gateway.api import alarms, control, feed, modes, root, track, vehicles
 from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
 from gateway.api.feed import Streams
@@ -45,7 +45,14 @@ def build_app(deps: Deps) -> Litestar:
             root.routes,
             Router(
                 "/api/v1",
-                route_handlers=[alarms.routes, feed.routes, vehicles.routes, control.routes],
+                route_handlers=[
+                    alarms.routes,
+                    feed.routes,
+                    vehicles.routes,
+                    modes.routes,
+                    track.routes,
+                    control.routes,
+                ],
                 security=[{"bearer": []}],
             ),
         ],
@@ -105,6 +112,7 @@ def _openapi() -> OpenAPIConfig:
         tags=[
             Tag("alarms", "Alarms and the feed."),
             Tag("vehicles", "What is known of vehicles."),
+            Tag("special modes", "Workshop, transport, deactivation, and the security code."),
             Tag("control", "Audit, quarantine, deliveries."),
             Tag("health", "For monitoring; no token."),
         ],

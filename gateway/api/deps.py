@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,11 @@ from gateway.ports import Acts, Clock, HealthReporter, LiveFeed, LiveVehicles, S
 
 def _ignore(_count: int) -> None:
     """Count nothing."""
+
+
+def _challenge() -> str:
+    """Make a question that nobody can foresee."""
+    return secrets.token_hex(32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +37,7 @@ class Deps:
     """The metrics as Prometheus text."""
     on_readers: Callable[[int], None] = _ignore
     """Told the number of live feed readers whenever it changes."""
+    new_challenge: Callable[[], str] = _challenge
     comment_every_s: float = 15
     max_readers: int = 200
 

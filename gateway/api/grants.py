@@ -56,7 +56,7 @@ def is_gateway(vin: str) -> bool:
 def may_see(token: Token, vin: str, registration: Registration | None) -> bool:
     """Whether it is the caller's own vehicle, or the caller belongs to the SOC."""
     if token.role not in OWNERS:
-        return True
+        return token.role != "workshop" or token.vin in {None, vin}
     if token.vin is not None and token.vin != vin:
         return False
     if token.user is None:

@@ -23,6 +23,7 @@ from gateway.api.answers import (
 )
 from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.grants import Grant, decode_vehicle, grant, is_gateway, may_see
+from gateway.api.modes import running
 from gateway.api.paging import Limit, cut
 from gateway.api.policy import OWNERS
 from gateway.api.problems import problems
@@ -120,7 +121,7 @@ def _view(deps: Deps, granted: Grant, shown: Shown) -> VehicleView:
         signals=_signals(deps, vehicle, shown),
         driver_card=_driver_card(vehicle, registration),
         data_bundle=_bundle(deps, vehicle),
-        modes=[],
+        modes=running(granted),
         service=car_security(registration, now),
         heard_at=vehicle.heard_at,
         connection=_connection(vehicle),

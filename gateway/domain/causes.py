@@ -48,6 +48,20 @@ CAUSES = (
     Cause("battery_disconnect", "theft", "major", True, "The car's battery was cut off."),
     Cause("jamming_gsm", "theft", "critical", True, "The car's mobile radio is being jammed."),
     Cause("jamming_gnss", "theft", "critical", True, "The car's positioning is being jammed."),
+    Cause(
+        "left_workshop",
+        "theft",
+        "critical",
+        False,
+        "The car left the place that its workshop mode was set for.",
+    ),
+    Cause(
+        "wrong_security_code",
+        "theft",
+        "major",
+        False,
+        "The security code was answered wrongly five times within a day.",
+    ),
     Cause("hold_up", "theft", "critical", True, "Someone in the car pressed the hold-up button."),
     Cause(
         "unreadable_event", "technical", "major", False, "A theft-sensor message arrived that can't be read."
@@ -57,6 +71,13 @@ CAUSES = (
     Cause("backup_battery_low", "technical", "minor", True, "The security unit's own battery is weak."),
     Cause("driver_card_battery_low", "technical", "minor", True, "The battery of a Driver Card is weak."),
     Cause("health_check_failed", "technical", "minor", True, "The security unit's self-test failed."),
+    Cause(
+        "mode_overdue",
+        "technical",
+        "minor",
+        False,
+        "A special mode of an operator runs longer than the main user's longest.",
+    ),
     Cause("gateway_blind", "system", "critical", False, "The gateway itself can't hear, store or deliver."),
 )
 

@@ -27,10 +27,10 @@ class Announce(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """What became of a theft-sensor trigger: ``alarm`` with its id, or why it is none."""
+    """What became of a theft-sensor trigger: ``alarm`` or ``suppressed`` with its id, or why it is none."""
 
     event_id: str
-    verdict: Literal["alarm", "below_minimum", "pending"]
+    verdict: Literal["alarm", "below_minimum", "pending", "suppressed"]
     alarm_id: str | None = None
 
 
@@ -47,8 +47,27 @@ class Notify(Struct, frozen=True):
 class Refused(Struct, frozen=True):
     """A person's act is not possible now; ``code`` is the stable problem code."""
 
-    code: Literal["illegal_transition", "unknown_alarm"]
+    code: Literal[
+        "illegal_transition",
+        "unknown_alarm",
+        "unknown_mode",
+        "not_authorised",
+        "mode_limit",
+        "call_soc",
+        "security_code_locked",
+        "security_code_required",
+        "security_code_wrong",
+        "invalid_request",
+    ]
     detail: str
 
 
-Effect = Announce | Verdict | Notify | Refused
+class Audited(Struct, frozen=True):
+    """Write into the audit trail who did what, how and why, in the same transaction."""
+
+    actor: str
+    action: str
+    details: dict[str, Any] = {}
+
+
+Effect = Announce | Verdict | Notify | Refused | Audited

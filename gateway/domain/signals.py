@@ -41,9 +41,8 @@ class Fact(Struct, frozen=True, kw_only=True, tag=str.lower, tag_field="fact", o
 
     @property
     def late(self) -> bool:
-        """It arrived more than 300 s after it happened, by a clock that can be believed."""
-        stated = self.occurred_at
-        return stated is not None and stated >= EARLIEST and self.received_at - stated > LATE
+        """It arrived more than 300 s after the time that it states."""
+        return self.occurred_at is not None and self.received_at - self.occurred_at > LATE
 
     @property
     def at(self) -> datetime:
@@ -144,6 +143,8 @@ class Movement(Fact, frozen=True, kw_only=True):
     moving: bool
     speed_km_h: float | None = None
     position: Position | None = None
+    """Only where this very message states it."""
+    odometer_m: float | None = None
 
 
 class Ignition(Fact, frozen=True, kw_only=True):
@@ -156,6 +157,8 @@ class Located(Fact, frozen=True, kw_only=True):
     """The newest position, handed over when an alarm may need it."""
 
     position: Position
+    for_alarm: bool = False
+    """A theft sensor speaks next: private mode does not keep the position from its alarm."""
 
 
 class Unreadable(Fact, frozen=True, kw_only=True):
@@ -214,6 +217,51 @@ class Close(Fact, frozen=True, kw_only=True):
     note: str | None = None
 
 
+class Place(Struct, frozen=True, omit_defaults=True):
+    """A circle on the map: degrees, metres."""
+
+    latitude: float
+    longitude: float
+    radius_m: float = 300
+    derived: bool = False
+    """Made from the vehicle's own last position, so it tells where the vehicle was."""
+
+
+class SetMode(Fact, frozen=True, kw_only=True):
+    """A person asks for a special mode, or for a new end of a running one."""
+
+    mode: str
+    by: str
+    role: str
+    reason: str
+    user: str | None = None
+    duration_s: float | None = None
+    place: Place | None = None
+    needs_code: bool = False
+    """The registry, read this moment, has a security code for the vehicle."""
+    answered: bool = False
+    """A challenge response came with it."""
+    challenge: str | None = None
+    """The challenge that the response fits; None: it fits none."""
+
+
+class EndMode(Fact, frozen=True, kw_only=True):
+    """A person ends a special mode."""
+
+    mode: str
+    by: str
+    role: str
+    user: str | None = None
+
+
+class Challenged(Fact, frozen=True, kw_only=True):
+    """A person was given a challenge, to prove that they know the security code."""
+
+    challenge: str
+    user: str
+    purpose: str
+
+
 class Blind(Fact, frozen=True, kw_only=True):
     """The gateway can't hear, store or deliver, and says what."""
 
@@ -245,6 +293,9 @@ AnyFact = (
     | Registered
     | Acknowledge
     | Close
+    | SetMode
+    | EndMode
+    | Challenged
     | Blind
     | Healthy
     | Tick

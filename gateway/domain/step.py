@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from hashlib import blake2b
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.domain import mode_acts, suppression
 from gateway.domain.alarms import (
     GATHER_AT_MOST,
     GATHER_FOR,
@@ -36,19 +36,23 @@ from gateway.domain.alarms import (
 from gateway.domain.causes import BY_NAME, STATED_BY_VEHICLE
 from gateway.domain.effects import Announce, Effect, MessageType, Notify, Refused, Verdict
 from gateway.domain.finding import Finding, on_gateway_clock, on_vehicle_clock
+from gateway.domain.identity import identity
 from gateway.domain.rules import RULES, car_alarm
+from gateway.domain.services import special_modes
 from gateway.domain.services.data_bundle import state_bundle, used_share
 from gateway.domain.signals import (
     LATE,
     Acknowledge,
     AnyFact,
     Blind,
+    Challenged,
     Charging,
     Close,
     CommandResult,
     Connection,
     DataBundle,
     DriverCard,
+    EndMode,
     Event,
     Fact,
     ForgedRepeat,
@@ -59,6 +63,7 @@ from gateway.domain.signals import (
     Movement,
     Position,
     Registered,
+    SetMode,
     Software,
     TheftSensor,
     Tick,
@@ -84,6 +89,7 @@ def step(
     Source:  contract 2.1, 3.2-3.5, 5.
     """
     turn = _Turn(vehicle, now, thresholds)
+    turn.end_modes()
     turn.take(fact)
     turn.look_at_timers(fact)
     turn.tell_gathered()
@@ -119,16 +125,16 @@ class _Turn:
                 self._situation(fact)
             case Movement() | Ignition():
                 if isinstance(fact, Movement) and fact.position is not None:
-                    self._locate(fact.position, fact.at)
+                    self._locate_unless_private(fact.position, fact.at)
                 self._situation(fact)
             case Located():
-                self._locate(fact.position, fact.at)
+                self._locate_unless_private(fact.position, fact.at, for_alarm=fact.for_alarm)
             case DataBundle():
                 self._bundle(fact)
             case Mode():
                 self._mode(fact)
             case Software():
-                self._state("software", fact)
+                self._software(fact)
             case Charging():
                 self._state("charging", fact)
             case Connection():
@@ -143,6 +149,12 @@ class _Turn:
                 self._acknowledge(fact)
             case Close():
                 self._close(fact.alarm_id, fact.by, fact.disposition, fact.note)
+            case SetMode():
+                self._follow(mode_acts.set_mode(self.vehicle, fact, self.now))
+            case EndMode():
+                self._follow(mode_acts.end_mode(self.vehicle, fact, self.now))
+            case Challenged():
+                self._follow(mode_acts.challenged(self.vehicle, fact, self.now))
             case Blind():
                 self._blind(fact)
             case Healthy():
@@ -151,6 +163,13 @@ class _Turn:
                 pass
         if isinstance(fact, (Event, Movement, Ignition)):
             self._heard(fact)
+        if isinstance(fact, (Movement, Ignition, Located, TheftSensor)) and self.vehicle.modes.running:
+            self._follow(mode_acts.watch(self.vehicle, fact, self.now))
+
+    def end_modes(self) -> None:
+        """Special modes whose time is over end before anything else is decided."""
+        if self.vehicle.modes.running:
+            self._follow(mode_acts.expire(self.vehicle, self.now))
 
     def look_at_timers(self, fact: AnyFact) -> None:
         """Findings whose time has come by the gateway's own clock."""
@@ -167,11 +186,14 @@ class _Turn:
             young = self._within(alarm.told_at, GATHER_FOR) and len(alarm.gathered) < GATHER_AT_MOST
             if alarm.gathering and not young:
                 self._tell("alarm.updated", alarm, alarm.gathered)
+        if self.vehicle.suppressed:
+            self._follow(mode_acts.Outcome(*suppression.tell_gathered(self.vehicle, self.now)))
 
     def finish(self) -> Vehicle:
         """The new state, with the time at which it wants to be woken."""
         times = [finding.at for finding in self._due_by_gateway()]
         times += [alarm.told_at + GATHER_FOR for alarm in self.vehicle.alarms.values() if alarm.gathering]
+        times += special_modes.wakes(self.vehicle.modes) + suppression.wakes(self.vehicle)
         wake_at = max(min(times), self.now + SOON) if times else None
         self._set(wake_at=wake_at, version=self.vehicle.version + 1)
         return self.vehicle
@@ -186,14 +208,14 @@ class _Turn:
         elif fact.state == "restored":
             self._restored(fact)
         else:
-            self._trigger(_cause_of(fact), _origin(fact), (fact.event_id,), (_stated(fact),))
+            self._trigger(_cause_of(fact), _origin(fact), (fact.event_id,), (_stated(fact),), at=fact.at)
 
     def _siren(self, fact: TheftSensor) -> None:
         known = self.vehicle.past.base.siren
         if known is not None and known.stated_at > fact.at:
             # Too old to be followed: in doubt it counts by itself.
             if fact.state == "triggered" or self._states_enough(fact):
-                self._trigger(SIREN, _origin(fact), _trigger_ids(fact), (_stated(fact),))
+                self._trigger(SIREN, _origin(fact), _trigger_ids(fact), (_stated(fact),), at=fact.at)
             return
         self._set(pending=(*self.vehicle.pending, *_trigger_ids(fact)))
         self._situation(fact)
@@ -223,13 +245,16 @@ class _Turn:
             evidence = _stated(fact)
         else:
             evidence = Evidence("When this siren ended can't be told: in doubt it counts.", left[0], fact.at)
-        self._trigger(SIREN, _origin(fact), left, (evidence,))
+        self._trigger(SIREN, _origin(fact), left, (evidence,), at=fact.at)
 
     def _restored(self, fact: TheftSensor) -> None:
-        alarm = self.vehicle.alarms.get(_cause_of(fact))
+        cause = _cause_of(fact)
+        evidence = Evidence("The sensor went back to rest. This closes nothing.", fact.event_id, fact.at)
+        if self.vehicle.modes.running:
+            self.vehicle = suppression.restore(self.vehicle, cause, evidence)
+        alarm = self.vehicle.alarms.get(cause)
         if alarm is None:
             return
-        evidence = Evidence("The sensor went back to rest. This closes nothing.", fact.event_id, fact.at)
         self._keep(replace(alarm, evidence=_with(alarm.evidence, (evidence,))))
 
     def _bundle(self, fact: DataBundle) -> None:
@@ -243,6 +268,12 @@ class _Turn:
             text = f"Data bundle {fact.bundle_id}: {code.replace('_', ' ')} ({percent} % used)."
             data = {"bundle_id": fact.bundle_id, "used_percent": percent}
             self.effects.append(Notify(user, "data_bundle", code, text, data))
+
+    def _software(self, fact: Software) -> None:
+        known = self.vehicle.stated.get("software")
+        self._state("software", fact)
+        if known is None or known.at <= fact.at:
+            self._follow(mode_acts.installing(self.vehicle, fact, self.now))
 
     def _state(self, topic_kind: str, fact: StatedFact) -> None:
         known = self.vehicle.stated.get(topic_kind)
@@ -266,14 +297,21 @@ class _Turn:
     def _forged(self, fact: ForgedRepeat) -> None:
         """Tamper; and a trigger counts by itself too: a counter that restarts must not swallow a theft."""
         text = f"The event {fact.event_id} ({fact.kind}) came again with other content."
-        self._trigger("tamper", _origin(fact), (), (Evidence(text, fact.event_id, fact.at),))
+        evidence = (Evidence(text, fact.event_id, fact.at),)
+        self._trigger("tamper", _origin(fact), (), evidence, forged=True)
         sensor = fact.sensor
         if sensor is not None and (sensor.state == "triggered" or self._states_enough(sensor)):
-            self._trigger(_cause_of(sensor), _origin(sensor), _trigger_ids(sensor), (_stated(sensor),))
+            triggers = _trigger_ids(sensor)
+            self._trigger(_cause_of(sensor), _origin(sensor), triggers, (_stated(sensor),), at=sensor.at)
 
     def _unreadable(self, fact: Unreadable) -> None:
         text = f"A theft-sensor message can't be read: {fact.reason} (SHA-256 {fact.sha256[:16]}…)."
         self._trigger("unreadable_event", _origin(fact), (), (Evidence(text, fact.event_id, fact.at),))
+
+    def _locate_unless_private(self, position: Position, at: datetime, *, for_alarm: bool = False) -> None:
+        """In private mode a position is used at once and not kept; what goes with an alarm stays its own."""
+        if for_alarm or not self.vehicle.is_private:
+            self._locate(position, at)
 
     def _locate(self, position: Position, at: datetime) -> None:
         known = self.vehicle.position
@@ -346,24 +384,73 @@ class _Turn:
             since = finding.since
             late = since.received_at - since.at > LATE
             origin = _Origin(since.at, since.received_at, late, since.suspect)
-            self._trigger(finding.cause, origin, event_ids, finding.evidence)
+            self._trigger(finding.cause, origin, event_ids, finding.evidence, at=finding.at)
         else:
             self.effects.extend(Verdict(event_id, finding.verdict) for event_id in event_ids)
 
     # -- alarms -----------------------------------------------------------------------------------------
 
     def _trigger(
-        self, cause: str, origin: _Origin, event_ids: tuple[str, ...], evidence: tuple[Evidence, ...]
+        self,
+        cause: str,
+        origin: _Origin,
+        event_ids: tuple[str, ...],
+        evidence: tuple[Evidence, ...],
+        *,
+        at: datetime | None = None,
+        forged: bool = False,
+        note: str | None = None,
     ) -> None:
+        """Alarm, or record as held back by a special mode. ``at``: when it happened, unless on arrival."""
+        if at is None:
+            at = origin.occurred_at if origin.late else origin.received_at
+        verdict = suppression.decide(cause, self.vehicle, at, self.now, forged=forged)
+        if isinstance(verdict, suppression.Suppressed):
+            self._hold_back(verdict, cause, origin, event_ids, evidence)
+            return
         alarm = self.vehicle.alarms.get(cause)
         if alarm is None:
-            alarm = self._raise(cause, origin, event_ids, evidence)
+            alarm = self._raise(cause, origin, event_ids, evidence, note)
         else:
-            self._add(alarm, event_ids, evidence)
+            self._add(alarm, event_ids, evidence, note)
         self.effects.extend(Verdict(event_id, "alarm", alarm.alarm_id) for event_id in event_ids)
 
+    def _hold_back(
+        self,
+        verdict: suppression.Suppressed,
+        cause: str,
+        origin: _Origin,
+        event_ids: tuple[str, ...],
+        evidence: tuple[Evidence, ...],
+    ) -> None:
+        held = suppression.Held(
+            cause=cause,
+            event_ids=event_ids,
+            evidence=evidence,
+            occurred_at=origin.occurred_at,
+            received_at=origin.received_at,
+            late=origin.late,
+            clock_suspect=origin.clock_suspect,
+        )
+        self.vehicle, effects, alarm_id = suppression.hold_back(self.vehicle, held, verdict, self.now)
+        self.effects.extend(effects)
+        self.effects.extend(Verdict(event_id, "suppressed", alarm_id) for event_id in event_ids)
+
+    def _follow(self, outcome: mode_acts.Outcome) -> None:
+        """Take what an act on special modes has changed, asked for and found."""
+        self.vehicle = outcome.vehicle
+        self.effects.extend(outcome.effects)
+        for found in outcome.found:
+            origin = _Origin(found.at, found.at, late=False, clock_suspect=False)
+            self._trigger(found.cause, origin, (), found.evidence, at=self.now, note=found.note)
+
     def _raise(
-        self, cause: str, origin: _Origin, event_ids: tuple[str, ...], evidence: tuple[Evidence, ...]
+        self,
+        cause: str,
+        origin: _Origin,
+        event_ids: tuple[str, ...],
+        evidence: tuple[Evidence, ...],
+        note: str | None = None,
     ) -> Alarm:
         vehicle, number = self.vehicle, self.vehicle.alarms_made + 1
         if BY_NAME[cause].cause_class == "theft" and vehicle.case_id is None:
@@ -380,6 +467,8 @@ class _Turn:
             late=origin.late,
             clock_suspect=origin.clock_suspect,
             position=vehicle.position,
+            note=note,
+            count=max(1, len(event_ids)),
             evidence=evidence[-MAX_EVIDENCE:],
             told_at=self.now,
         )
@@ -387,7 +476,13 @@ class _Turn:
         self._tell("alarm.raised", alarm, event_ids)
         return alarm
 
-    def _add(self, alarm: Alarm, event_ids: tuple[str, ...], evidence: tuple[Evidence, ...]) -> None:
+    def _add(
+        self,
+        alarm: Alarm,
+        event_ids: tuple[str, ...],
+        evidence: tuple[Evidence, ...],
+        note: str | None = None,
+    ) -> None:
         """Count a further trigger; the message follows at once, or gathered within a second."""
         if len(alarm.gathered) + len(event_ids) > GATHER_AT_MOST:
             alarm = self._flushed(alarm)
@@ -400,8 +495,9 @@ class _Turn:
                 state=LIFE[alarm.state, "trigger"] if reopen else alarm.state,
                 reopened_at=self.now if reopen else alarm.reopened_at,
                 acknowledged_by=None if reopen else alarm.acknowledged_by,
-                count=alarm.count + 1,
+                count=alarm.count + max(1, len(event_ids)),
                 position=self.vehicle.position or alarm.position,
+                note=note or alarm.note,
                 evidence=_with(alarm.evidence, evidence),
                 gathered=(*alarm.gathered, *event_ids),
                 gathering=True,
@@ -437,7 +533,8 @@ class _Turn:
         self.effects.append(Announce("alarm.closed", closed))
 
     def _find(self, alarm_id: str, act: Act) -> Alarm | None:
-        alarm = next((one for one in self.vehicle.alarms.values() if one.alarm_id == alarm_id), None)
+        every = (*self.vehicle.alarms.values(), *self.vehicle.suppressed.values())
+        alarm = next((one for one in every if one.alarm_id == alarm_id), None)
         if alarm is None:
             self.effects.append(
                 Refused("illegal_transition", "The alarm is closed, or it is none of this vehicle.")
@@ -487,8 +584,7 @@ class _Turn:
 
     def _identity(self, what: str, number: int) -> str:
         """An opaque id that a replay gives again."""
-        text = f"{what}/{self.vehicle.vin}/{number}/{self.now.isoformat()}"
-        return blake2b(text.encode(), digest_size=12).hexdigest()
+        return identity(self.vehicle.vin, what, number, self.now)
 
 
 def _origin(fact: Fact) -> _Origin:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Seconds = Annotated[float, Meta(ge=1)]
-Metres = Annotated[float, Meta(ge=1)]
+Seconds = Annotated[float, Meta(ge=1, le=366 * 86_400)]
+Metres = Annotated[float, Meta(ge=1, le=1e7)]
 
 
 class Thresholds(Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,7 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain.alarms import Alarm, PositionFix
+from gateway.domain.security_code import CodeGuard
 from gateway.domain.services.data_bundle import Bundles
+from gateway.domain.services.special_modes import Modes
 from gateway.domain.signals import (
     Charging,
     Connection,
@@ -22,7 +24,7 @@ from gateway.domain.signals import (
     Software,
     TheftSensor,
 )
-from gateway.domain.situation import Situation, SituationFact, apply
+from gateway.domain.situation import Moment, Situation, SituationFact, apply
 
 WINDOW = timedelta(minutes=10)
 """Facts within this span of vehicle time give the same state in whatever order they arrive."""
@@ -65,12 +67,29 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Episodes that have had their finding."""
     pending: tuple[str, ...] = ()
     """Siren triggers that stand in no message yet and have no last verdict."""
+    modes: Modes = Modes()
+    suppressed: dict[str, Alarm] = {}
+    """What running special modes hold back, by cause and mode; it takes no slot in ``alarms``."""
+    held_back: dict[str, Moment] = {}
+    """Since when a tamper or a battery cut is held back, by cause."""
+    code_guard: CodeGuard = CodeGuard()
     wake_at: datetime | None = None
 
     @property
     def is_gateway(self) -> bool:
         """Whether it is a gateway's own record, not a vehicle's."""
         return self.vin.startswith("gateway:")
+
+    @property
+    def is_private(self) -> bool:
+        """Whether the driver has switched private mode on."""
+        mode = self.stated.get("mode")
+        return isinstance(mode, Mode) and bool(mode.private_mode)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether each of its positions matters now: the place of a mode, or an open theft alarm."""
+        return self.case_id is not None or any(mode.place is not None for mode in self.modes.running)
 
     @property
     def counting_cards(self) -> frozenset[str]:
@@ -137,6 +156,6 @@ def _bare(fact: SituationFact) -> SituationFact:
         case TheftSensor():
             return replace(fact, zone=None, position=None, detail=None, notes=())
         case Movement():
-            return replace(fact, speed_km_h=None, position=None)
+            return replace(fact, speed_km_h=None, position=None, odometer_m=None)
         case _:
             return fact

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -12,14 +13,14 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.effects import Announce, Effect, Notify, Refused, Verdict
+from gateway.domain.effects import Announce, Audited, Effect, Notify, Refused, Verdict
 from gateway.domain.signals import (
     AnyFact,
+    Connection,
     Event,
     ForgedRepeat,
     Ignition,
     Located,
-    Mode,
     Movement,
     Registered,
     TheftSensor,
@@ -28,7 +29,7 @@ from gateway.domain.signals import (
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
-from gateway.pipeline.inbox import Item
+from gateway.pipeline.inbox import KEPT_BYTES, Item
 from gateway.pipeline.messages import FeedData, alarm_row, encode_data, feed_data, feed_message
 from gateway.pipeline.receipts import Receipt
 from gateway.ports import (
@@ -38,16 +39,21 @@ from gateway.ports import (
     FactRow,
     Known,
     LaterVerdict,
+    LeftCase,
     Message,
     Notification,
     QuarantineRow,
+    TrackRow,
     VehicleRow,
 )
 from gateway.wire import notification, theft_sensor
 from gateway.wire.event import Unwanted
 
-KEPT_PAYLOAD_BYTES = 4096
 MAX_TOPIC = 256
+DEFAULT_SOC = "default"
+
+Key = tuple[object, ...]
+"""What tells one trigger from the next while there is no sequence."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -60,6 +66,8 @@ class Context(Struct, frozen=True):
     instance: str
     canary_vin: str
     thresholds: Thresholds
+    socs: frozenset[str]
+    """SOCs with a way to reach them; a vehicle of any other falls back to ``default``."""
 
 
 class Batch:
@@ -71,6 +79,7 @@ class Batch:
         known: Known,
         look_up: Callable[[str], tuple[Vehicle, bool]],
         sequences: dict[str, int],
+        encode_state: Callable[[Vehicle], bytes],
     ) -> None:
         self.items: list[Item] = []
         self.vehicles: dict[str, Vehicle] = {}
@@ -83,9 +92,11 @@ class Batch:
         self.forged: list[tuple[str, str]] = []
         self.quarantine: list[QuarantineRow] = []
         self.repeats = 0
+        self.now = context.now
         self._context = context
         self._known = known
         self._look_up = look_up
+        self._encode_state = encode_state
         self._steps: Counter[str] = Counter()
         self._digests: dict[tuple[str, str], frozenset[bytes]] = {}
         self._quarantined: set[tuple[str, str]] = set(known.quarantined)
@@ -94,7 +105,10 @@ class Batch:
         self._alarms: dict[str, AlarmRow] = {}
         self._notifications: list[Notification] = []
         self._audit: list[AuditEntry] = []
-        self._announced: list[tuple[Announce, Vehicle, tuple[object, ...]]] = []
+        self._track: list[TrackRow] = []
+        self._left_cases: list[LeftCase] = []
+        self.suppressed = 0
+        self._announced: list[tuple[Announce, Vehicle, Key]] = []
 
     def take(self, item: Item) -> None:
         """Decide one item. What can't be decided costs only itself: it is quarantined, and alarmed."""
@@ -120,7 +134,13 @@ class Batch:
             facts=tuple(self._facts),
             verdicts=tuple(self._verdicts),
             vehicles=tuple(
-                VehicleRow(subject, vehicle.version, self._steps[subject], _encode(vehicle), vehicle.wake_at)
+                VehicleRow(
+                    subject,
+                    vehicle.version,
+                    self._steps[subject],
+                    self._encode_state(vehicle),
+                    vehicle.wake_at,
+                )
                 for subject, vehicle in self.vehicles.items()
                 if self._steps[subject]
             ),
@@ -129,13 +149,17 @@ class Batch:
             notifications=tuple(self._notifications),
             quarantine=tuple(self.quarantine),
             audit=tuple(self._audit),
+            track=tuple(self._track),
+            left_cases=tuple(self._left_cases),
         )
 
-    def unrecorded(self) -> Iterator[tuple[Message, tuple[object, ...]]]:
+    def unrecorded(self, is_told: Callable[[Key], bool]) -> Iterator[tuple[Message, Key]]:
         """New triggers as messages without a sequence, each with a key that a second attempt gives again."""
+        self._announced = [one for one in self._announced if not is_told(one[2])]
         for announce, vehicle, key in self._announced:
-            if announce.type in ("alarm.raised", "alarm.updated"):
-                data = feed_data(vehicle, announce.alarm, announce.event_ids, None)
+            if announce.type in ("alarm.raised", "alarm.updated") and announce.alarm.state != "suppressed":
+                soc = self._soc_of(vehicle)
+                data = feed_data(vehicle, announce.alarm, announce.event_ids, soc=soc, sequence=None)
                 yield self._message("alarm.unrecorded", data, encode_data(data), vehicle.vin), key
 
     # -- items ------------------------------------------------------------------------------------------
@@ -186,12 +210,12 @@ class Batch:
         try:
             self._unwanted(item)
         except Exception:  # noqa: BLE001  # the state itself is the poison: go on without it, never without an alarm
-            known = self.vehicles[item.subject]
-            fresh = Vehicle(vin=known.vin, version=known.version, registration=known.registration)
-            self.vehicles[item.subject] = fresh
-            self.quarantine.pop()
+            known = self.vehicles.get(item.subject)
+            version = 0 if known is None else known.version
+            self.vehicles[item.subject] = Vehicle(vin=item.subject, version=version)
             self._quarantined.discard((item.topic[:MAX_TOPIC], item.unwanted.sha256))
-            self._unwanted(item)
+            with contextlib.suppress(Exception):  # the row in quarantine stays, whatever else fails
+                self._alarm_unreadable(item, item.unwanted, item.subject)
 
     def _unwanted(self, item: Item) -> None:
         unwanted = item.unwanted
@@ -204,7 +228,7 @@ class Batch:
                 topic,
                 unwanted.sha256,
                 unwanted.reason,
-                item.payload[:KEPT_PAYLOAD_BYTES],
+                item.payload[:KEPT_BYTES],
                 item.received_at,
                 vin,
             )
@@ -213,6 +237,10 @@ class Batch:
             return
         if unwanted.event_id is not None and item.kind != "telemetry":
             self.receipts[vin].rejected.append((unwanted.event_id, unwanted.reason))
+        self._alarm_unreadable(item, unwanted, vin)
+
+    def _alarm_unreadable(self, item: Item, unwanted: Unwanted, vin: str) -> None:
+        topic = item.topic[:MAX_TOPIC]
         first = (topic, unwanted.sha256) not in self._quarantined
         self._quarantined.add((topic, unwanted.sha256))
         if first and item.kind == theft_sensor.KIND and vin != self._context.canary_vin:
@@ -227,15 +255,37 @@ class Batch:
     # -- folding ----------------------------------------------------------------------------------------
 
     def _fold(self, subject: str, kind: str, fact: AnyFact, item: Item | None = None) -> tuple[Effect, ...]:
-        vehicle = self._vehicle(subject)
-        private = _is_private(vehicle)
-        if private and isinstance(fact, Movement):
-            fact = replace(fact, position=None, speed_km_h=None)
-        vehicle, effects = self._step(vehicle, fact)
+        before = self._vehicle(subject)
+        if isinstance(fact, Connection) and _is_known(before, fact):
+            return ()  # a retained statement that the broker replays at each start
+        vehicle, effects = self._step(before, fact)
         verdict = self._carry_out(vehicle, effects, fact, item)
-        if not (private and isinstance(fact, Movement | Ignition | Located)):
+        self._follow_case(before, vehicle, fact)
+        if isinstance(fact, Movement):
+            fact = replace(fact, position=None, odometer_m=None)
+        derived = isinstance(fact, Movement | Ignition)
+        # Where a car was stands in no journal: a track is kept for an open case only, and erased after it.
+        if not isinstance(fact, Located) and not (derived and before.is_private):
             self._journal(subject, kind, fact, item, verdict)
         return effects
+
+    def _follow_case(self, before: Vehicle, vehicle: Vehicle, fact: AnyFact) -> None:
+        """Keep the track of a vehicle under an open theft alarm, and note when its case ends."""
+        if before.case_id is not None and vehicle.case_id != before.case_id:
+            self._left_cases.append(LeftCase(before.case_id, self._context.now))
+        position = fact.position if isinstance(fact, Movement | Located) else None
+        if position is None or vehicle.case_id is None or before.is_private:
+            return
+        self._track.append(
+            TrackRow(
+                vehicle.vin,
+                vehicle.case_id,
+                fact.at,
+                position.latitude,
+                position.longitude,
+                position.accuracy_m,
+            )
+        )
 
     def _vehicle(self, subject: str) -> Vehicle:
         vehicle = self.vehicles.get(subject)
@@ -245,14 +295,14 @@ class Batch:
         self.vehicles[subject] = vehicle
         registration = self._known.registrations.get(subject)
         if fresh and registration != vehicle.registration:
-            fact = Registered(received_at=self._context.now, registration=registration)
+            fact = Registered(received_at=self.now, registration=registration)
             vehicle, effects = self._step(vehicle, fact)
             self._carry_out(vehicle, effects, fact, None)
             self._journal(subject, "registered", fact, None, None)
         return vehicle
 
     def _step(self, vehicle: Vehicle, fact: AnyFact) -> tuple[Vehicle, tuple[Effect, ...]]:
-        now = max(self._context.now, fact.received_at)
+        now = max(self.now, fact.received_at)
         vehicle, effects = step(vehicle, fact, now, self._context.thresholds)
         self.vehicles[vehicle.vin] = vehicle
         self._steps[vehicle.vin] += 1
@@ -272,6 +322,11 @@ class Batch:
                 case Verdict():
                     row = LaterVerdict(vehicle.vin, effect.event_id, effect.verdict, effect.alarm_id)
                     self._verdicts.append(row)
+                case Audited():
+                    entry = AuditEntry(
+                        self._context.now, effect.actor, effect.action, vehicle.vin, effect.details
+                    )
+                    self._audit.append(entry)
                 case Notify():
                     self._notify(vehicle, effect, len(self._notifications))
                 case _:
@@ -279,18 +334,25 @@ class Batch:
         return own
 
     def _announce(self, vehicle: Vehicle, announce: Announce, fact: AnyFact) -> None:
-        soc = vehicle.soc
+        if announce.type == "alarm.suppressed":
+            self.suppressed += max(1, len(announce.event_ids))
+        soc = self._soc_of(vehicle)
         sequence = self.sequences.get(soc, 0) + 1
-        self.sequences[soc] = sequence
-        data = feed_data(vehicle, announce.alarm, announce.event_ids, sequence)
+        data = feed_data(vehicle, announce.alarm, announce.event_ids, soc=soc, sequence=sequence)
         encoded = encode_data(data)
-        self.messages.append(self._message(announce.type, data, encoded, vehicle.vin))
+        message = self._message(announce.type, data, encoded, vehicle.vin)
         self._alarms[data.alarm_id] = alarm_row(data, encoded, vehicle.vin)
+        self.messages.append(message)
+        self.sequences[soc] = sequence  # last: what can't be told must leave no gap
         actor = getattr(fact, "by", "gateway")
-        details = {"cause": data.cause, "sequence": sequence, "soc": soc, "count": data.count}
-        self._audit.append(AuditEntry(self._context.now, actor, announce.type, data.alarm_id, details))
+        digest = sha256(message.body).hexdigest()
+        details = {"cause": data.cause, "sequence": sequence, "soc": soc, "sha256": digest}
+        self._audit.append(AuditEntry(self.now, actor, announce.type, data.alarm_id, details))
         key = (vehicle.vin, data.cause, *announce.event_ids, fact.received_at)
         self._announced.append((announce, vehicle, key))
+
+    def _soc_of(self, vehicle: Vehicle) -> str:
+        return vehicle.soc if vehicle.soc in self._context.socs else DEFAULT_SOC
 
     def _message(self, kind: str, data: FeedData, encoded: bytes, subject: str) -> Message:
         context = self._context
@@ -301,11 +363,11 @@ class Batch:
             feed_id=context.feed_id,
             subject=subject,
             instance=context.instance,
-            created_at=context.now,
+            created_at=self.now,
         )
 
     def _notify(self, vehicle: Vehicle, notify: Notify, number: int) -> None:
-        now = self._context.now
+        now = self.now
         identity = f"{vehicle.vin}-{vehicle.version}-{number}"
         body = notification.Payload(
             identity, now, vehicle.vin, notify.kind, notify.code, notify.text, notify.data
@@ -326,7 +388,7 @@ class Batch:
                 event_id=None if item is None else item.event_id,
                 digest=None if item is None else item.digest,
                 received_at=fact.received_at,
-                decided_at=self._context.now,
+                decided_at=self.now,
                 body=_encode(fact),
                 trigger=trigger,
                 verdict=word,
@@ -335,6 +397,6 @@ class Batch:
         )
 
 
-def _is_private(vehicle: Vehicle) -> bool:
-    mode = vehicle.stated.get("mode")
-    return isinstance(mode, Mode) and bool(mode.private_mode)
+def _is_known(vehicle: Vehicle, fact: Connection) -> bool:
+    known = vehicle.stated.get("connection")
+    return known is not None and replace(known, received_at=fact.received_at) == fact

@@ -13,8 +13,9 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,13 +29,16 @@ from gateway.pipeline.batch import MAX_TOPIC, Batch, Context
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.receipts import Receipts
-from gateway.pipeline.states import decode_state
+from gateway.pipeline.states import StateEncoder, decode_state
 from gateway.ports import Clock, Known, Message, Store
 
 MAX_BATCH = 128
 MAX_CACHED_VEHICLES = 50_000
 MAX_KEPT_UNRECORDED = 10_000
 RETRY_S = 0.5
+PATIENCE_S = 3.0
+"""A commit that takes longer counts as a failing store; it is still waited for."""
+MAX_KEPT = 20_000
 
 
 class Decider:
@@ -52,13 +56,17 @@ class Decider:
         instance: str,
         canary_vin: str,
         thresholds: Thresholds,
+        socs: frozenset[str] = frozenset(),
     ) -> None:
         self.failing_since_s: float | None = None
         """Monotonic time since when the store fails; None while it works."""
         self.on_messages: list[Callable[[Sequence[Message]], None]] = []
-        self.on_unrecorded: Callable[[Message], None] = lambda _message: None
+        self.on_unrecorded: Callable[[Message], bool] = lambda _message: True
+        """Takes a message that could not be recorded; False if it had no room, so that it is told again."""
         self.on_canary: Callable[[str], None] = lambda _event_id: None
         self.on_wake: Callable[[str, datetime | None], None] = lambda _subject, _at: None
+        self.on_modes: Callable[[str, Sequence[datetime]], None] = lambda _subject, _ends: None
+        self.on_watched: Callable[[str, bool], None] = lambda _subject, _watched: None
         self._inbox = inbox
         self._store = store
         self._receipts = receipts
@@ -68,11 +76,18 @@ class Decider:
         self._instance = instance
         self._canary_vin = canary_vin
         self._thresholds = thresholds
+        self._socs = socs
         self._cache: OrderedDict[str, Vehicle] = OrderedDict()
         self._sequences: dict[str, int] = {}
         self._feed_id = ""
+        self._encode_state = StateEncoder().encode
         self._stale = False
         self._kept: list[Item] = []
+        self._trying = 0
+        self._committing: asyncio.Task[None] | None = None
+        self._pending: Batch | None = None
+        self._outage: Batch | None = None
+        """What is decided in memory while the store fails; it is never committed."""
         self._unrecorded: OrderedDict[tuple[object, ...], None] = OrderedDict()
 
     @property
@@ -114,30 +129,48 @@ class Decider:
     async def run(self) -> None:
         """Decide until cancelled."""
         while True:
-            if not self._kept:
+            if self._kept:
+                await self._retry()
+            else:
                 await self._inbox.filled()
-            items = self._kept + self._inbox.take(MAX_BATCH - min(len(self._kept), MAX_BATCH - 1))
-            self._meters.gauge("gateway_inbox", len(self._inbox))
-            if not await self._turn(items):
-                await asyncio.sleep(RETRY_S)
+                await self._turn(self._inbox.take(MAX_BATCH))
+            self._meters.gauge("gateway_inbox", self.waiting)
 
     async def _turn(self, items: list[Item]) -> bool:
+        """Decide and commit a batch; False if it was kept because that could not be done."""
         if self._stale:
             self._cache.clear()
             self._stale = False
-        known: Known | None = None
         try:
-            known = await self._known(items)
-            batch = self._decide(items, known)
-            crash_point("before_commit")
-            began_s = self._clock.mono_s()
-            await self._store.commit(batch.decision())
+            batch = self._decide(items, await self._known(items))
         except StoreError as error:
-            self._keep(items, known, error)
+            self._keep(items, error)
             return False
+        crash_point("before_commit")
+        began_s = self._clock.mono_s()
+        self._committing = asyncio.create_task(self._store.commit(batch.decision()), name="commit")
+        self._pending = batch
+        await asyncio.wait({self._committing}, timeout=PATIENCE_S)
+        if not self._committing.done():
+            self._keep(items, StoreError(f"a commit takes longer than {PATIENCE_S:g} s"))
+            return False
+        return self._finish(items, began_s)
+
+    def _finish(self, items: list[Item], began_s: float) -> bool:
+        """Take the outcome of the commit that was under way."""
+        committing, batch = self._committing, self._pending
+        self._committing = self._pending = None
+        if committing is None or batch is None:
+            return False
+        error = committing.exception()
+        if isinstance(error, StoreError):
+            self._keep(items, error)
+            return False
+        if error is not None:
+            raise error
         self._meters.observe("gateway_commit_seconds", self._clock.mono_s() - began_s)
         crash_point("after_commit")
-        self._kept = []
+        self._kept = self._kept[len(items) :] if self._kept else []
         self._recovered()
         self._apply(batch)
         return True
@@ -148,24 +181,35 @@ class Decider:
         odd = {(item.topic[:MAX_TOPIC], item.unwanted.sha256) for item in items if item.unwanted is not None}
         return await self._store.known(tuple(events), tuple(vins), tuple(odd))
 
-    def _decide(self, items: Sequence[Item], known: Known) -> Batch:
+    def _decide(
+        self, items: Sequence[Item], known: Known, cache: Mapping[str, Vehicle] | None = None
+    ) -> Batch:
         context = Context(
             now=self._clock.now(),
             feed_id=self._feed_id,
             instance=self._instance,
             canary_vin=self._canary_vin,
             thresholds=self._thresholds,
+            socs=self._socs,
         )
-        batch = Batch(context, known, self._vehicle_of(known), dict(self._sequences))
+        batch = Batch(
+            context,
+            known,
+            self._vehicle_of(known, self._cache if cache is None else cache),
+            dict(self._sequences),
+            self._encode_state,
+        )
         for item in items:
             batch.take(item)
         return batch
 
-    def _vehicle_of(self, known: Known) -> Callable[[str], tuple[Vehicle, bool]]:
+    def _vehicle_of(
+        self, known: Known, cache: Mapping[str, Vehicle]
+    ) -> Callable[[str], tuple[Vehicle, bool]]:
         """Looks a vehicle up: from memory, else as the store knows it (and whether it was just read)."""
 
         def look_up(subject: str) -> tuple[Vehicle, bool]:
-            cached = self._cache.get(subject)
+            cached = cache.get(subject)
             if cached is not None:
                 return cached, False
             vehicle, wrong = decode_state(subject, known.vehicles.get(subject))
@@ -183,6 +227,8 @@ class Decider:
             self._cache[subject] = vehicle
             self._cache.move_to_end(subject)
             self.on_wake(subject, vehicle.wake_at)
+            self.on_modes(subject, [mode.ends_at for mode in vehicle.modes.running])
+            self.on_watched(subject, vehicle.is_watched)
         while len(self._cache) > MAX_CACHED_VEHICLES:
             self._cache.popitem(last=False)
         crash_point("before_receipt")
@@ -212,6 +258,8 @@ class Decider:
             meters.count("gateway_events_total", count, kind=kind)
         if batch.repeats:
             meters.count("gateway_duplicates_total", batch.repeats)
+        if batch.suppressed:
+            meters.count("gateway_suppressed_total", batch.suppressed)
         for vin, event_id in batch.forged:
             meters.count("gateway_forged_total")
             self._log.warning("event.forged", vin=vin, event_id=event_id)
@@ -226,30 +274,82 @@ class Decider:
 
     # -- the store fails --------------------------------------------------------------------------------
 
-    def _keep(self, items: list[Item], known: Known | None, error: StoreError) -> None:
+    async def _retry(self) -> None:
+        """Try the oldest again; what arrives meanwhile is told from memory, in the order of arrival."""
+        end_s = self._clock.mono_s() + RETRY_S
+        if self._committing is not None:
+            await asyncio.wait({self._committing}, timeout=RETRY_S)
+            if self._committing.done():
+                self._finish(self._kept[: self._trying], self._clock.mono_s())
+        elif await self._sequences_are_known():
+            self._cache.clear()  # another process may have written
+            self._trying = len(self._kept[:MAX_BATCH])
+            if await self._turn(self._kept[:MAX_BATCH]):
+                return
+        while self._kept and (left_s := end_s - self._clock.mono_s()) > 0:
+            await self._listen(left_s)
+
+    async def _listen(self, for_s: float) -> None:
+        """Let the outage know of new items; with too many kept, the rest waits at the broker."""
+        if len(self._kept) >= MAX_KEPT:
+            await asyncio.sleep(for_s)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(for_s):
+                await self._inbox.filled()
+        items = self._inbox.take(MAX_BATCH)
+        self._tell_unrecorded(items)
+        self._kept += [item for item in items if item.answer is None]
+
+    async def _sequences_are_known(self) -> bool:
+        """A failed commit may mean that another process has written: read where the feeds stand."""
+        try:
+            self._sequences = await self._store.sequences()
+        except StoreError:
+            return False
+        return True
+
+    def _keep(self, items: list[Item], error: StoreError) -> None:
         if self.failing_since_s is None:
             self.failing_since_s = self._clock.mono_s()
             self._log.error("store.failing", error=str(error))
             self._meters.gauge("gateway_store_ok", 0)
-        nothing = Known({}, {}, {}, frozenset())
-        for message, key in self._decide(items, known or nothing).unrecorded():
-            if key not in self._unrecorded:
-                self._unrecorded[key] = None
-                self._meters.count("gateway_unrecorded_total")
-                self._log.error("alarm.unrecorded", alarm_id=message.alarm_id)
-                self.on_unrecorded(message)
+        if self._outage is None:
+            self._outage = self._decide([], Known({}, {}, {}, frozenset()), dict(self._cache))
+        if not self._kept:
+            self._kept = [item for item in items if item.answer is None]
+            self._trying = len(self._kept)
+            self._tell_unrecorded(items)
+
+    def _tell_unrecorded(self, items: Sequence[Item]) -> None:
+        """Decide in memory only, so that no alarm is mute because nothing can be kept."""
+        outage = self._outage
+        if outage is None:
+            return
+        outage.now = self._clock.now()
+        for item in items:
+            # A person gets an answer now; what comes by MQTT is kept and stays unacknowledged at the broker.
+            if item.answer is not None:
+                if not item.answer.done():
+                    item.answer.set_exception(StoreError("the store fails; try again"))
+                continue
+            outage.take(item)
+            vehicle = outage.vehicles.get(item.subject)
+            if vehicle is not None:
+                self.on_wake(item.subject, vehicle.wake_at)
+        for message, key in outage.unrecorded(lambda key: key in self._unrecorded):
+            if not self.on_unrecorded(message):
+                break  # no room now: told with the next items
+            self._unrecorded[key] = None
+            self._meters.count("gateway_unrecorded_total")
+            self._log.error("alarm.unrecorded", alarm_id=message.alarm_id)
         while len(self._unrecorded) > MAX_KEPT_UNRECORDED:
             self._unrecorded.popitem(last=False)
-        # A person gets an answer now; what comes by MQTT is kept and stays unacknowledged at the broker.
-        for item in items:
-            if item.answer is not None and not item.answer.done():
-                item.answer.set_exception(error)
-        self._kept = [item for item in items if item.answer is None]
-        self._cache.clear()
 
     def _recovered(self) -> None:
-        if self.failing_since_s is not None:
+        if self.failing_since_s is not None and not self._kept:
             self.failing_since_s = None
+            self._outage = None
             self._log.info("store.recovered")
             self._meters.gauge("gateway_store_ok", 1)
             self._unrecorded.clear()

@@ -64,7 +64,7 @@ STAND_BY_ROUNDS = 20
 
 TELLERS = 4
 MAX_TOLD = 1_000
-TELL_TRIES = 5
+TELL_TRIES = 20
 
 
 class Way(Struct, frozen=True):
@@ -189,12 +189,14 @@ class Outlet:
         """The store has something new for this sink."""
         self._backlog_wanted.set()
 
-    def tell(self, message: Message) -> None:
-        """Send from memory, best effort, beside the lanes."""
+    def tell(self, message: Message) -> bool:
+        """Send from memory, best effort, beside the lanes; False if there is no room."""
         try:
             self._told.put_nowait(message)
         except asyncio.QueueFull:
             self._count("dropped")
+            return False
+        return True
 
     @property
     def is_telling(self) -> bool:
@@ -395,7 +397,8 @@ class Outlet:
             return True
         if started < self.pulse.well_since_mono_s:
             self._mark(job.message, "pending", attempts, outcome.reason)
-            self.lanes.wait(lane, self._clock.mono_s() + BACKOFF_FROM_S)  # it says nothing of the healed sink
+            self._hold(lane, outcome)
+            self.lanes.wait(lane, lane.not_before_mono_s)  # it says nothing of the healed sink
             return False
         return self._failed(lane, job.message, attempts, tried.since_mono_s if tried else started, outcome)
 
@@ -407,11 +410,17 @@ class Outlet:
         lane.tried = Tried((message.soc, message.sequence), attempts, since)
         self._mark(message, "pending", attempts, outcome.reason)
         self._shared.log.info("delivery.retried", sink=self.name, attempts=attempts, reason=outcome.reason)
+        self._hold(lane, outcome)
         until = now + self._pause_s(attempts, outcome.after_s)
         if now < since + PARK_AFTER_S < until:  # so that the try which may park it is on time
             until = max(since + PARK_AFTER_S, now + BACKOFF_FROM_S)
         self.lanes.wait(lane, until)
         return False
+
+    def _hold(self, lane: Lane, outcome: Retry) -> None:
+        """The shortest pause, or what the SOC asked for, holds whatever happens to the sink meanwhile."""
+        pause_s = max(BACKOFF_FROM_S, min(outcome.after_s or 0.0, BACKOFF_TO_S))
+        lane.not_before_mono_s = self._clock.mono_s() + pause_s
 
     def _is_hopeless(self, since: float, now: float) -> bool:
         """Whether it failed for 60 s while the sink was well and took others."""
@@ -534,10 +543,14 @@ class Delivery:
             for outlet in self._primaries_of(message.soc):
                 outlet.add(message)
 
-    def unrecorded(self, message: Message) -> None:
-        """The store fails: send this from memory to every sink of its SOC, rather twice than never."""
-        for outlet in self._all_of(message.soc):
-            outlet.tell(message)
+    def unrecorded(self, message: Message) -> bool:
+        """
+        The store fails: send this from memory to every sink of its SOC, rather twice than never.
+
+        False if none of them had room: it must be told again.
+        """
+        outlets = self._all_of(message.soc)
+        return any([outlet.tell(message) for outlet in outlets]) if outlets else True  # noqa: C419  # every one
 
     def heartbeat(self, body: bytes) -> None:
         """Send a ``gateway.heartbeat`` to the sinks that ask for it and are not still busy with the last."""

@@ -8,6 +8,7 @@ canary's interval this stays below 30 s from the failure to the alarm.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import datetime
 from typing import Any, Literal
 
@@ -28,6 +29,7 @@ LOOK_EVERY_S = 1.0
 BLIND_AFTER_S = 15.0
 WELL_AFTER_S = 60.0
 CANARY_GRACE_S = 3.0
+FAREWELL_S = 1.0
 
 COUNTERS = {
     "events": "gateway_events_total",
@@ -100,6 +102,13 @@ class Health:
             self._look()
             await self._tell_status()
 
+    async def farewell(self) -> None:
+        """Say ``offline`` before a planned stop: a clean disconnect takes the will with it."""
+        body = offline(self._clock.now())
+        with contextlib.suppress(GatewayError, TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                await self._link.publish(gateway_topic(self._instance, KIND), body, retain=True)
+
     def _status(self) -> Literal["ready", "degraded", "not_ready"]:
         if not self._link.connected or self._decider.failing_since_s is not None:
             return "not_ready"
@@ -110,11 +119,11 @@ class Health:
     def _look(self) -> None:
         now_s = self._clock.mono_s()
         bad = self._reasons()
-        self._bad_since_s = {reason: self._bad_since_s.get(reason, now_s) for reason in bad}
+        self._bad_since_s = {part: self._bad_since_s.get(part, now_s) for part in bad}
         self._tally.gauge("gateway_loop_lag_seconds", self._lag_s)
         self._tally.gauge("gateway_canary_age_seconds", self._canary.silent_for_s)
         blind = frozenset(
-            reason for reason, since_s in self._bad_since_s.items() if now_s - since_s >= BLIND_AFTER_S
+            reason for part, reason in bad.items() if now_s - self._bad_since_s[part] >= BLIND_AFTER_S
         )
         if bad:
             self._well_since_s = now_s
@@ -122,32 +131,33 @@ class Health:
         if blind - self._told_blind:
             self._log.error("gateway.blind", reasons=sorted(blind))
             received_at = self._clock.now()
-            self._state(Blind(received_at=received_at, reasons=tuple(sorted(blind))))
+            if not self._state(Blind(received_at=received_at, reasons=tuple(sorted(blind)))):
+                blind = self._told_blind  # no room: it is told in a second
         self._told_blind = blind
         if not bad and not self._told_well and now_s - self._well_since_s >= WELL_AFTER_S:
-            self._told_well = True
+            self._told_well = self._state(Healthy(received_at=self._clock.now()))
             self._log.info("gateway.recovered")
-            self._state(Healthy(received_at=self._clock.now()))
 
-    def _reasons(self) -> list[str]:
-        bad = []
+    def _reasons(self) -> dict[str, str]:
+        """What is bad, by part: one part's reason may change without its time starting again."""
+        bad = {}
         if not self._link.connected:
-            bad.append("The broker is not connected.")
+            bad["hearing"] = "The broker is not connected."
         elif self._canary.silent_for_s > self._canary_late_s:
-            bad.append(
+            bad["hearing"] = (
                 "The canary does not come back: the broker swallows messages, or its access list hides them."
             )
         if self._decider.failing_since_s is not None:
-            bad.append("The store can't be written.")
+            bad["store"] = "The store can't be written."
         for sink, state in self._delivery.states().items():
             if state == "failing":
-                bad.append(f"The SOC path {sink} confirms nothing.")
+                bad[sink] = f"The SOC path {sink} confirms nothing."
         return bad
 
-    def _state(self, fact: Blind | Healthy) -> None:
+    def _state(self, fact: Blind | Healthy) -> bool:
         subject = f"gateway:{self._instance}"
         kind = type(fact).__name__.lower()
-        self._inbox.put(Item(subject=subject, kind=kind, received_at=fact.received_at, fact=fact))
+        return self._inbox.put(Item(subject=subject, kind=kind, received_at=fact.received_at, fact=fact))
 
     async def _oldest_undelivered_s(self) -> float:
         try:

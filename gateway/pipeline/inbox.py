@@ -23,6 +23,8 @@ from gateway.wire.event import Unwanted
 
 MAX_ITEMS = 20_000
 MAX_DERIVED = 10_000
+KEPT_BYTES = 4096
+"""So much of a payload that can't be decoded is kept."""
 
 
 class Item(Struct, kw_only=True, eq=False):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gateway import wire
 from gateway.domain.signals import Event
 from gateway.faults import crash_point
-from gateway.pipeline.inbox import Inbox, Item
+from gateway.pipeline.inbox import KEPT_BYTES, Inbox, Item
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.telemetry import TelemetryIntake
 from gateway.ports import Inbound
@@ -41,7 +41,7 @@ class Ingest:
         decoded = wire.decode(kind, message.payload, message.received_at)
         item = Item(subject=vin, kind=kind, received_at=message.received_at, ack=message.ack)
         if isinstance(decoded, Unwanted):
-            item.unwanted, item.topic, item.payload = decoded, message.topic, message.payload
+            item.unwanted, item.topic, item.payload = decoded, message.topic, message.payload[:KEPT_BYTES]
             self._meters.count("gateway_quarantined_total", kind=kind)
         else:
             item.fact = decoded  # type: ignore[assignment]  # a registered topic's fact
@@ -72,7 +72,7 @@ class Ingest:
             received_at=message.received_at,
             unwanted=unwanted(message.payload, reason),
             topic=message.topic,
-            payload=message.payload,
+            payload=message.payload[:KEPT_BYTES],
             ack=None if derived else message.ack,
         )
         return self._inbox.offer(item) or derived if derived else self._inbox.put(item)

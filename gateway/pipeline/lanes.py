@@ -67,6 +67,8 @@ class Lane(Struct, eq=False):
     place: Literal["ready", "waiting", "busy"] = "ready"
     ticket: int = 0
     """Only the heap entry with this number counts."""
+    not_before_mono_s: float = 0.0
+    """End of the shortest pause, or of what the SOC asked for: no healing shortens it."""
     tried: Tried | None = None
 
 
@@ -203,9 +205,9 @@ class Lanes:
                 self._queue(lane)
 
     def release(self, now_mono_s: float, within_s: float, rng: random.Random) -> None:
-        """Let nobody wait longer than ``within_s``: the sink is well again."""
+        """The sink is well again: nobody waits longer than ``within_s``, but for what the SOC asked for."""
         self._waiting = [
-            (min(until, now_mono_s + rng.uniform(0, within_s)), ticket, lane)
+            (max(min(until, now_mono_s + rng.uniform(0, within_s)), lane.not_before_mono_s), ticket, lane)
             for until, ticket, lane in self._waiting
             if lane.ticket == ticket
         ]

@@ -71,13 +71,15 @@ class HeartbeatData(Struct, frozen=True):
 _encode = msgspec.json.Encoder().encode
 
 
-def feed_data(vehicle: Vehicle, alarm: Alarm, event_ids: tuple[str, ...], sequence: int | None) -> FeedData:
+def feed_data(
+    vehicle: Vehicle, alarm: Alarm, event_ids: tuple[str, ...], *, soc: str, sequence: int | None
+) -> FeedData:
     """What the feed says of an alarm. ``sequence`` None: it could not be recorded."""
     cause = BY_NAME[alarm.cause]
     return FeedData(
         sequence=sequence,
         recorded=sequence is not None,
-        soc=vehicle.soc,
+        soc=soc,
         alarm_id=alarm.alarm_id,
         case_id=alarm.case_id,
         vin=alarm.vin,

@@ -38,7 +38,8 @@ class Notifier:
             try:
                 await self._link.publish(topic, notification.body, expiry_s=EXPIRY_S)
             except PublishRefused as error:
-                # An owner who has never connected has no session that could keep it: that is no failure.
+                # An owner who has never connected has no session that could keep it: that is no failure. What
+                # the broker refuses for good must not hold up everyone else.
                 if error.reason_code != NOBODY_LISTENS:
-                    raise
+                    self._log.warning("notification.failed", error=str(error))
             await self._store.notified([notification.id])

@@ -31,6 +31,7 @@ from gateway.wire.telemetry import (
     IS_MOVING,
     LATITUDE,
     LONGITUDE,
+    ODOMETER,
     SIGNALS,
     SPEED,
     Telemetry,
@@ -39,6 +40,7 @@ from gateway.wire.telemetry import (
 MOVING_ABOVE_KM_H = 3
 RENEW_MOVEMENT_AFTER = timedelta(seconds=20)
 RENEW_WATCHED_AFTER = timedelta(seconds=1)
+TRACK_EVERY = timedelta(seconds=5)
 WATCH_FOR = timedelta(seconds=60)
 MAX_VEHICLES = 200_000
 MAX_OTHER_SIGNALS = 200
@@ -56,6 +58,7 @@ class Track:
         "position_at",
         "signals",
         "told_position",
+        "told_position_at",
         "watch_until",
     )
 
@@ -71,6 +74,7 @@ class Track:
         self.position: Position | None = None
         self.position_at: datetime | None = None
         self.told_position: Position | None = None
+        self.told_position_at: datetime | None = None
 
 
 class TelemetryIntake:
@@ -80,6 +84,14 @@ class TelemetryIntake:
         self._inbox = inbox
         self._meters = meters
         self._tracks: dict[str, Track] = {}
+        self._watched: set[str] = set()
+
+    def watch(self, vin: str, watched: bool) -> None:  # noqa: FBT001  # the decider's hook
+        """Whether each position of this vehicle matters to the fold."""
+        if watched:
+            self._watched.add(vin)
+        else:
+            self._watched.discard(vin)
 
     def signals(self, vin: str) -> dict[str, SignalValue]:
         """Last known values by name."""
@@ -103,6 +115,8 @@ class TelemetryIntake:
             _locate(track, message.signals, at)
         self._movement(vin, track, message)
         self._ignition(vin, track, message)
+        if vin in self._watched and track.position_at == at:
+            self._locate(vin, track, message.received_at)
 
     def precede(self, vin: str, fact: Event | Connection) -> None:
         """Take note of a fact that may raise an alarm, and state what the fold should know before it."""
@@ -110,9 +124,9 @@ class TelemetryIntake:
             track = self._tracks.get(vin) or self._new_track(vin)
             track.watch_until = None if fact.present else fact.at + WATCH_FOR
         if isinstance(fact, TheftSensor | DriverCard):
-            self.hand_over(vin, fact.received_at)
+            self.hand_over(vin, fact.received_at, for_alarm=isinstance(fact, TheftSensor))
 
-    def hand_over(self, vin: str, now: datetime) -> None:
+    def hand_over(self, vin: str, now: datetime, *, for_alarm: bool = False) -> None:
         """State what is newer than the fold knows: movement and position."""
         track = self._tracks.get(vin)
         if track is None:
@@ -121,28 +135,55 @@ class TelemetryIntake:
         if newest is not None and newest is not track.movement and self._state(vin, "movement", newest):
             track.movement = newest
         if track.position is not None and track.position is not track.told_position:
-            located = Located(received_at=now, occurred_at=track.position_at, position=track.position)
-            if self._state(vin, "located", located):
-                track.told_position = track.position
+            self._tell_position(vin, track, now, for_alarm=for_alarm)
+
+    def _locate(self, vin: str, track: Track, now: datetime) -> None:
+        """Hand a watched vehicle's position on, unless one was a moment ago."""
+        told_at, at = track.told_position_at, track.position_at
+        due = told_at is None or at is None or at - told_at >= TRACK_EVERY
+        if due and track.position is not track.told_position:
+            self._tell_position(vin, track, now)
+
+    def _tell_position(self, vin: str, track: Track, now: datetime, *, for_alarm: bool = False) -> None:
+        if track.position is None:
+            return
+        located = Located(
+            received_at=now,
+            occurred_at=track.position_at,
+            position=track.position,
+            for_alarm=for_alarm,
+        )
+        if self._state(vin, "located", located):
+            track.told_position, track.told_position_at = track.position, track.position_at
 
     def _movement(self, vin: str, track: Track, message: Telemetry) -> None:
-        speed, stated = message.signals.get(SPEED), message.signals.get(IS_MOVING)
-        if speed is None and stated is None:
+        speed, is_moving = message.signals.get(SPEED), message.signals.get(IS_MOVING)
+        if speed is None and is_moving is None:
             return
-        moving = bool(stated) or (speed is not None and abs(speed) > MOVING_ABOVE_KM_H)
+        moving = bool(is_moving) or (speed is not None and abs(speed) > MOVING_ABOVE_KM_H)
+        stated = Fact(received_at=message.received_at, occurred_at=message.occurred_at)
+        odometer_m = message.signals.get(ODOMETER)
         fact = Movement(
             received_at=message.received_at,
             occurred_at=message.occurred_at,
             moving=moving,
             speed_km_h=speed,
-            position=track.position,
+            # A position that was stated before must not get a new time: it may be miles away by now.
+            position=track.position if track.position_at == stated.at else None,
+            odometer_m=None if odometer_m is None else float(odometer_m),
         )
         newest, told = track.newest_movement, track.movement
         if newest is None or newest.at <= fact.at:
             track.newest_movement = fact
-        news = told is None or told.moving != moving or (moving and _is_due(track, told, fact))
+        news = (
+            told is None
+            or told.moving != moving
+            or (moving and _is_due(track, told, fact, watched=vin in self._watched))
+        )
         if news and self._state(vin, "movement", fact):
             track.movement = fact
+            if fact.position is not None:
+                track.told_position, track.told_position_at = fact.position, fact.at
 
     def _ignition(self, vin: str, track: Track, message: Telemetry) -> None:
         state = message.signals.get(IGNITION)
@@ -169,9 +210,11 @@ class TelemetryIntake:
         return track
 
 
-def _is_due(track: Track, told: Movement, fact: Movement) -> bool:
-    watched = track.watch_until is not None and fact.at <= track.watch_until
-    return abs(fact.at - told.at) >= (RENEW_WATCHED_AFTER if watched else RENEW_MOVEMENT_AFTER)
+def _is_due(track: Track, told: Movement, fact: Movement, *, watched: bool) -> bool:
+    every = TRACK_EVERY if watched else RENEW_MOVEMENT_AFTER
+    if track.watch_until is not None and fact.at <= track.watch_until:
+        every = RENEW_WATCHED_AFTER
+    return abs(fact.at - told.at) >= every
 
 
 def _remember(track: Track, signals: dict[str, object], at: datetime) -> None:

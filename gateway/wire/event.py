@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from hashlib import blake2b, sha256
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from msgspec import Meta, Struct
 from gateway.domain.signals import Event, TheftSensor
 
 MAX_PAYLOAD_BYTES = 32 * 1024
+MAX_SEARCHED_BYTES = 1024 * 1024
 EVENT_ID_PATTERN = r"^[A-Za-z0-9_.:-]{1,64}\Z"
 
 EventId = Annotated[str, Meta(pattern=EVENT_ID_PATTERN)]
@@ -22,6 +24,7 @@ Text = Annotated[str, Meta(max_length=256)]
 CardId = Annotated[str, Meta(min_length=1, max_length=64)]
 Amount = Annotated[float, Meta(ge=0, le=1e12)]
 
+_FIRST_ID = re.compile(rb'\s*\{\s*"event_id"\s*:\s*"([A-Za-z0-9_.:-]{1,64})"\s*[,}]')
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,12 +59,17 @@ def unwanted(payload: bytes, reason: str) -> Unwanted:
 
 def readable_event_id(payload: bytes) -> str | None:
     """The ``event_id`` of a payload that is otherwise wrong."""
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        return None
-    try:
-        return _only_id.decode(payload).event_id
-    except Exception:  # noqa: BLE001  # whatever a payload can do, it costs only itself
-        return None
+    if len(payload) <= MAX_SEARCHED_BYTES:
+        try:
+            return _only_id.decode(payload).event_id
+        except msgspec.ValidationError:
+            return None
+        except Exception:  # noqa: BLE001, S110  # whatever a payload can do, it costs only itself
+            pass
+    # What is too long, too deep or broken further on may still begin with its id. Only there: an id from
+    # deeper inside could be another event's, which the vehicle would then stop sending.
+    first = _FIRST_ID.match(payload)
+    return None if first is None else first[1].decode()
 
 
 def utc(stated: datetime) -> datetime:

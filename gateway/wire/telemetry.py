@@ -28,6 +28,7 @@ IGNITION = "Vehicle.LowVoltageSystemState"
 LATITUDE = "Vehicle.CurrentLocation.Latitude"
 LONGITUDE = "Vehicle.CurrentLocation.Longitude"
 ACCURACY = "Vehicle.CurrentLocation.HorizontalAccuracy"
+ODOMETER = "Vehicle.TraveledDistance"
 CHARGING = "Vehicle.Powertrain.TractionBattery.Charging"
 
 IGNITION_STATES = ("LOCK", "OFF", "ACC", "ON", "START")
@@ -55,7 +56,7 @@ SIGNALS: dict[str, Number | Literal["boolean"] | tuple[str, ...]] = {
     LONGITUDE: Number(-180, 180),
     ACCURACY: Number(0, 1e7),
     "Vehicle.CurrentLocation.Heading": Number(0, 360),
-    "Vehicle.TraveledDistance": Number(0, 1e10),
+    ODOMETER: Number(0, 1e10),
     "Vehicle.LowVoltageBattery.CurrentVoltage": Number(0, 60),
     "Vehicle.Powertrain.TractionBattery.StateOfCharge.Displayed": Number(0, 100),
     f"{CHARGING}.IsCharging": "boolean",

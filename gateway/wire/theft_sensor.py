@@ -7,6 +7,7 @@ because a broken detail must not cost an alarm.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,8 @@ KIND = "theft-sensor"
 
 ActiveFor = Annotated[float, Meta(ge=0, le=1e9)]
 MAX_CAUSE = 256
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+"""Half of a character, which the decoder refuses wherever it stands: it must not cost the alarm."""
 
 
 class PositionPayload(Struct, frozen=True):
@@ -75,8 +78,10 @@ def decode(payload: bytes, received_at: datetime) -> TheftSensor:
     try:
         stated = _strict.decode(payload)
         occurred_at = utc(stated.occurred_at)
-    except (msgspec.ValidationError, ValueError):
+    except msgspec.ValidationError:
         return _leniently(payload, received_at)
+    except ValueError:
+        return _leniently(_SURROGATE.sub(b"\\\\ufffd", payload), received_at)
     position = stated.position
     return TheftSensor(
         received_at=received_at,

@@ -12,8 +12,8 @@ import msgspec
 
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
-from gateway.domain.effects import Announce, Effect
-from gateway.domain.signals import AnyFact, Position, Registration, TheftSensor
+from gateway.domain.effects import Announce, Audited, Effect
+from gateway.domain.signals import AnyFact, Position, Registered, Registration, TheftSensor
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
@@ -32,6 +32,7 @@ from gateway.ports import (
     StoredAlarm,
     StoredVehicle,
     Token,
+    TrackRow,
 )
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -70,6 +71,7 @@ class MemoryStore:
         self.states: dict[str, Vehicle] = {}
         self.registry: dict[str, Registration] = {}
         self.trail: list[AuditEntry] = []
+        self.tracked: list[TrackRow] = []
         self.parked: list[DeliveryRow] = []
         self.bad: list[dict[str, Any]] = []
         self.looked_up = 0
@@ -131,6 +133,9 @@ class MemoryStore:
         ]
         return [row for row in rows if row["n"] > after][:limit]
 
+    async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:
+        return [(n, row) for n, row in enumerate(self.tracked, 1) if row.vin == vin and n > after][:limit]
+
     async def quarantine_page(self, after: int, limit: int) -> list[dict[str, Any]]:
         return [row for row in self.bad if row["n"] > after][:limit]
 
@@ -181,6 +186,7 @@ class Gateway:
         self.feed = MemoryFeed(self.store)
         self.signal_values: dict[str, dict[str, SignalValue]] = {}
         self.status = "ready"
+        self.handed_over: list[str] = []
         self.poked: list[tuple[str, str]] = []
         self.answer: Outcome = Delivered()
         self.readers: list[int] = []
@@ -193,12 +199,15 @@ class Gateway:
         for effect in effects:
             if isinstance(effect, Announce):
                 self._publish(state, effect)
+            elif isinstance(effect, Audited):
+                entry = AuditEntry(self.clock.now(), effect.actor, effect.action, subject, effect.details)
+                self.store.trail.append(entry)
         self.feed.grow()
         return effects
 
     def _publish(self, state: Vehicle, effect: Announce) -> None:
         sequence = len(self.store.feed) + 1
-        data = feed_data(state, effect.alarm, effect.event_ids, sequence)
+        data = feed_data(state, effect.alarm, effect.event_ids, soc=state.soc, sequence=sequence)
         encoded = encode_data(data)
         message = feed_message(
             effect.type,
@@ -218,11 +227,26 @@ class Gateway:
             row.alarm_id, state.vin, first, sequence, row.body, (*ids, *effect.event_ids)
         )
 
-    async def trigger(self, cause: str = "intrusion", vin: str = VIN, detail: str | None = None) -> str:
-        """Raise an alarm (or add to one) as the pipeline would; returns its id."""
-        return await self.trigger_as(cause, cause, vin, detail)
+    async def register(self, entry: Registration) -> None:
+        """Let the fold know of a registry entry, as the pipeline does before anything else."""
+        state = self.store.states.get(entry.vin)
+        if state is None or state.registration is None:
+            await self.act(entry.vin, Registered(received_at=self.clock.now(), registration=entry))
 
-    async def trigger_as(self, cause: str, alarm: str, vin: str, detail: str | None = None) -> str:
+    async def trigger(
+        self,
+        cause: str = "intrusion",
+        vin: str = VIN,
+        detail: str | None = None,
+        *,
+        suppressed: bool = False,
+    ) -> str:
+        """Raise an alarm (or add to one) as the pipeline would; returns its id."""
+        return await self.trigger_as(cause, cause, vin, detail, suppressed=suppressed)
+
+    async def trigger_as(
+        self, cause: str, alarm: str, vin: str, detail: str | None = None, *, suppressed: bool = False
+    ) -> str:
         """Do so for a cause that becomes another alarm."""
         self._made += 1
         fact = TheftSensor(
@@ -236,7 +260,10 @@ class Gateway:
             detail=detail,
         )
         await self.act(vin, fact)
-        return self.store.states[vin].alarms[alarm].alarm_id
+        state = self.store.states[vin]
+        if suppressed:
+            return next(one.alarm_id for one in state.suppressed.values() if one.cause == cause)
+        return state.alarms[alarm].alarm_id
 
     def token(
         self, role: Role, *, user: str | None = None, vin: str | None = None, days: int | None = 1
@@ -267,6 +294,9 @@ class Gateway:
 
     def vins(self) -> list[str]:
         return list(self.signal_values)
+
+    def hand_over(self, vin: str, now: datetime) -> None:
+        self.handed_over.append(vin)
 
     async def report(self) -> HealthReport:
         return HealthReport(self.status, "connected", "ok", {"soc": "ok"}, 1.0, 0.0, 0.5, {"events": 1})  # type: ignore[arg-type]

@@ -158,7 +158,7 @@ def test_bad_input_costs_only_itself(new_car: NewCar, soc: SocThread, gateway: G
     for event_id in good:
         car.wait_receipt(event_id)
     until(lambda: soc.alarm(car.vin, "unreadable_event")["count"] == len(bad), 5)
-    assert car.rejected.keys() == {"readable"}
+    assert car.rejected.keys() == {"n", "deep", "big", "readable"}, "where the id is readable"
     quarantined = gateway.rows("SELECT count FROM quarantine WHERE vin = ?", car.vin)
     assert [count for (count,) in quarantined] == [2] * len(bad)
     car.trigger("intrusion", event_id="readable")

@@ -114,7 +114,7 @@ def test_an_unwritable_folder_is_one_clear_sentence(tmp_path: Path, own_broker: 
     (tmp_path / "var").write_text("a file where the folder should be")
     code, last = start_and_fail(process)
     assert code == 1
-    assert "can't be opened" in last
+    assert "can't be written" in last
 
 
 def test_sigterm_ends_it_soon_and_in_good_order(tmp_path: Path, own_broker: Broker) -> None:

@@ -13,7 +13,7 @@ import pytest
 from gateway.adapters.storage.sqlite.store import SqliteStore
 from gateway.domain.thresholds import Thresholds
 from gateway.errors import StoreError
-from gateway.pipeline.decider import Decider
+from gateway.pipeline.decider import MAX_BATCH, Decider
 from gateway.pipeline.inbox import Inbox
 from gateway.pipeline.ingest import Ingest
 from gateway.pipeline.meters import Tally
@@ -52,6 +52,7 @@ class Rig:
         self.acks: list[int] = []
         self.canaries: list[str] = []
         self.failing = False
+        self.deaf = False
         self._sent = 0
         self.decider = self.new_decider()
 
@@ -67,12 +68,20 @@ class Rig:
             instance="gw-1",
             canary_vin=CANARY,
             thresholds=Thresholds(),
+            socs=frozenset({"default", "north"}),
         )
         decider.on_messages = [self.messages.extend]
-        decider.on_unrecorded = self.unrecorded.append
+        decider.on_unrecorded = self.take_unrecorded
         decider.on_canary = self.canaries.append
         decider.on_wake = self.timers.wake
         return decider
+
+    def take_unrecorded(self, message: Message) -> bool:
+        """Be the delivery of what could not be recorded."""
+        if self.deaf:
+            return False
+        self.unrecorded.append(message)
+        return True
 
     def send(self, kind: str, payload: Any, *, vin: str = VIN) -> int:
         """Let one message arrive; returns the number by which its acknowledgement is known."""
@@ -92,9 +101,13 @@ class Rig:
 
     async def settle(self) -> None:
         """Decide everything that waits."""
-        for _ in range(20):
-            items = self.decider._kept + self.inbox.take(1000)
-            if not items or not await self.decider._turn(items):
+        decider = self.decider
+        for _ in range(50):
+            if decider._kept:
+                await decider._listen(0.01)
+                if not await decider._turn(decider._kept[:MAX_BATCH]):
+                    return
+            elif not (items := self.inbox.take(MAX_BATCH)) or not await decider._turn(items):
                 return
 
     @property

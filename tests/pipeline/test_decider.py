@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,10 @@ from gateway.domain import step as step_module
 from gateway.domain.signals import Acknowledge, Blind, Close, Healthy, Registration
 from gateway.errors import StoreError
 from gateway.pipeline import batch as batch_module
+from gateway.pipeline import decider as decider_module
+from gateway.pipeline import messages as messages_module
 from gateway.pipeline.inbox import MAX_DERIVED, MAX_ITEMS, Inbox, Item
+from gateway.ports import Decision, SinkPlan
 from gateway.testing import START
 from tests.pipeline.conftest import CANARY, VIN, Rig
 
@@ -250,3 +254,150 @@ def test_the_line_is_bounded_and_keeps_room_for_what_can_not_be_derived_again() 
     assert not inbox.offer(item)
     assert all(inbox.put(item) for _ in range(MAX_ITEMS - MAX_DERIVED))
     assert not inbox.put(item)
+
+
+async def test_an_outage_makes_nobody_deaf(rig: Rig) -> None:
+    """Hundreds of harmless events are kept; a hold-up behind them goes out at once."""
+    rig.failing = True
+    for number in range(400):
+        card = {"occurred_at": rig.clock.now().isoformat(), "present": True, "card_id": "DC-1"}
+        rig.send("driver-card", {"event_id": f"c{number}", **card}, vin=f"XVGZZZ99ZTS{number:06}")
+    await rig.settle()
+    rig.trigger("hold_up", "e1")
+    for _ in range(5):
+        await rig.settle()
+    assert [json.loads(message.body)["data"]["cause"] for message in rig.unrecorded] == ["hold_up"]
+    rig.failing = False
+    await rig.settle()
+    assert len(rig.acks) == 401
+    assert rig.acks == sorted(rig.acks)
+
+
+async def test_a_duration_is_not_mute_while_the_store_fails(rig: Rig) -> None:
+    rig.failing = True
+    rig.trigger("car_alarm", "e1")
+    await rig.settle()
+    assert rig.unrecorded == []
+    rig.clock.advance(15.1)
+    await rig.timers._tick()
+    await rig.settle()
+    assert [json.loads(message.body)["data"]["cause"] for message in rig.unrecorded] == ["car_alarm"]
+    rig.failing = False
+    await rig.settle()
+    assert [one["cause"] for one in rig.data()] == ["car_alarm"]
+
+
+async def test_what_found_no_room_is_told_again(rig: Rig) -> None:
+    rig.failing = rig.deaf = True
+    rig.trigger("hold_up", "e1")
+    await rig.settle()
+    rig.deaf = False
+    rig.trigger("tilt", "e2")
+    await rig.settle()
+    assert [json.loads(message.body)["data"]["cause"] for message in rig.unrecorded] == ["hold_up", "tilt"]
+
+
+async def test_a_commit_that_hangs_is_a_failing_store(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is still waited for: when it ends well after all, its receipts leave, once."""
+    monkeypatch.setattr(decider_module, "PATIENCE_S", 0.05)
+    released, commit = asyncio.Event(), rig.store.commit
+
+    async def hang(decision: Decision) -> None:
+        await released.wait()
+        await commit(decision)
+
+    monkeypatch.setattr(rig.store, "commit", hang)
+    rig.trigger("hold_up", "e1")
+    assert not await rig.decider._turn(rig.inbox.take(10))
+    assert rig.decider.failing_since_s is not None
+    assert [json.loads(message.body)["data"]["cause"] for message in rig.unrecorded] == ["hold_up"]
+    assert rig.receipts == []
+    released.set()
+    retrying = asyncio.create_task(rig.decider._retry())
+    while rig.decider._kept:
+        await asyncio.sleep(0.01)
+        rig.clock.advance(1)
+    await retrying
+    assert rig.receipts == [{"event_ids": ["e1"], "rejected": []}]
+    assert rig.acks == [1]
+    assert not rig.decider.failing_since_s
+
+
+async def test_another_writer_does_not_wedge_deciding(rig: Rig) -> None:
+    rig.trigger("tilt", "e1")
+    await rig.settle()
+    other = rig.new_decider()
+    await other.open()
+    rig.trigger("tilt", "x1", vin=ODD)
+    assert await other._turn(rig.inbox.take(10))
+    rig.trigger("hold_up", "e2")
+    assert not await rig.decider._turn(rig.inbox.take(10))
+    assert await rig.decider._sequences_are_known()
+    await rig.settle()
+    assert [one["sequence"] for one in rig.data()] == [1, 2, 3]
+
+
+async def test_the_same_event_twice_in_one_batch_has_one_effect(rig: Rig) -> None:
+    at = rig.clock.now().isoformat()
+    body = {"event_id": "e1", "occurred_at": at, "cause": "tilt", "state": "triggered"}
+    for _ in range(3):
+        rig.send("theft-sensor", body)
+    await rig.settle()
+    assert [(one["cause"], one["count"]) for one in rig.data()] == [("tilt", 1)]
+    assert rig.acks == [1, 2, 3]
+
+
+async def test_a_message_that_can_not_be_made_leaves_no_gap(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = messages_module.feed_data
+
+    def poisonous(vehicle: Any, alarm: Any, *rest: Any, **more: Any) -> Any:
+        if alarm.cause == "tilt":
+            raise ValueError("a bug")
+        return made(vehicle, alarm, *rest, **more)
+
+    monkeypatch.setattr(batch_module, "feed_data", poisonous)
+    rig.trigger("hold_up", "e1")
+    rig.trigger("tilt", "e2", vin=ODD)
+    rig.trigger("intrusion", "e3")
+    await rig.settle()
+    assert [one["sequence"] for one in rig.data()] == list(range(1, len(rig.data()) + 1))
+    assert [one["cause"] for one in rig.data()] == ["hold_up", "unreadable_event", "intrusion"]
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"[" * 5000, b'{"vin": 7}', b""])
+async def test_rows_that_can_not_be_read_wedge_nothing(rig: Rig, body: bytes) -> None:
+    rig.trigger("tilt", "e1")
+    await rig.settle()
+    other = sqlite3.connect(rig.store.path)
+    other.execute("UPDATE vehicles SET body = ?", (body,))
+    other.execute("INSERT INTO registry VALUES (?, 1, ?)", (VIN, body))
+    other.commit()
+    other.close()
+    rig.decider = rig.new_decider()
+    await rig.decider.open()
+    rig.trigger("hold_up", "e2")
+    await rig.settle()
+    assert [(one["cause"], one["registered"]) for one in rig.data()][-1] == ("hold_up", False)
+
+
+async def test_what_waits_for_a_sink_that_is_gone_goes_to_its_successor(rig: Rig) -> None:
+    await rig.store.plan_sinks([SinkPlan("old", "default", "primary")])
+    rig.trigger("tilt", "e1")
+    await rig.settle()
+    await rig.store.plan_sinks([SinkPlan("new", "default", "primary")])
+    pending = await rig.store.deliveries("pending", None, 0, 10)
+    assert [(row.sink, row.sequence) for row in pending] == [("new", 1)]
+
+
+async def test_a_replayed_connection_is_not_journalled_again(rig: Rig) -> None:
+    body = {"online": True, "bearer": "LTE", "at": rig.clock.now().isoformat()}
+    for _ in range(4):
+        rig.clock.advance(1)
+        rig.send("connection", body)
+        await rig.settle()
+    other = sqlite3.connect(rig.store.path)
+    assert other.execute("SELECT COUNT(*) FROM facts WHERE kind = 'connection'").fetchone() == (1,)
+    other.close()
+    assert len(rig.acks) == 4

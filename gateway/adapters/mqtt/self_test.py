@@ -15,7 +15,7 @@ from gateway.adapters.mqtt.connection import FAILURE, Connection, Refused
 from gateway.adapters.mqtt.sessions import BAD_CREDENTIALS, UNSUPPORTED_VERSION
 from gateway.adapters.mqtt.settings import MqttSettings
 from gateway.adapters.mqtt.splitter import Received, Version
-from gateway.errors import PublishRefused, StartError
+from gateway.errors import LinkDown, PublishRefused, PublishUnknown, StartError
 from gateway.wire.topics import gateway_topic
 
 COMES_WITHIN_S = 3.0
@@ -70,9 +70,9 @@ async def _prove(settings: MqttSettings, instance: str, version: Version) -> Non
         if granted[0] >= FAILURE:
             raise StartError(f"the broker does not grant the gateway a subscription to {topic}")
         await _publish(first, topic, marker)
-        await _expect(inbox, topic)
+        await _expect(first, inbox, topic)
     async with connection(clean=False) as second:
-        again = await _expect(inbox, topic)
+        again = await _expect(second, inbox, topic)
         second.ack(again)
         # A round trip behind the acknowledgement, so that the broker has it before the connection ends.
         await _publish(second, topic, b"flush")
@@ -89,13 +89,17 @@ async def _publish(connection: Connection, topic: str, payload: bytes) -> None:
         await connection.publish(topic, payload)
     except PublishRefused as error:
         raise StartError(f"the broker does not let the gateway publish to its own topic: {error}") from error
+    except PublishUnknown as error:
+        raise LinkDown(str(error)) from error
 
 
-async def _expect(inbox: asyncio.Queue[Received], topic: str) -> Received:
+async def _expect(connection: Connection, inbox: asyncio.Queue[Received], topic: str) -> Received:
     try:
         async with asyncio.timeout(COMES_WITHIN_S):
             return await inbox.get()
     except TimeoutError as error:
+        if connection.lost:
+            raise LinkDown("the connection was lost during the self-test") from error
         raise StartError(
             f"the self-test message on {topic} did not arrive, or not again after it was left "
             "unacknowledged: either the broker's access list hides the topic from the gateway's user, "

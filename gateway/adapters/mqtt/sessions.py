@@ -18,7 +18,7 @@ from msgspec import Struct
 from gateway.adapters.mqtt.connection import FAILURE, Connection, Refused, Will
 from gateway.adapters.mqtt.settings import MqttSettings
 from gateway.adapters.mqtt.splitter import Received, Version
-from gateway.errors import LinkDown
+from gateway.errors import LinkDown, StartError
 from gateway.pipeline.meters import Meters
 from gateway.ports import Clock, Inbound
 
@@ -52,7 +52,8 @@ class Plan(Struct, frozen=True):
     """Whether a replayed retained message of this topic counts."""
     optional: tuple[str, ...] = ()
     """Filters that a broker may refuse."""
-    will: Will | None = None
+    will: Callable[[], Will] | None = None
+    """Made anew for each connection, because it carries a time."""
     coalesce_s: float = 0.0
     """Read no more often than this: many small messages are cheaper together. Nothing that alarms."""
 
@@ -96,7 +97,7 @@ class Session:
                 self._log.warning("mqtt.disconnected", session=self.plan.name, reason=why)
             except Refused as error:
                 self._refused(error)
-            except LinkDown as error:
+            except (LinkDown, StartError) as error:  # a certificate file may be unreadable for a moment
                 self._resumed_briefly = 0
                 self._log.warning("mqtt.disconnected", session=self.plan.name, reason=str(error))
             if self._is_taken_over(self._clock.mono_s() - began_s):
@@ -130,7 +131,7 @@ class Session:
             version=self.version,
             clean=False,
             on_messages=lambda batch: self._take(connection, batch),
-            will=self.plan.will,
+            will=None if self.plan.will is None else self.plan.will(),
             coalesce_s=self.plan.coalesce_s,
         )
         connection.on_refused = self._post_refused

@@ -46,7 +46,8 @@ class MqttSettings(Struct, frozen=True, forbid_unknown_fields=True):
         try:
             port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
         except ValueError as error:
-            raise SettingsError(f"mqtt.url: {error}") from error
+            hint = "special characters of a password are written as %XX"
+            raise SettingsError(f"mqtt.url: the port is no number ({hint})") from error
         username = unquote(parts.username) if parts.username else None
         password = unquote(parts.password) if parts.password else None
         return Address(parts.hostname, port, username, password, parts.scheme == "mqtts")
@@ -76,3 +77,7 @@ class Address(Struct, frozen=True):
     username: str | None
     password: str | None
     tls: bool
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"Address({self.host}:{self.port})"

@@ -18,6 +18,10 @@ def car_security(registration: Registration | None, now: datetime) -> CarSecurit
     until = term.get("until")
     if until is None:
         return "none"
-    if datetime.fromisoformat(until) <= now:
+    try:
+        expired = datetime.fromisoformat(until) <= now
+    except (TypeError, ValueError):
+        return "none"  # an entry that can't be read must not cost an alarm
+    if expired:
         return "expired"
     return "certified" if term.get("certified") else "active_uncertified"

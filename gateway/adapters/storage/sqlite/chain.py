@@ -35,10 +35,12 @@ def append(connection: sqlite3.Connection, entries: Sequence[AuditEntry]) -> Non
     connection.executemany(
         "INSERT INTO audit (at, actor, action, subject, details, hash) VALUES (?, ?, ?, ?, ?, ?)", rows
     )
+    # The head stands apart as well, so that the newest rows can't be cut off unseen.
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('audit_head', ?)", (head.hex(),))
 
 
 def broken_links(connection: sqlite3.Connection) -> Iterator[int]:
-    """Numbers of rows that do not follow from the row before, or are missing."""
+    """Numbers of rows that do not follow from the row before, or are missing (also behind the last)."""
     head, expected = GENESIS, 1
     for n, *row, stored in connection.execute(
         "SELECT n, at, actor, action, subject, details, hash FROM audit ORDER BY n"
@@ -47,3 +49,6 @@ def broken_links(connection: sqlite3.Connection) -> Iterator[int]:
         if n != expected or head != stored:
             yield n
         head, expected = stored, n + 1
+    kept = connection.execute("SELECT value FROM meta WHERE key = 'audit_head'").fetchone()
+    if kept is not None and kept[0] != head.hex():
+        yield expected

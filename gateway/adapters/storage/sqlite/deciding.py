@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
@@ -37,7 +38,9 @@ def known(
             vehicles[vin] = StoredVehicle(*row)
         row = connection.execute("SELECT body FROM registry WHERE vin = ?", (vin,)).fetchone()
         if row is not None:
-            registrations[vin] = _registration.decode(row[0])
+            # An entry that can't be read counts as none: its vehicle is alarmed as not registered.
+            with contextlib.suppress(Exception):
+                registrations[vin] = _registration.decode(row[0])
     query = "SELECT 1 FROM quarantine WHERE topic = ? AND sha256 = ?"
     seen = frozenset(key for key in quarantined if connection.execute(query, key).fetchone())
     return Known({key: frozenset(found) for key, found in digests.items()}, vehicles, registrations, seen)
@@ -78,6 +81,17 @@ def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[S
     connection.executemany(
         "INSERT OR IGNORE INTO notifications VALUES (?, ?, ?, ?, ?)",
         [(row.id, row.user, row.vin, row.body, text(row.created_at)) for row in decision.notifications],
+    )
+    connection.executemany(
+        "INSERT INTO tracks (vin, case_id, at, latitude, longitude, accuracy_m) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (row.vin, row.case_id, text(row.at), row.latitude, row.longitude, row.accuracy_m)
+            for row in decision.track
+        ],
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO left_cases VALUES (?, ?)",
+        [(row.case_id, text(row.at)) for row in decision.left_cases],
     )
     append(connection, decision.audit)
 

@@ -82,6 +82,31 @@ def stand_by(
     return sorted(given)
 
 
+def adopt_orphans(connection: sqlite3.Connection, sinks: Sequence[SinkPlan]) -> int:
+    """Give what waits for a sink that is gone to the primaries of its SOC; returns how many."""
+    names = [sink.name for sink in sinks]
+    marks = ", ".join("?" * len(names))
+    orphans = connection.execute(
+        "SELECT id, soc, sequence, subject, critical, created_at FROM deliveries"
+        f" WHERE state = 'pending' AND sink NOT IN ({marks})",
+        names,
+    ).fetchall()
+    for _id, soc, sequence, subject, critical, created_at in orphans:
+        for sink in sinks_of(soc, "primary", sinks):
+            connection.execute(
+                "INSERT OR IGNORE INTO deliveries"
+                " (sink, soc, sequence, subject, critical, created_at, is_primary)"
+                " VALUES (?, ?, ?, ?, ?, ?, 1)",
+                (sink.name, soc, sequence, subject, critical, created_at),
+            )
+    if any(sink.role == "primary" for sink in sinks):
+        connection.executemany(
+            "UPDATE deliveries SET state = 'done', last_error = 'the sink is gone' WHERE id = ?",
+            [(row[0],) for row in orphans],
+        )
+    return len(orphans)
+
+
 def deliveries(
     connection: sqlite3.Connection, state: DeliveryState | None, sink: str | None, after: int, limit: int
 ) -> list[DeliveryRow]:
@@ -104,7 +129,7 @@ def oldest_undelivered(connection: sqlite3.Connection, sinks: Sequence[SinkPlan]
     """When the oldest pending message of a configured primary sink was made."""
     oldest = [
         connection.execute(
-            "SELECT created_at FROM deliveries INDEXED BY deliveries_pending"
+            "SELECT created_at FROM deliveries INDEXED BY deliveries_oldest"
             " WHERE state = 'pending' AND sink = ? ORDER BY id LIMIT 1",
             (sink.name,),
         ).fetchone()

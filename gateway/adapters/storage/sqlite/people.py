@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.adapters.storage.sqlite.deciding import text
 from gateway.domain.signals import Registration
-from gateway.ports import StoredVehicle, Token
+from gateway.ports import StoredVehicle, Token, TrackRow
 
 _TOKEN = "id, secret_hash, role, person, created_at, expires_at, user, vin, revoked_at"  # noqa: S105  # columns
 _registration = msgspec.json.Decoder(Registration)
@@ -86,6 +86,18 @@ def vehicle(connection: sqlite3.Connection, vin: str) -> StoredVehicle | None:
     """Committed state of one vehicle."""
     row = connection.execute("SELECT version, body FROM vehicles WHERE vin = ?", (vin,)).fetchone()
     return None if row is None else StoredVehicle(*row)
+
+
+def track(connection: sqlite3.Connection, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:
+    """Kept positions of one vehicle."""
+    query = (
+        "SELECT n, vin, case_id, at, latitude, longitude, accuracy_m FROM tracks"
+        " WHERE vin = ? AND n > ? ORDER BY n LIMIT ?"
+    )
+    return [
+        (n, TrackRow(vin, case_id, datetime.fromisoformat(at), *rest))
+        for n, vin, case_id, at, *rest in connection.execute(query, (vin, after, limit))
+    ]
 
 
 def audit_page(connection: sqlite3.Connection, after: int, limit: int) -> list[dict[str, Any]]:

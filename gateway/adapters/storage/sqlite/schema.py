@@ -7,6 +7,8 @@ from importlib.resources import files
 
 from gateway.errors import StartError
 
+WAIT_MS = 15_000
+
 
 def migrate(connection: sqlite3.Connection) -> tuple[int, int]:
     """
@@ -19,11 +21,23 @@ def migrate(connection: sqlite3.Connection) -> tuple[int, int]:
     newest = max(scripts)
     if before > newest:
         raise StartError(f"the database has schema version {before}, this program knows up to {newest}")
-    for version in range(before + 1, newest + 1):
-        connection.executescript(
-            f"BEGIN IMMEDIATE;\n{scripts[version]}\nPRAGMA user_version = {version};\nCOMMIT;"
-        )
+    if before < newest:
+        connection.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
+        connection.execute("BEGIN IMMEDIATE")
+        # Read again: another process may have done it while this one waited.
+        (done,) = connection.execute("PRAGMA user_version").fetchone()
+        for version in range(done + 1, newest + 1):
+            for statement in _statements(scripts[version]):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {newest}")
+        connection.execute("COMMIT")
     return before, newest
+
+
+def _statements(script: str) -> list[str]:
+    """A script's statements one by one: executescript would commit before it begins."""
+    lines = [line for line in script.splitlines() if not line.lstrip().startswith("--")]
+    return [one for one in "\n".join(lines).split(";") if one.strip()]
 
 
 def _scripts() -> dict[int, str]:

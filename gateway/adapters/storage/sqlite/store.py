@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.adapters.storage.sqlite import chain, deciding, feeds, outbox, people, retention
-from gateway.adapters.storage.sqlite.schema import migrate
+from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
 from gateway.domain.signals import Registration
 from gateway.errors import StartError
@@ -29,6 +29,7 @@ from gateway.ports import (
     StoredAlarm,
     StoredVehicle,
     Token,
+    TrackRow,
 )
 
 
@@ -43,12 +44,14 @@ class SqliteStore:
         self._writer = Writer(path)
         self._deciding = Reader(path, "deciding")
         self._reading = Reader(path, "reading")
+        self._serving = Reader(path, "serving")
 
     def close(self) -> None:
         """Finish what waits, then close. Not needed for durability."""
         self._writer.close()
         self._deciding.close()
         self._reading.close()
+        self._serving.close()
 
     # deciding
     async def known(
@@ -79,14 +82,15 @@ class SqliteStore:
         return await self._reading.run(lambda on: feeds.oldest_sequence(on, soc))
 
     async def alarms(self, where: AlarmFilter, after: int, limit: int) -> list[StoredAlarm]:
-        return await self._reading.run(lambda on: feeds.alarms(on, where, after, limit))
+        return await self._serving.run(lambda on: feeds.alarms(on, where, after, limit))
 
     async def alarm(self, alarm_id: str) -> StoredAlarm | None:
-        return await self._reading.run(lambda on: feeds.alarm(on, alarm_id))
+        return await self._serving.run(lambda on: feeds.alarm(on, alarm_id))
 
     # delivery
     async def plan_sinks(self, sinks: Sequence[SinkPlan]) -> None:
         self._sinks = tuple(sinks)
+        await self._writer.run(lambda on: outbox.adopt_orphans(on, self._sinks))
 
     async def backlog(self, sink: str, limit: int, after_subject: str = "") -> list[Backlog]:
         return await self._reading.run(lambda on: outbox.backlog(on, sink, limit, after_subject))
@@ -103,7 +107,7 @@ class SqliteStore:
     async def deliveries(
         self, state: DeliveryState | None, sink: str | None, after: int, limit: int
     ) -> list[DeliveryRow]:
-        return await self._reading.run(lambda on: outbox.deliveries(on, state, sink, after, limit))
+        return await self._serving.run(lambda on: outbox.deliveries(on, state, sink, after, limit))
 
     async def resend(self, delivery_id: int) -> DeliveryRow | None:
         return await self._writer.run(lambda on: outbox.resend(on, delivery_id))
@@ -137,19 +141,22 @@ class SqliteStore:
         return await self._reading.run(lambda on: people.registration(on, vin))
 
     async def vehicles(self, after: str, limit: int) -> list[str]:
-        return await self._reading.run(lambda on: people.vehicles(on, after, limit))
+        return await self._serving.run(lambda on: people.vehicles(on, after, limit))
 
     async def vehicle(self, vin: str) -> StoredVehicle | None:
         return await self._reading.run(lambda on: people.vehicle(on, vin))
+
+    async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:
+        return await self._reading.run(lambda on: people.track(on, vin, after, limit))
 
     async def audit(self, entries: Sequence[AuditEntry]) -> None:
         await self._writer.run(lambda on: chain.append(on, entries))
 
     async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
-        return await self._reading.run(lambda on: people.audit_page(on, after, limit))
+        return await self._serving.run(lambda on: people.audit_page(on, after, limit))
 
     async def quarantine_page(self, after: int, limit: int) -> list[dict[str, Any]]:
-        return await self._reading.run(lambda on: people.quarantine_page(on, after, limit))
+        return await self._serving.run(lambda on: people.quarantine_page(on, after, limit))
 
     async def prune(self, now: datetime) -> None:
         await self._writer.run(lambda on: retention.prune(on, now, self._canary_vin))
@@ -162,6 +169,7 @@ def _prepare(path: Path) -> tuple[int, int]:
         connection = connect(path)
         try:
             versions = migrate(connection)
+            connection.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
             made = (secrets.token_hex(8),)
             connection.execute("INSERT OR IGNORE INTO meta VALUES ('feed_id', ?)", made)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from hashlib import sha256
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +23,9 @@ class _Message(Struct):
     data: _Data
 
 
+Key = tuple[str | None, str]
+"""VIN and event id."""
+
 _decoder = msgspec.json.Decoder(_Message)
 
 
@@ -32,40 +36,71 @@ def holes(connection: sqlite3.Connection) -> Iterator[str]:
     yield from _sequences(connection)
     yield from _outbox(connection)
     for n in broken_links(connection):
-        yield f"Audit row {n} does not follow from the row before: it was changed, or a row was taken out."
+        yield f"Audit row {n} is missing or does not follow: a row was changed or taken out."
+    yield from _changed(connection)
 
 
 def _triggers(connection: sqlite3.Connection) -> Iterator[str]:
     """Each accepted trigger has its one message, or a recorded verdict."""
-    told: Counter[tuple[str | None, str]] = Counter()
-    rows = connection.execute(
-        "SELECT body FROM messages WHERE type IN ('alarm.raised', 'alarm.updated', 'alarm.suppressed')"
-    )
-    for (body,) in rows:
-        data = _decoder.decode(body).data
-        told.update((data.vin, event_id) for event_id in data.event_ids)
+    told, recent = _told(connection)
     waiting = _gathered(connection)
-    expected: Counter[tuple[str | None, str]] = Counter()
+    expected: Counter[Key] = Counter()
+    recorded: set[Key] = set()
     for vin, event_id, verdict in connection.execute(
         "SELECT vin, event_id, verdict FROM facts WHERE is_trigger = 1"
     ):
+        recorded.add((vin, event_id))
         if verdict is None:
             yield f"Trigger {event_id} of {vin} has neither a message nor a verdict."
-        elif verdict == "alarm":
+        elif verdict in {"alarm", "suppressed"}:
             expected[vin, event_id] += 1
     for (vin, event_id), count in expected.items():
         messages = told[vin, event_id] + waiting[vin, event_id]
         if messages != count:
             yield f"Trigger {event_id} of {vin} stands in {messages} messages instead of {count}."
+    for vin, event_id in recent - recorded:
+        yield f"Trigger {event_id} of {vin} stands in a message and is not recorded."
 
 
-def _gathered(connection: sqlite3.Connection) -> Counter[tuple[str | None, str]]:
+def _told(
+    connection: sqlite3.Connection,
+) -> tuple[Counter[Key], set[Key]]:
+    """How often each trigger was told; and those told since the oldest fact that retention has left."""
+    (oldest,) = connection.execute("SELECT COALESCE(MIN(decided_at), '9999') FROM facts").fetchone()
+    told: Counter[Key] = Counter()
+    recent: set[Key] = set()
+    kinds = "('alarm.raised', 'alarm.updated', 'alarm.suppressed')"
+    for body, created_at in connection.execute(
+        f"SELECT body, created_at FROM messages WHERE type IN {kinds}"
+    ):
+        data = _decoder.decode(body).data
+        keys = [(data.vin, event_id) for event_id in data.event_ids]
+        told.update(keys)
+        if created_at >= oldest:
+            recent.update(keys)
+    return told, recent
+
+
+def _gathered(connection: sqlite3.Connection) -> Counter[Key]:
     """Triggers that are counted and will be told within a second."""
-    waiting: Counter[tuple[str | None, str]] = Counter()
+    waiting: Counter[Key] = Counter()
     for vin, body in connection.execute("SELECT vin, body FROM vehicles WHERE wake_at IS NOT NULL"):
-        for alarm in msgspec.json.decode(body).get("alarms", {}).values():
+        state = msgspec.json.decode(body)
+        for alarm in (*state.get("alarms", {}).values(), *state.get("suppressed", {}).values()):
             waiting.update((vin, event_id) for event_id in alarm.get("gathered", ()))
     return waiting
+
+
+def _changed(connection: sqlite3.Connection) -> Iterator[str]:
+    """The audit trail names the digest of each message as it left."""
+    for (details,) in connection.execute("SELECT details FROM audit WHERE action LIKE 'alarm.%'"):
+        told = msgspec.json.decode(details)
+        if "sha256" not in told:
+            continue
+        query = "SELECT body FROM messages WHERE soc = ? AND sequence = ?"
+        row = connection.execute(query, (told["soc"], told["sequence"])).fetchone()
+        if row is not None and sha256(row[0]).hexdigest() != told["sha256"]:
+            yield f"Message {told['sequence']} of {told['soc']} is not what the audit trail says that it was."
 
 
 def _sequences(connection: sqlite3.Connection) -> Iterator[str]:

@@ -42,6 +42,7 @@ CREATE TABLE alarms (
 ) WITHOUT ROWID;
 CREATE INDEX alarms_page ON alarms (first_sequence, soc);
 CREATE INDEX alarms_state ON alarms (state, first_sequence);
+CREATE INDEX alarms_cause ON alarms (cause, first_sequence);
 CREATE INDEX alarms_vin ON alarms (vin, first_sequence);
 
 -- The feed of each SOC: 1, 2, 3, … without a gap.
@@ -74,6 +75,8 @@ CREATE TABLE deliveries (
 );
 CREATE UNIQUE INDEX deliveries_key ON deliveries (sink, soc, sequence);
 CREATE INDEX deliveries_pending ON deliveries (sink, subject, soc, sequence) WHERE state = 'pending';
+CREATE INDEX deliveries_oldest ON deliveries (sink, id) WHERE state = 'pending';
+CREATE INDEX deliveries_parked ON deliveries (id) WHERE state = 'parked';
 CREATE INDEX deliveries_waiting ON deliveries (created_at)
     WHERE is_primary = 1 AND stood_by = 0 AND state <> 'done';
 

@@ -1,0 +1,47 @@
+"""Where a vehicle was while a theft alarm of it was open. Nothing else is kept, and every read is audited."""
+
+from __future__ import annotations
+
+from litestar import Router, get
+from litestar.params import FromPath
+
+from gateway.api.answers import TrackPage, TrackPoint
+from gateway.api.deps import Caller, FromApp
+from gateway.api.grants import grant
+from gateway.api.paging import After, Limit, cut
+from gateway.api.problems import Problem, problems
+from gateway.api.vehicles import Reason
+from gateway.ports import AuditEntry
+
+
+@get(
+    "/vehicles/{vin:str}/track",
+    operation_id="readTrack",
+    summary="Read the track of a theft",
+    responses=problems(404, 422),
+)
+async def read_track(
+    *,
+    deps: FromApp,
+    who: Caller,
+    vin: FromPath[str],
+    reason: Reason = None,
+    after: After = 0,
+    limit: Limit = 100,
+) -> TrackPage:
+    """Positions kept under theft alarms: with an open case, or for a stated ``reason``."""
+    granted = await grant(deps, who, vin)
+    stated = (reason or "").strip()
+    shown = "case" if granted.vehicle.case_id is not None else "break_glass" if stated else "no"
+    details = {"role": who.role, "position": shown, "reason": reason}
+    await deps.store.audit([AuditEntry(deps.clock.now(), who.person, "track.read", vin, details)])
+    if shown == "no":
+        raise Problem(403, "no_open_case", "Without an open case this needs a reason.")
+    rows, last = cut(await deps.store.track(vin, after, limit + 1), limit)
+    items = [
+        TrackPoint(n, row.case_id, row.at, row.latitude, row.longitude, row.accuracy_m) for n, row in rows
+    ]
+    return TrackPage(items, None if last is None else last[0])
+
+
+routes = Router("/", route_handlers=[read_track], tags=["vehicles"])
