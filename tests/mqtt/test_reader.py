@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from devtools.broker import Broker
+from gateway.adapters.clock import SystemClock
 from gateway.adapters.mqtt import connection as connection_module
 from gateway.adapters.mqtt import packets, reader, sender
 from gateway.adapters.mqtt.connection import Connection
+from gateway.adapters.mqtt.sessions import Plan, Session
 from gateway.adapters.mqtt.settings import MqttSettings
 from gateway.adapters.mqtt.splitter import Received
 from gateway.errors import PublishUnknown
+from gateway.pipeline.meters import Tally
 from tests.mqtt.conftest import TOPIC, Listener
 
 Listen = Callable[..., AbstractAsyncContextManager[Listener]]
@@ -54,9 +62,13 @@ class Scripted:
 
 @asynccontextmanager
 async def connected(
-    broker: Scripted, **options: Any
+    broker: Scripted, certificate: Path | None = None, **options: Any
 ) -> AsyncIterator[tuple[Connection, list[Received], list[int]]]:
-    server = await asyncio.start_server(broker.serve, "127.0.0.1", 0)
+    tls = None
+    if certificate is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate, certificate.with_suffix(".key"))
+    server = await asyncio.start_server(broker.serve, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     received: list[Received] = []
     batches: list[int] = []
@@ -65,7 +77,8 @@ async def connected(
         received.extend(batch)
         batches.append(len(batch))
 
-    settings = MqttSettings(url=f"mqtt://127.0.0.1:{port}")
+    scheme, ca_file = ("mqtts", str(certificate)) if certificate else ("mqtt", None)
+    settings = MqttSettings(url=f"{scheme}://127.0.0.1:{port}", ca_file=ca_file)
     try:
         async with Connection(
             settings, "x", version=5, clean=False, on_messages=take, **options
@@ -74,6 +87,20 @@ async def connected(
     finally:
         server.close()
         await server.wait_closed()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for this machine, its key beside it."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    path = tmp_path_factory.mktemp("tls") / "broker.pem"
+    subject = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    files = ("-out", str(path), "-keyout", str(path.with_suffix(".key")))
+    subprocess.run((openssl, "req", "-x509", *kind, *subject, *files), check=True, capture_output=True)
+    return path
 
 
 async def eventually(true: Callable[[], bool]) -> None:
@@ -91,6 +118,27 @@ async def test_what_stands_right_behind_the_connack_is_read() -> None:
         broker.say(many[-3:])
         await eventually(lambda: len(received) == 100)
         assert [one.mid for one in received] == list(range(1, 101))
+
+
+async def test_what_tls_holds_back_is_read(certificate: Path) -> None:
+    """TLS decrypts a record at once: what stays in it, the socket never shows as readable."""
+    many = b"".join(publish(number) for number in range(1, 2_001))
+    broker = Scripted(CONNACK + many[:5])
+    async with connected(broker, certificate) as (connection, received, _batches):
+        broker.say(many[5:])
+        await eventually(lambda: len(received) == 2_000)
+        assert [one.mid for one in received] == list(range(1, 2_001))
+        for one in received:
+            connection.ack(one)
+        await eventually(lambda: sum(map(len, broker.heard)) == 2_000 * 4)
+        assert connection.post(TOPIC, b"x" * 200_000)
+        await eventually(lambda: sum(map(len, broker.heard)) > 200_000)
+
+
+async def test_a_session_of_tls_that_sends_at_once_is_read(certificate: Path) -> None:
+    many = b"".join(publish(number) for number in range(1, 101))
+    async with connected(Scripted(CONNACK + many), certificate) as (_connection, received, _batches):
+        await eventually(lambda: len(received) == 100)
 
 
 async def test_a_read_is_one_batch_and_its_acknowledgements_are_one_write() -> None:
@@ -222,6 +270,38 @@ async def test_without_a_private_name_paho_reads(
         await connection.subscribe([TOPIC], 1)
         vehicle(b"slow")
         await eventually(lambda: [one.payload for one in arrived] == [b"slow"])
+
+
+async def test_a_session_says_that_paho_reads(monkeypatch: pytest.MonkeyPatch, own_broker: Broker) -> None:
+    monkeypatch.setattr(reader, "PRIVATE_NAMES", (*reader.PRIVATE_NAMES, "_renamed"))
+    said: list[tuple[str, object]] = []
+
+    class Log:
+        def info(self, event: str, **fields: object) -> None:
+            """Not looked at."""
+
+        error = info
+
+        def warning(self, event: str, **fields: object) -> None:
+            said.append((event, fields.get("missing")))
+
+    tally = Tally()
+    session = Session(
+        Plan("events", (TOPIC,), 1, lambda _batch: True, lambda _topic: False),
+        MqttSettings(url=own_broker.url()),
+        client_id="gateway-slow",
+        clock=SystemClock(),
+        rng=random.Random(1),
+        meters=tally,
+        log=Log(),
+    )
+    task = asyncio.create_task(session.run())
+    await session.subscribed.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert said == [("mqtt.slow_reader", ["_renamed"])]
+    assert tally.gauges["gateway_mqtt_fast_reader/events"] == 0
 
 
 def test_the_private_names_are_there() -> None:
