@@ -21,9 +21,10 @@ from gateway import wire
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.lock import only_one
 from gateway.adapters.metrics import PrometheusMeters
-from gateway.adapters.mqtt.connection import Version, Will
+from gateway.adapters.mqtt.connection import Will
 from gateway.adapters.mqtt.self_test import self_test
 from gateway.adapters.mqtt.sessions import MqttLink, Plan, Session
+from gateway.adapters.mqtt.splitter import Version
 from gateway.adapters.sinks import open_sink, plan_of
 from gateway.adapters.storage import STORES
 from gateway.api.app import build_app
@@ -52,6 +53,7 @@ from gateway.wire.topics import gateway_topic, vehicle_topic
 LOOK_FOR_CHANGES_S = 1.0
 PRUNE_EVERY_S = 60.0
 REACH_AGAIN_S = 0.5
+COALESCE_TELEMETRY_S = 0.002
 SWITCH_INTERVAL_S = 0.0005
 """The writer thread must not wait 5 ms for the interpreter while telemetry is decoded."""
 
@@ -218,6 +220,7 @@ def _plans(ingest: Ingest, dropped: SysTopics, instance: str, clock: SystemClock
             dropped.take,
             lambda topic: topic.endswith(f"/{connection.KIND}") or topic == DROPPED,
             optional=(DROPPED,),
+            coalesce_s=COALESCE_TELEMETRY_S,
         ),
     ]
 

@@ -14,8 +14,9 @@ import msgspec
 from msgspec import Struct
 
 from gateway.adapters.clock import SystemClock
-from gateway.adapters.mqtt.connection import FAILURE, Connection, Received, Refused
+from gateway.adapters.mqtt.connection import FAILURE, Connection, Refused
 from gateway.adapters.mqtt.self_test import self_test
+from gateway.adapters.mqtt.splitter import Received
 from gateway.adapters.storage import STORES
 from gateway.errors import GatewayError, LinkDown, PublishRefused, StartError, StoreError
 from gateway.settings import Settings

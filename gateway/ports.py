@@ -111,7 +111,7 @@ class VehicleRow(Struct, frozen=True):
 
 
 class AlarmRow(Struct, frozen=True):
-    """The newest content of an alarm. ``body`` is ``data`` of the feed without ``event_ids``."""
+    """The newest content of an alarm. ``body`` is ``data`` of its newest message."""
 
     alarm_id: str
     vin: str | None

@@ -30,7 +30,7 @@ from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
 from gateway.pipeline.inbox import KEPT_BYTES, Item
-from gateway.pipeline.messages import alarm_row, feed_data, feed_message
+from gateway.pipeline.messages import FeedData, alarm_row, encode_data, feed_data, feed_message
 from gateway.pipeline.receipts import Receipt
 from gateway.pipeline.telemetry import PLACE
 from gateway.ports import (
@@ -80,6 +80,7 @@ class Batch:
         known: Known,
         look_up: Callable[[str], tuple[Vehicle, bool]],
         sequences: dict[str, int],
+        encode_state: Callable[[Vehicle], bytes],
     ) -> None:
         self.items: list[Item] = []
         self.vehicles: dict[str, Vehicle] = {}
@@ -97,6 +98,7 @@ class Batch:
         self._context = context
         self._known = known
         self._look_up = look_up
+        self._encode_state = encode_state
         self._steps: Counter[str] = Counter()
         self._digests: dict[tuple[str, str], frozenset[bytes]] = {}
         self._quarantined: set[tuple[str, str]] = set(known.quarantined)
@@ -134,7 +136,13 @@ class Batch:
             facts=tuple(self._facts),
             verdicts=tuple(self._verdicts),
             vehicles=tuple(
-                VehicleRow(subject, vehicle.version, self._steps[subject], _encode(vehicle), vehicle.wake_at)
+                VehicleRow(
+                    subject,
+                    vehicle.version,
+                    self._steps[subject],
+                    self._encode_state(vehicle),
+                    vehicle.wake_at,
+                )
                 for subject, vehicle in self.vehicles.items()
                 if self._steps[subject]
             ),
@@ -154,7 +162,7 @@ class Batch:
             if announce.type in ("alarm.raised", "alarm.updated") and announce.alarm.state != "suppressed":
                 soc = self._soc_of(vehicle)
                 data = feed_data(vehicle, announce.alarm, announce.event_ids, soc=soc, sequence=None)
-                yield self._message("alarm.unrecorded", data, vehicle.vin), key
+                yield self._message("alarm.unrecorded", data, encode_data(data), vehicle.vin), key
 
     # -- items ------------------------------------------------------------------------------------------
 
@@ -337,8 +345,9 @@ class Batch:
         soc = self._soc_of(vehicle)
         sequence = self.sequences.get(soc, 0) + 1
         data = feed_data(vehicle, announce.alarm, announce.event_ids, soc=soc, sequence=sequence)
-        message = self._message(announce.type, data, vehicle.vin)
-        self._alarms[data.alarm_id] = alarm_row(data, vehicle.vin)
+        encoded = encode_data(data)
+        message = self._message(announce.type, data, encoded, vehicle.vin)
+        self._alarms[data.alarm_id] = alarm_row(data, encoded, vehicle.vin)
         self.messages.append(message)
         self.sequences[soc] = sequence  # last: what can't be told must leave no gap
         actor = getattr(fact, "by", "gateway")
@@ -351,11 +360,12 @@ class Batch:
     def _soc_of(self, vehicle: Vehicle) -> str:
         return vehicle.soc if vehicle.soc in self._context.socs else DEFAULT_SOC
 
-    def _message(self, kind: str, data: object, subject: str) -> Message:
+    def _message(self, kind: str, data: FeedData, encoded: bytes, subject: str) -> Message:
         context = self._context
         return feed_message(
             kind,
-            data,  # type: ignore[arg-type]
+            data,
+            encoded,
             feed_id=context.feed_id,
             subject=subject,
             instance=context.instance,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -29,7 +29,7 @@ from gateway.pipeline.batch import MAX_TOPIC, Batch, Context
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.receipts import Receipts
-from gateway.pipeline.states import decode_state
+from gateway.pipeline.states import StateEncoder, decode_state
 from gateway.ports import Clock, Known, Message, Store
 
 MAX_BATCH = 128
@@ -81,6 +81,7 @@ class Decider:
         self._cache: OrderedDict[str, Vehicle] = OrderedDict()
         self._sequences: dict[str, int] = {}
         self._feed_id = ""
+        self._encode_state = StateEncoder().encode
         self._stale = False
         self._kept: list[Item] = []
         self._trying = 0
@@ -197,6 +198,7 @@ class Decider:
             known,
             self._vehicle_of(known, self._cache if cache is None else cache),
             dict(self._sequences),
+            self._encode_state,
         )
         for item in items:
             batch.take(item)
@@ -270,8 +272,9 @@ class Decider:
             self._log.warning("event.forged", vin=vin, event_id=event_id)
         for row in batch.quarantine:
             self._log.warning("event.quarantined", topic=row.topic, sha256=row.sha256, reason=row.reason)
+        for kind, count in Counter(message.type for message in batch.messages).items():
+            meters.count("gateway_alarms_total", count, type=kind)
         for message in batch.messages:
-            meters.count("gateway_alarms_total", type=message.type)
             self._log.info(
                 message.type, alarm_id=message.alarm_id, sequence=message.sequence, soc=message.soc
             )

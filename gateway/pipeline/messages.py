@@ -111,8 +111,20 @@ def feed_of(feed_id: str, soc: str) -> str:
     return feed_id if soc == "default" else f"{feed_id}-{soc}"
 
 
+def encode_data(data: FeedData) -> bytes:
+    """``data`` once, for the message and for the alarm that is kept."""
+    return _encode(data)
+
+
 def feed_message(
-    kind: str, data: FeedData, *, feed_id: str, subject: str, instance: str, created_at: datetime
+    kind: str,
+    data: FeedData,
+    encoded: bytes,
+    *,
+    feed_id: str,
+    subject: str,
+    instance: str,
+    created_at: datetime,
 ) -> Message:
     """Wrap ``data`` as the message that leaves. Unrecorded ones have sequence 0 inside the gateway only."""
     event = CloudEvent(
@@ -121,7 +133,7 @@ def feed_message(
         type=kind,
         subject=data.vin or instance,
         time=created_at,
-        data=data,
+        data=msgspec.Raw(encoded),
     )
     return Message(
         soc=data.soc,
@@ -135,7 +147,7 @@ def feed_message(
     )
 
 
-def alarm_row(data: FeedData, subject: str) -> AlarmRow:
+def alarm_row(data: FeedData, encoded: bytes, subject: str) -> AlarmRow:
     """The alarm as the store keeps it for ``GET /alarms``."""
     return AlarmRow(
         alarm_id=data.alarm_id,
@@ -146,7 +158,7 @@ def alarm_row(data: FeedData, subject: str) -> AlarmRow:
         cause_class=data.cause_class,
         state=data.state,
         sequence=data.sequence or 0,
-        body=_encode(msgspec.structs.replace(data, event_ids=())),
+        body=encoded,
     )
 
 

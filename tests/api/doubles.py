@@ -17,7 +17,7 @@ from gateway.domain.signals import AnyFact, Position, Registered, Registration, 
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
-from gateway.pipeline.messages import alarm_row, feed_data, feed_message
+from gateway.pipeline.messages import alarm_row, encode_data, feed_data, feed_message
 from gateway.ports import (
     AlarmFilter,
     AuditEntry,
@@ -208,9 +208,11 @@ class Gateway:
     def _publish(self, state: Vehicle, effect: Announce) -> None:
         sequence = len(self.store.feed) + 1
         data = feed_data(state, effect.alarm, effect.event_ids, soc=state.soc, sequence=sequence)
+        encoded = encode_data(data)
         message = feed_message(
             effect.type,
             data,
+            encoded,
             feed_id="feed-1",
             subject=state.vin,
             instance="gw-1",
@@ -219,7 +221,7 @@ class Gateway:
         self.store.feed.append(message)
         before = self.store.rows.get(data.alarm_id)
         first, ids = (sequence, ()) if before is None else (before.first_sequence, before.event_ids)
-        row = alarm_row(data, state.vin)
+        row = alarm_row(data, encoded, state.vin)
         self.store.wheres[row.alarm_id] = AlarmFilter(row.state, row.vin, row.cause, row.cause_class, row.soc)
         self.store.rows[row.alarm_id] = StoredAlarm(
             row.alarm_id, state.vin, first, sequence, row.body, (*ids, *effect.event_ids)

@@ -11,8 +11,9 @@ import pytest
 
 from devtools.broker import Broker
 from devtools.mosquitto import Mosquitto
-from gateway.adapters.mqtt.connection import Connection, Received
+from gateway.adapters.mqtt.connection import Connection
 from gateway.adapters.mqtt.settings import MqttSettings
+from gateway.adapters.mqtt.splitter import Received
 
 VIN = "XVGZZZ99ZTS000001"
 TOPIC = f"v1/vehicles/{VIN}/theft-sensor"
@@ -30,13 +31,23 @@ def client_id(request: pytest.FixtureRequest) -> str:
     return f"test-{request.node.name}"[:60]
 
 
+@pytest.fixture(params=["fast", "paho"])
+def fast_reader(request: pytest.FixtureRequest) -> bool:
+    """Every trap is tried with both ways of reading."""
+    return bool(request.param == "fast")
+
+
 class Listener:
     """A gateway connection that remembers what arrived and acknowledges only what it is told to."""
 
     def __init__(self, broker: Broker, client_id: str, **options: Any) -> None:
         self.received: list[Received] = []
         self._arrived = asyncio.Event()
-        settings = MqttSettings(url=broker.url(), receive_maximum=options.pop("receive_maximum", 500))
+        settings = MqttSettings(
+            url=broker.url(),
+            receive_maximum=options.pop("receive_maximum", 500),
+            fast_reader=options.pop("fast_reader"),
+        )
         options.setdefault("version", 5)
         options.setdefault("clean", False)
         self.connection = Connection(settings, client_id, on_messages=self._take, **options)
@@ -60,11 +71,12 @@ class Listener:
 
 
 @pytest.fixture
-def listening(own_broker: Broker, client_id: str) -> Callable[..., Any]:
+def listening(own_broker: Broker, client_id: str, fast_reader: bool) -> Callable[..., Any]:
     @asynccontextmanager
     async def listen(topic: str = TOPIC, qos: int = 1, **options: Any) -> AsyncIterator[Listener]:
-        listener = Listener(own_broker, client_id, **options)
+        listener = Listener(own_broker, client_id, fast_reader=fast_reader, **options)
         async with listener.connection:
+            assert listener.connection.is_fast == fast_reader
             await listener.connection.subscribe([topic], qos)
             yield listener
 

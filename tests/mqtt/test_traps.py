@@ -72,9 +72,9 @@ async def test_an_old_acknowledgement_never_acknowledges_a_new_message(
         assert {one.payload for one in await third.until(10)} == {b"new %d" % number for number in range(10)}
 
 
-async def test_each_connection_is_a_new_client(own_broker: Broker, client_id: str) -> None:
+async def test_each_connection_is_a_new_client(own_broker: Broker, client_id: str, fast_reader: bool) -> None:
     """Trap 3: a Client that is entered again keeps stale messages and may not wait for CONNACK."""
-    settings = MqttSettings(url=own_broker.url())
+    settings = MqttSettings(url=own_broker.url(), fast_reader=fast_reader)
     made = [
         Connection(settings, client_id, version=5, clean=True, on_messages=lambda _batch: None)
         for _ in range(2)
@@ -186,20 +186,24 @@ async def test_nothing_is_sent_twice_by_a_new_connection(listening: Listen, vehi
         assert len(await second.quiet()) <= 1
 
 
-async def test_bad_credentials_are_named(own_broker: Broker) -> None:
+async def test_bad_credentials_are_named(own_broker: Broker, fast_reader: bool) -> None:
     url = own_broker.url().replace(own_broker.passwords["gateways"]["gateway"], "wrong")
     with pytest.raises(Refused) as refused:
         async with Connection(
-            MqttSettings(url=url), "x", version=5, clean=True, on_messages=lambda _batch: None
+            MqttSettings(url=url, fast_reader=fast_reader),
+            "x",
+            version=5,
+            clean=True,
+            on_messages=lambda _batch: None,
         ):
             pass
     assert refused.value.reason_code in (134, 135)
 
 
-async def test_a_broker_that_is_away_is_down() -> None:
+async def test_a_broker_that_is_away_is_down(fast_reader: bool) -> None:
     with pytest.raises(LinkDown):
         async with Connection(
-            MqttSettings(url="mqtt://127.0.0.1:1"),
+            MqttSettings(url="mqtt://127.0.0.1:1", fast_reader=fast_reader),
             "x",
             version=5,
             clean=True,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from gateway.adapters.storage.sqlite import chain
 from gateway.adapters.storage.sqlite.store import SqliteStore
+from gateway.adapters.storage.sqlite.threads import Writer
 from gateway.adapters.storage.sqlite.verify import holes
 from gateway.domain.signals import Registration
 from gateway.errors import StartError, StoreError
@@ -307,3 +309,29 @@ async def test_retention_deletes_only_what_is_over_its_time(store: SqliteStore) 
     assert (await store.known([(VIN, "e1")], [], [])).digests
     await store.prune(NOW + timedelta(days=431))
     assert not (await store.known([(VIN, "e1")], [], [])).digests
+
+
+async def test_a_job_that_fails_costs_only_itself(tmp_path: Path) -> None:
+    """Jobs share a transaction; one that fails is found out, and the others are done without it."""
+    writer, begun, go_on = Writer(tmp_path / "jobs.db"), threading.Event(), threading.Event()
+    try:
+        await writer.run(lambda on: on.execute("CREATE TABLE jobs (n INTEGER PRIMARY KEY)"))
+
+        def hold(_on: sqlite3.Connection) -> None:
+            begun.set()
+            go_on.wait(5)
+
+        def insert(number: int) -> Callable[[sqlite3.Connection], int]:
+            return lambda on: on.execute("INSERT INTO jobs VALUES (?)", (number,)).rowcount
+
+        holding = asyncio.create_task(writer.run(hold))
+        await asyncio.to_thread(begun.wait, 5)
+        tasks = [asyncio.create_task(writer.run(insert(number))) for number in (1, 2, 2, 3)]
+        await asyncio.sleep(0)
+        go_on.set()
+        await holding
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [one if isinstance(one, int) else type(one) for one in outcomes] == [1, 1, StoreError, 1]
+        assert await writer.run(lambda on: on.execute("SELECT count(*) FROM jobs").fetchone()) == (3,)
+    finally:
+        writer.close()

@@ -11,6 +11,8 @@ Rules of this file, each with a test that fails without it:
 3. Subscribe at QoS 1: at QoS 2 the broker is told before the application sees anything.
 4. ``publish()`` of aiomqtt returns normally when the broker refuses: reason codes come from paho's callback.
 5. An acknowledgement belongs to its connection. After a reconnect the same number is another message.
+
+Both ways of reading keep these rules: ``reader.Reader``, and paho's own where a private name is missing.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
@@ -29,10 +31,11 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from gateway.adapters.mqtt.reader import Reader, missing_names
+from gateway.adapters.mqtt.sender import MAX_IN_FLIGHT, FastSender, PahoSender, Sender
 from gateway.adapters.mqtt.settings import MqttSettings
+from gateway.adapters.mqtt.splitter import Received, Version
 from gateway.errors import LinkDown, PublishRefused, PublishUnknown
-
-Version = Literal[5, 3]
 
 SESSION_EXPIRY_S = 7 * 24 * 3600
 """MQTT 5 keeps a session only for as long as this says; without it, not at all."""
@@ -40,22 +43,11 @@ FAILURE = 0x80
 NO_MATCHING_SUBSCRIBERS = 0x10
 MAX_WAITING = 5_000
 """Publishes without their PUBACK; beyond it the caller is told that the link is full."""
-MAX_IN_FLIGHT = 500
 PUBLISH_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
 
 _quiet = logging.getLogger("gateway.paho")
 _quiet.setLevel(logging.CRITICAL)
-
-
-class Received(Struct, frozen=True, gc=False):
-    """One PUBLISH as it came."""
-
-    topic: str
-    payload: bytes
-    retained: bool
-    mid: int
-    qos: int
 
 
 class Will(Struct, frozen=True):
@@ -87,6 +79,7 @@ class Connection:
         on_messages: Callable[[Sequence[Received]], None],
         will: Will | None = None,
         session_expiry_s: int = SESSION_EXPIRY_S,
+        coalesce_s: float = 0.0,
     ) -> None:
         self.version = version
         self.session_present = False
@@ -94,7 +87,6 @@ class Connection:
         self._on_messages = on_messages
         self._batch: list[Received] = []
         self._waiting: dict[int, asyncio.Future[int] | None] = {}
-        self._expiry: dict[int, Properties] = {}
         self._loop = asyncio.get_running_loop()
         self._client = _client(
             settings, client_id, version, clean=clean, will=will, expiry_s=session_expiry_s
@@ -105,6 +97,20 @@ class Connection:
         self._paho.on_publish = self._published
         self._paho.on_connect = self._connected(self._paho.on_connect)
         self.on_refused: Callable[[int], None] = lambda _reason_code: None
+        self.missing = missing_names(self._paho)
+        """Private names that the fast reader would need; then paho reads."""
+        self._reader: Reader | None = None
+        self._sender: Sender = PahoSender(self._paho, version)
+        if settings.fast_reader and not self.missing:
+            self._reader = Reader(
+                self._paho, version, arrived=self._arrived, answered=self._answered, coalesce_s=coalesce_s
+            )
+            self._sender = FastSender(self._reader, version)
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether our own loop reads, or paho's."""
+        return self._reader is not None
 
     async def __aenter__(self) -> Self:
         """
@@ -122,6 +128,8 @@ class Connection:
 
     async def __aexit__(self, *_exc: object) -> None:
         """Disconnect politely; the broker keeps the session."""
+        if self._reader is not None:
+            self._reader.flush()
         self.lost = True
         with contextlib.suppress(aiomqtt.MqttError):  # it was gone already
             await self._client.__aexit__(None, None, None)
@@ -154,14 +162,14 @@ class Connection:
                 pass
         except aiomqtt.MqttError as error:
             self.lost = True
-            cause = error.__cause__ or error
-            return str(cause)
+            wrong = self._reader.why if self._reader is not None else ""
+            return wrong or str(error.__cause__ or error)
         return "closed"
 
     def ack(self, message: Received) -> None:
         """Acknowledge a message of this connection. It is a hint to the broker, never a proof."""
         if message.qos and not self.lost:
-            self._paho.ack(message.mid, message.qos)
+            self._sender.ack(message.mid, message.qos)
 
     def abort(self) -> None:
         """End the connection at once, without a word."""
@@ -175,10 +183,10 @@ class Connection:
         """Publish at QoS 1 and forget, but for a refusal, which is reported to ``on_refused``."""
         if self.lost or len(self._waiting) >= MAX_WAITING:
             return False
-        info = self._paho.publish(topic, payload, 1, False, self._properties(expiry_s))
-        if info.rc != 0:
+        mid = self._sender.publish(topic, payload, qos=1, retain=False, expiry_s=expiry_s)
+        if mid is None:
             return False
-        self._waiting[info.mid] = None
+        self._waiting[mid] = None
         return True
 
     async def publish(
@@ -191,62 +199,66 @@ class Connection:
         """
         if self.lost or len(self._waiting) >= MAX_WAITING:
             raise LinkDown("not connected, or too many publishes wait for their answer")
-        info = self._paho.publish(topic, payload, qos, retain, self._properties(expiry_s))
-        if info.rc != 0:
-            raise LinkDown(f"not sent (error {info.rc})")
+        mid = self._sender.publish(topic, payload, qos=qos, retain=retain, expiry_s=expiry_s)
+        if mid is None:
+            raise LinkDown("not sent: the library knows of no connection")
         if qos == 0:
             return
         answer: asyncio.Future[int] = self._loop.create_future()
-        self._waiting[info.mid] = answer
+        self._waiting[mid] = answer
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 reason_code = await answer
         except TimeoutError as error:
             raise PublishUnknown(f"{topic}: no answer within {PUBLISH_TIMEOUT_S:g} s") from error
         finally:
-            self._waiting.pop(info.mid, None)
+            if mid in self._waiting:  # the number is not free before the broker has answered
+                self._waiting[mid] = None
         if reason_code >= FAILURE or reason_code == NO_MATCHING_SUBSCRIBERS:
             raise PublishRefused(topic, reason_code, _reason(reason_code))
 
-    # -- paho's callbacks: they run on the loop and must not raise -------------------------------------------
+    # -- what comes in: this runs on the loop and must not raise ---------------------------------------------
 
     def _received(self, _client: object, _userdata: object, message: Any) -> None:
+        self._arrived(
+            [Received(message.topic, message.payload, bool(message.retain), message.mid, message.qos)]
+        )
+
+    def _arrived(self, messages: list[Received]) -> None:
         if not self._batch:
             self._loop.call_soon(self._flush)
-        self._batch.append(
-            Received(message.topic, message.payload, bool(message.retain), message.mid, message.qos)
-        )
+        self._batch += messages
 
     def _flush(self) -> None:
         batch, self._batch = self._batch, []
-        self._on_messages(batch)
+        if not self.lost:  # what came after the end comes again
+            self._on_messages(batch)
 
     def _published(
         self, _client: object, _userdata: object, mid: int, reason_code: Any, *_rest: object
     ) -> None:
+        self._answered(mid, _code(reason_code))
+
+    def _answered(self, mid: int, reason_code: int) -> None:
+        self._sender.answered(mid)
         answer = self._waiting.pop(mid, None)
-        code = _code(reason_code)
         if answer is None:
-            if code >= FAILURE:
-                self.on_refused(code)
+            if reason_code >= FAILURE:
+                self.on_refused(reason_code)
         elif not answer.done():
-            answer.set_result(code)
+            answer.set_result(reason_code)
 
     def _connected(self, inner: Any) -> Callable[..., None]:
-        def connected(client: object, userdata: object, flags: Any, reason_code: Any, *rest: object) -> None:
+        def connected(
+            client: object, userdata: object, flags: Any, reason_code: Any, properties: Any = None
+        ) -> None:
             self.session_present = bool(flags.session_present)
-            inner(client, userdata, flags, reason_code, *rest)
+            self._sender.window = min(MAX_IN_FLIGHT, getattr(properties, "ReceiveMaximum", MAX_IN_FLIGHT))
+            if self._reader is not None and _code(reason_code) == 0:
+                self._reader.begin()
+            inner(client, userdata, flags, reason_code, properties)
 
         return connected
-
-    def _properties(self, expiry_s: int | None) -> Properties | None:
-        if expiry_s is None or self.version != 5:  # noqa: PLR2004  # MQTT 5
-            return None
-        if expiry_s not in self._expiry:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.MessageExpiryInterval = expiry_s
-            self._expiry[expiry_s] = properties
-        return self._expiry[expiry_s]
 
 
 def _client(

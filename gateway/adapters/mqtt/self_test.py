@@ -11,9 +11,10 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 
-from gateway.adapters.mqtt.connection import FAILURE, Connection, Received, Refused, Version
+from gateway.adapters.mqtt.connection import FAILURE, Connection, Refused
 from gateway.adapters.mqtt.sessions import BAD_CREDENTIALS, UNSUPPORTED_VERSION
 from gateway.adapters.mqtt.settings import MqttSettings
+from gateway.adapters.mqtt.splitter import Received, Version
 from gateway.errors import LinkDown, PublishRefused, PublishUnknown, StartError
 from gateway.wire.topics import gateway_topic
 

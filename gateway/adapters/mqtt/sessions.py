@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from msgspec import Struct
 
-from gateway.adapters.mqtt.connection import FAILURE, Connection, Received, Refused, Version, Will
+from gateway.adapters.mqtt.connection import FAILURE, Connection, Refused, Will
 from gateway.adapters.mqtt.settings import MqttSettings
+from gateway.adapters.mqtt.splitter import Received, Version
 from gateway.errors import LinkDown, StartError
 from gateway.pipeline.meters import Meters
 from gateway.ports import Clock, Inbound
@@ -52,6 +54,8 @@ class Plan(Struct, frozen=True):
     """Filters that a broker may refuse."""
     will: Callable[[], Will] | None = None
     """Made anew for each connection, because it carries a time."""
+    coalesce_s: float = 0.0
+    """Read no more often than this: many small messages are cheaper together. Nothing that alarms."""
 
 
 class Session:
@@ -128,6 +132,7 @@ class Session:
             clean=False,
             on_messages=lambda batch: self._take(connection, batch),
             will=None if self.plan.will is None else self.plan.will(),
+            coalesce_s=self.plan.coalesce_s,
         )
         connection.on_refused = self._post_refused
         async with connection:
@@ -135,6 +140,7 @@ class Session:
             self._resumed = connection.session_present
             if not self._resumed:
                 self._log.info("mqtt.session_lost", session=self.plan.name)
+            self._say_how_it_reads(connection)
             self.connection = connection
             self.subscribed.set()
             self._meters.gauge("gateway_mqtt_connected", 1, session=self.plan.name)
@@ -145,6 +151,11 @@ class Session:
                 self.connection = None
                 self.subscribed.clear()
                 self._meters.gauge("gateway_mqtt_connected", 0, session=self.plan.name)
+
+    def _say_how_it_reads(self, connection: Connection) -> None:
+        self._meters.gauge("gateway_mqtt_fast_reader", int(connection.is_fast), session=self.plan.name)
+        if connection.missing:
+            self._log.warning("mqtt.slow_reader", session=self.plan.name, missing=connection.missing)
 
     async def _subscribe(self, connection: Connection) -> None:
         granted = await connection.subscribe(self.plan.filters, self.plan.qos)
@@ -165,7 +176,9 @@ class Session:
                 self._log.info("mqtt.retained_ignored", topic=one.topic)
                 connection.ack(one)
                 continue
-            wanted.append(Inbound(one.topic, one.payload, now, _Ack(connection, one) if one.qos else None))
+            wanted.append(
+                Inbound(one.topic, one.payload, now, partial(connection.ack, one) if one.qos else None)
+            )
         if wanted and not self.plan.on_batch(wanted):
             self.drop(connection)
 
@@ -187,19 +200,6 @@ class Session:
     def _post_refused(self, reason_code: int) -> None:
         self._meters.count("gateway_publish_refused_total")
         self._log.error("mqtt.publish_refused", session=self.plan.name, code=reason_code)
-
-
-class _Ack:
-    """Acknowledges one message on the connection that it came by, and on no other."""
-
-    __slots__ = ("_connection", "_message")
-
-    def __init__(self, connection: Connection, message: Received) -> None:
-        self._connection = connection
-        self._message = message
-
-    def __call__(self) -> None:
-        self._connection.ack(self._message)
 
 
 class MqttLink:

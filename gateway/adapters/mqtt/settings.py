@@ -22,6 +22,8 @@ class MqttSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """A frozen broker is noticed after two of these."""
     receive_maximum: Annotated[int, Meta(ge=1, le=65535)] = 500
     """Unacknowledged messages per session: our back-pressure. Mosquitto 2.0.11 oversteps it a little."""
+    fast_reader: bool = True
+    """Read and write by our own loop; off: leave it to the MQTT library, at several times the work."""
 
     def __post_init__(self) -> None:
         """Refuse an URL that can't be used."""

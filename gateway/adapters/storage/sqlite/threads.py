@@ -4,7 +4,7 @@ One writer thread with group commit, and reader threads.
 Rules of this file:
 
 1. Only the writer thread writes; a transaction is made of every job that waits when it begins.
-2. A job that fails undoes only itself (savepoint); a commit that fails fails every job in it.
+2. A job that fails undoes only itself; a commit that fails fails every job in it. A job may be done twice.
 3. A future is resolved after the commit is on the disk, never before.
 4. No sqlite3 call happens on the event loop: a locked file would block it.
 """
@@ -129,28 +129,34 @@ class Writer:
         return group, False
 
     def _transact(self, group: list[_Job]) -> None:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for job in group:
-                self._do(job)
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            for job in group:
-                job.error = job.error or StoreError(f"{type(error).__name__}: {error}")
+        """
+        All in one transaction; if one of them fails, each in its own.
 
-    def _do(self, job: _Job) -> None:
-        self._connection.execute("SAVEPOINT job")
-        try:
-            job.result = job.work(self._connection)
-        except sqlite3.OperationalError:
-            raise  # disk full, read-only, input/output: the whole transaction is in doubt
-        except Exception as error:  # noqa: BLE001  # whatever a job does, it costs only itself
-            self._connection.execute("ROLLBACK TO job")
+        Not with a savepoint for each job: SQLite then copies every page that is about to change.
+        """
+        error = self._attempt(group)
+        if error is None:
+            return
+        # Disk full, read-only, input/output: not the fault of one of them.
+        if len(group) > 1 and not isinstance(error, sqlite3.OperationalError):
+            for job in group:
+                self._transact([job])
+            return
+        for job in group:
             job.error = (
                 error if isinstance(error, StoreError) else StoreError(f"{type(error).__name__}: {error}")
             )
-        self._connection.execute("RELEASE job")
+
+    def _attempt(self, group: list[_Job]) -> Exception | None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for job in group:
+                job.result = job.work(self._connection)
+            self._connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001  # whatever a job does, it must not end the thread
+            self._roll_back()
+            return error
+        return None
 
     def _roll_back(self) -> None:
         try:
