@@ -62,9 +62,13 @@ class History:
         for number in range(facts):
             self._pass_time()
             self._take(self._fact(number))
-        while (wake_at := self.car.vehicle.wake_at) is not None:
+        while self._goes_on() and (wake_at := self.car.vehicle.wake_at) is not None:
             self._take(Tick(received_at=wake_at))
         self._check_the_end()
+
+    def _goes_on(self) -> bool:
+        """Whether more than the vehicle's own silence is awaited."""
+        return bool(self.car.vehicle.modes.running) or not self.car.rests
 
     def _pass_time(self) -> None:
         self.now_s += self.rng.choice(self.pauses_s)
