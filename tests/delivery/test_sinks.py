@@ -41,7 +41,7 @@ class FakeLink:
         self.published.append((topic, payload, qos))
 
     def post(self, topic: str, payload: bytes, *, expiry_s: int | None = None) -> bool:
-        raise NotImplementedError
+        raise AssertionError("a sink waits for the broker's word")
 
 
 def settings_of(**given: Any) -> SinkSettings:
