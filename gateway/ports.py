@@ -13,7 +13,8 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct
 
 from gateway.domain.effects import Effect
-from gateway.domain.signals import AnyFact, Registration
+from gateway.domain.facts import AnyFact
+from gateway.domain.signals import Registration
 
 Role = Literal["main_user", "secondary_user", "workshop", "operator", "supervisor", "auditor", "admin"]
 SinkRole = Literal["primary", "standby"]

@@ -282,29 +282,3 @@ class Tick(Fact, frozen=True, kw_only=True):
     """When anything at all last arrived from the vehicle, plain telemetry included."""
     mass_loss: bool = False
     """Many vehicles fell silent at once: the single notes wait."""
-
-
-AnyFact = (
-    TheftSensor
-    | DriverCard
-    | DataBundle
-    | Mode
-    | Software
-    | Charging
-    | CommandResult
-    | Connection
-    | Movement
-    | Ignition
-    | Located
-    | Unreadable
-    | ForgedRepeat
-    | Registered
-    | Acknowledge
-    | Close
-    | SetMode
-    | EndMode
-    | Challenged
-    | Blind
-    | Healthy
-    | Tick
-)

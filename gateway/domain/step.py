@@ -35,24 +35,22 @@ from gateway.domain.alarms import (
 )
 from gateway.domain.causes import BY_NAME, STATED_BY_VEHICLE
 from gateway.domain.effects import Announce, Effect, MessageType, Notify, Refused, Silent, Verdict
+from gateway.domain.facts import AnyFact
 from gateway.domain.finding import Finding, on_gateway_clock, on_vehicle_clock
 from gateway.domain.identity import identity
+from gateway.domain.outcome import Outcome
+from gateway.domain.parts import ACTS, EXPIRES, WAKES, WATCHES
 from gateway.domain.rules import RULES, car_alarm, nothing_due
-from gateway.domain.services import special_modes
 from gateway.domain.services.data_bundle import state_bundle, used_share
 from gateway.domain.signals import (
     LATE,
     Acknowledge,
-    AnyFact,
     Blind,
-    Challenged,
     Charging,
     Close,
-    CommandResult,
     Connection,
     DataBundle,
     DriverCard,
-    EndMode,
     Event,
     Fact,
     ForgedRepeat,
@@ -63,7 +61,6 @@ from gateway.domain.signals import (
     Movement,
     Position,
     Registered,
-    SetMode,
     Software,
     TheftSensor,
     Tick,
@@ -94,7 +91,7 @@ def step(
     """
     turn = _Turn(vehicle, now, thresholds)
     turn.hear(fact)
-    turn.end_modes()
+    turn.expire()
     turn.take(fact)
     turn.look_at_timers(fact)
     turn.tell_gathered()
@@ -133,7 +130,7 @@ class _Turn:
         elif isinstance(fact, Tick) and fact.heard_at is not None:
             self._heard(fact.heard_at)
 
-    def take(self, fact: AnyFact) -> None:  # noqa: C901, PLR0912, PLR0915  # a line a fact: a table hides the types
+    def take(self, fact: AnyFact) -> None:  # noqa: C901, PLR0912  # a line a fact: a table hides the types
         """Give the fact to the part that it concerns."""
         match fact:
             case TheftSensor():
@@ -171,27 +168,21 @@ class _Turn:
                 self._acknowledge(fact)
             case Close():
                 self._close(fact.alarm_id, fact.by, fact.disposition, fact.note)
-            case SetMode():
-                self._follow(mode_acts.set_mode(self.vehicle, fact, self.now))
-            case EndMode():
-                self._follow(mode_acts.end_mode(self.vehicle, fact, self.now))
-            case Challenged():
-                self._follow(mode_acts.challenged(self.vehicle, fact, self.now))
             case Blind():
                 self._blind(fact)
             case Healthy():
                 self._healthy()
             case Tick():
                 self._tick(fact)
-            case CommandResult():
-                pass
-        if isinstance(fact, (Movement, Ignition, Located, TheftSensor)) and self.vehicle.modes.running:
-            self._follow(mode_acts.watch(self.vehicle, fact, self.now))
+            case _ if type(fact) in ACTS:
+                self._follow(ACTS[type(fact)](self.vehicle, fact, self.now))
+        for watch in WATCHES.get(type(fact), ()):
+            self._follow(watch(self.vehicle, fact, self.now))
 
-    def end_modes(self) -> None:
-        """Special modes whose time is over end before anything else is decided."""
-        if self.vehicle.modes.running:
-            self._follow(mode_acts.expire(self.vehicle, self.now))
+    def expire(self) -> None:
+        """Whatever has a time and is over ends before anything else is decided."""
+        for expire in EXPIRES:
+            self._follow(expire(self.vehicle, self.now))
 
     def look_at_timers(self, fact: AnyFact) -> None:
         """Findings whose time has come by the gateway's own clock."""
@@ -214,7 +205,7 @@ class _Turn:
             if alarm.gathering and not young:
                 self._tell("alarm.updated", alarm, alarm.gathered)
         if self.vehicle.suppressed:
-            self._follow(mode_acts.Outcome(*suppression.tell_gathered(self.vehicle, self.now)))
+            self._follow(Outcome(*suppression.tell_gathered(self.vehicle, self.now)))
 
     def finish(self) -> Vehicle:
         """The new state, with the time at which it wants to be woken."""
@@ -226,8 +217,8 @@ class _Turn:
         if self.vehicle.alarms:
             told = [alarm.told_at for alarm in self.vehicle.alarms.values() if alarm.gathering]
             times += [at + GATHER_FOR for at in told]
-        if self.vehicle.modes.running or self.vehicle.suppressed:
-            times += special_modes.wakes(self.vehicle.modes) + suppression.wakes(self.vehicle)
+        for wakes in WAKES:
+            times += wakes(self.vehicle)
         wake_at = max(min(times), self.now + SOON) if times else None
         self._set(wake_at=wake_at, version=self.vehicle.version + 1)
         return self.vehicle
@@ -510,8 +501,10 @@ class _Turn:
         self.effects.extend(effects)
         self.effects.extend(Verdict(event_id, "suppressed", alarm_id) for event_id in event_ids)
 
-    def _follow(self, outcome: mode_acts.Outcome) -> None:
-        """Take what an act on special modes has changed, asked for and found."""
+    def _follow(self, outcome: Outcome | None) -> None:
+        """Take what a part has changed, asked for and found."""
+        if outcome is None:
+            return
         self.vehicle = outcome.vehicle
         self.effects.extend(outcome.effects)
         for found in outcome.found:

@@ -14,8 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain.effects import Announce, Audited, Effect, Notify, Refused, Silent, Verdict
+from gateway.domain.facts import AnyFact
 from gateway.domain.signals import (
-    AnyFact,
     Connection,
     Event,
     ForgedRepeat,

@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.domain.effects import Effect
-from gateway.domain.signals import AnyFact
+from gateway.domain.facts import AnyFact
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
 from gateway.errors import StoreError

@@ -13,7 +13,8 @@ import msgspec
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
 from gateway.domain.effects import Announce, Audited, Effect
-from gateway.domain.signals import AnyFact, Position, Registered, Registration, TheftSensor
+from gateway.domain.facts import AnyFact
+from gateway.domain.signals import Position, Registered, Registration, TheftSensor
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from gateway.domain.alarms import Alarm
 from gateway.domain.effects import Announce, Effect, Verdict
+from gateway.domain.facts import AnyFact
 from gateway.domain.signals import (
-    AnyFact,
     DriverCard,
     Ignition,
     Movement,

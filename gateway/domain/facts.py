@@ -1,0 +1,53 @@
+"""The union of all facts: what the journal holds and what a step can take."""
+
+from __future__ import annotations
+
+from gateway.domain.signals import (
+    Acknowledge,
+    Blind,
+    Challenged,
+    Charging,
+    Close,
+    CommandResult,
+    Connection,
+    DataBundle,
+    DriverCard,
+    EndMode,
+    ForgedRepeat,
+    Healthy,
+    Ignition,
+    Located,
+    Mode,
+    Movement,
+    Registered,
+    SetMode,
+    Software,
+    TheftSensor,
+    Tick,
+    Unreadable,
+)
+
+AnyFact = (
+    TheftSensor
+    | DriverCard
+    | DataBundle
+    | Mode
+    | Software
+    | Charging
+    | CommandResult
+    | Connection
+    | Movement
+    | Ignition
+    | Located
+    | Unreadable
+    | ForgedRepeat
+    | Registered
+    | Acknowledge
+    | Close
+    | SetMode
+    | EndMode
+    | Challenged
+    | Blind
+    | Healthy
+    | Tick
+)
