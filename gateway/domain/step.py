@@ -34,14 +34,13 @@ from gateway.domain.alarms import (
     position_fix,
 )
 from gateway.domain.causes import BY_NAME, STATED_BY_VEHICLE
-from gateway.domain.effects import Announce, Effect, MessageType, Notify, Refused, Silent, Verdict
+from gateway.domain.effects import Announce, Effect, MessageType, Refused, Silent, Verdict
 from gateway.domain.facts import AnyFact
 from gateway.domain.finding import Finding, on_gateway_clock, on_vehicle_clock
 from gateway.domain.identity import identity
 from gateway.domain.outcome import Outcome
 from gateway.domain.parts import ACTS, EXPIRES, WAKES, WATCHES
 from gateway.domain.rules import RULES, car_alarm, nothing_due
-from gateway.domain.services.data_bundle import state_bundle, used_share
 from gateway.domain.signals import (
     LATE,
     Acknowledge,
@@ -49,7 +48,6 @@ from gateway.domain.signals import (
     Charging,
     Close,
     Connection,
-    DataBundle,
     DriverCard,
     Event,
     Fact,
@@ -148,8 +146,6 @@ class _Turn:
                 self._locate_unless_private(fact.position, fact.at, for_alarm=fact.for_alarm)
                 if not self._driven_privately():
                     self._situation(fact)
-            case DataBundle():
-                self._bundle(fact)
             case Mode():
                 self._mode(fact)
             case Software():
@@ -293,17 +289,6 @@ class _Turn:
             evidence = Evidence(f"Driver Card {fact.card_id} is back. This closes nothing.", None, fact.at)
             evidence_now = _with(alarm.evidence, (evidence,))
             self._keep(replace(alarm, note=CARD_RETURNED, evidence=evidence_now, gathering=True))
-
-    def _bundle(self, fact: DataBundle) -> None:
-        bundles, fresh = state_bundle(self.vehicle.bundles, fact, self.now)
-        self._set(bundles=bundles)
-        user = self.vehicle.registration.main_user if self.vehicle.registration else None
-        if user is None:
-            return
-        percent = round(used_share(fact) * 100)
-        for code in fresh:
-            data = {"bundle_id": fact.bundle_id, "used_percent": percent}
-            self.effects.append(Notify(user, "data_bundle", code, data))
 
     def _software(self, fact: Software) -> None:
         known = self.vehicle.stated.get("software")
