@@ -1,8 +1,8 @@
 """
 Durations inside a turn: facts folded in the order of their time, and what each of them proves.
 
-A duration is fulfilled by whichever comes first: a later fact that proves it on the vehicle's own clock, or the
-same time by the gateway's timer (``timers``). An episode counts once, whoever finds it.
+A duration is fulfilled by whichever comes first: a later fact that proves it on the vehicle's own clock, or
+the same time by the gateway's timer (``timers``). An episode counts once, whoever finds it.
 """
 
 from __future__ import annotations
