@@ -76,9 +76,8 @@ def bundle(turn: Turn, fact: DataBundle) -> None:
         return
     percent = round(used_share(fact) * 100)
     for code in fresh:
-        text = f"Data bundle {fact.bundle_id}: {code.replace('_', ' ')} ({percent} % used)."
         data = {"bundle_id": fact.bundle_id, "used_percent": percent}
-        turn.effects.append(Notify(user, "data_bundle", code, text, data))
+        turn.effects.append(Notify(user, "data_bundle", code, data))
 
 
 def mode(turn: Turn, fact: Mode) -> None:
