@@ -179,6 +179,13 @@ class LeftCase(Struct, frozen=True):
     at: datetime
 
 
+class RegistryRow(Struct, frozen=True):
+    """A registry entry of one vehicle; the commit fails unless the stored one still is ``replaces``."""
+
+    registration: Registration
+    replaces: Registration | None
+
+
 class Decision(Struct, frozen=True):
     """Everything that one batch of facts changes: one transaction."""
 
@@ -192,6 +199,7 @@ class Decision(Struct, frozen=True):
     audit: tuple[AuditEntry, ...] = ()
     track: tuple[TrackRow, ...] = ()
     left_cases: tuple[LeftCase, ...] = ()
+    registrations: tuple[RegistryRow, ...] = ()
 
 
 class Notification(Struct, frozen=True):

@@ -193,6 +193,14 @@ class Registration(Struct, frozen=True, omit_defaults=True):
     consents: dict[str, bool] = {}
     security_code_key: dict[str, Any] | None = None
     soc: str = "default"
+    equipment: tuple[str, ...] = ()
+    """What is fitted, as far as services depend on it."""
+    consented_at: dict[str, datetime] = {}
+    """When each consent was given or taken back last."""
+
+
+class RegistryAct(Fact, frozen=True, kw_only=True):
+    """An act that may change the registry: it is decided on the entry as the store has it that moment."""
 
 
 class Registered(Fact, frozen=True, kw_only=True):
