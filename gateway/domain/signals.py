@@ -193,8 +193,12 @@ class Registration(Struct, frozen=True, omit_defaults=True):
     consents: dict[str, bool] = {}
     security_code_key: dict[str, Any] | None = None
     soc: str = "default"
-    equipment: tuple[str, ...] = ()
-    """What is fitted, as far as services depend on it."""
+    equipment: tuple[str, ...] | None = None
+    """What is built in; None: as the model has it."""
+    language: str | None = None
+    """In which its people are told; None: as its country speaks."""
+    unavailable: dict[str, str] = {}
+    """Services that this vehicle can't have, with the cause: worked out whenever the entry is read."""
     consented_at: dict[str, datetime] = {}
     """When each consent was given or taken back last."""
 

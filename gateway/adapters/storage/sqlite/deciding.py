@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.adapters.storage.sqlite import people
 from gateway.adapters.storage.sqlite.chain import append
@@ -119,10 +120,17 @@ def _vehicles(connection: sqlite3.Connection, decision: Decision) -> None:
 def _registrations(connection: sqlite3.Connection, decision: Decision) -> None:
     """Each entry replaces exactly the one it was made from: an import beside the gateway is not undone."""
     for row in decision.registrations:
-        if _entry(connection, row.registration.vin) != row.replaces:
+        if _bare(_entry(connection, row.registration.vin)) != _bare(row.replaces):
             raise StoreError(f"the registry entry of {row.registration.vin} was changed by another writer")
     if decision.registrations:
-        people.register(connection, [row.registration for row in decision.registrations])
+        people.register(
+            connection, [replace(row.registration, unavailable={}) for row in decision.registrations]
+        )
+
+
+def _bare(entry: Registration | None) -> Registration | None:
+    """An entry without what is worked out at each reading."""
+    return None if entry is None else replace(entry, unavailable={})
 
 
 def _messages(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[SinkPlan]) -> None:
