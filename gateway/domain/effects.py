@@ -36,12 +36,11 @@ class Verdict(Struct, frozen=True):
 
 
 class Notify(Struct, frozen=True):
-    """Tell the main user something that is no silent alarm."""
+    """Tell a person something that is no silent alarm. ``gateway.texts`` has the words for kind and code."""
 
     user: str
     kind: str
     code: str
-    text: str
     data: dict[str, Any] = {}
 
 

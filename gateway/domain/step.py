@@ -302,9 +302,8 @@ class _Turn:
             return
         percent = round(used_share(fact) * 100)
         for code in fresh:
-            text = f"Data bundle {fact.bundle_id}: {code.replace('_', ' ')} ({percent} % used)."
             data = {"bundle_id": fact.bundle_id, "used_percent": percent}
-            self.effects.append(Notify(user, "data_bundle", code, text, data))
+            self.effects.append(Notify(user, "data_bundle", code, data))
 
     def _software(self, fact: Software) -> None:
         known = self.vehicle.stated.get("software")

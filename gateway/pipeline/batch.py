@@ -49,6 +49,7 @@ from gateway.ports import (
     TrackRow,
     VehicleRow,
 )
+from gateway.texts import DEFAULT, language_of, render
 from gateway.wire import notification, theft_sensor
 from gateway.wire.event import Unwanted
 
@@ -385,9 +386,10 @@ class Batch:
     def _notify(self, vehicle: Vehicle, notify: Notify, number: int) -> None:
         now = self.now
         identity = f"{vehicle.vin}-{vehicle.version}-{number}"
-        body = notification.Payload(
-            identity, now, vehicle.vin, notify.kind, notify.code, notify.text, notify.data
-        )
+        entry = vehicle.registration
+        language = language_of(entry.language, entry.country) if entry else DEFAULT
+        text = render(notify.kind, notify.code, language, notify.data)
+        body = notification.Payload(identity, now, vehicle.vin, notify.kind, notify.code, text, notify.data)
         self._notifications.append(Notification(identity, notify.user, vehicle.vin, _encode(body), now))
 
     def _journal(
