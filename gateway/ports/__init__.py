@@ -17,6 +17,7 @@ from gateway.ports.decision import (
     Message,
     Notification,
     QuarantineRow,
+    RegistryRow,
     TrackRow,
     VehicleRow,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "Outcome",
     "Park",
     "QuarantineRow",
+    "RegistryRow",
     "Retry",
     "Role",
     "SignalValue",

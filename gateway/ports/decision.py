@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from gateway.domain.signals import Registration
+
 
 class FactRow(Struct, frozen=True):
     """One journal entry: a fact as it was decided, with its verdict where it is a theft-sensor trigger."""
@@ -111,6 +113,13 @@ class LeftCase(Struct, frozen=True):
     at: datetime
 
 
+class RegistryRow(Struct, frozen=True):
+    """A registry entry of one vehicle; the commit fails unless the stored one still is ``replaces``."""
+
+    registration: Registration
+    replaces: Registration | None
+
+
 class Notification(Struct, frozen=True):
     """Something that the main user is told, kept until the broker has it."""
 
@@ -134,3 +143,4 @@ class Decision(Struct, frozen=True):
     audit: tuple[AuditEntry, ...] = ()
     track: tuple[TrackRow, ...] = ()
     left_cases: tuple[LeftCase, ...] = ()
+    registrations: tuple[RegistryRow, ...] = ()
