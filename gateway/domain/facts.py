@@ -23,6 +23,7 @@ from gateway.domain.signals import (
     Registered,
     SetMode,
     Software,
+    Surveyed,
     TheftSensor,
     Tick,
     Unreadable,
@@ -43,6 +44,7 @@ AnyFact = (
     | Unreadable
     | ForgedRepeat
     | Registered
+    | Surveyed
     | Acknowledge
     | Close
     | SetMode

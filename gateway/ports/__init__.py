@@ -44,6 +44,7 @@ from gateway.ports.outbox import (
     SinkPlan,
     SinkRole,
 )
+from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, UnprotectedVehicle
 from gateway.ports.store import Store
 from gateway.ports.stored import AlarmFilter, Known, Role, StoredAlarm, StoredVehicle, Token
 
@@ -87,5 +88,8 @@ __all__ = [
     "StoredVehicle",
     "Token",
     "TrackRow",
+    "UnprotectedFilter",
+    "UnprotectedRow",
+    "UnprotectedVehicle",
     "VehicleRow",
 ]

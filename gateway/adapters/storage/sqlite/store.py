@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.adapters.storage.sqlite import chain, deciding, feeds, outbox, people, retention
+from gateway.adapters.storage.sqlite import chain, deciding, feeds, outbox, people, protection, retention
 from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
 from gateway.domain.signals import Registration
@@ -30,6 +30,8 @@ from gateway.ports import (
     StoredVehicle,
     Token,
     TrackRow,
+    UnprotectedFilter,
+    UnprotectedVehicle,
 )
 
 
@@ -73,6 +75,20 @@ class SqliteStore:
 
     async def registry_version(self) -> int:
         return await self._reading.run(people.registry_version)
+
+    async def changed_entries(self, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        return await self._reading.run(lambda on: protection.changed(on, after, limit))
+
+    async def survey_mark(self) -> str:
+        return await self._reading.run(protection.survey_mark)
+
+    async def keep_survey_mark(self, mark: str) -> None:
+        await self._writer.run(lambda on: protection.keep_survey_mark(on, mark))
+
+    async def unprotected(
+        self, where: UnprotectedFilter, after: tuple[int, str], limit: int
+    ) -> list[UnprotectedVehicle]:
+        return await self._serving.run(lambda on: protection.page(on, where, after, limit))
 
     # feed and alarms
     async def messages(self, soc: str, after: int, limit: int) -> list[Message]:
