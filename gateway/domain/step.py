@@ -146,7 +146,7 @@ class _Turn:
                 self._situation(fact)
             case Located():
                 self._locate_unless_private(fact.position, fact.at, for_alarm=fact.for_alarm)
-                if not self._driven_privately():
+                if not (fact.driven or self._driven_privately()):
                     self._situation(fact)
             case DataBundle():
                 self._bundle(fact)
@@ -359,8 +359,7 @@ class _Turn:
         return bool(self._mode_field("private_mode")) and self.vehicle.past.now.ignition_on is not False
 
     def _heard(self, at: datetime) -> None:
-        if self.vehicle.heard_at is None or self.vehicle.heard_at < at:
-            self._set(heard_at=at)
+        self.vehicle = silence.hear(self.vehicle, at)
 
     def _tick(self, tick: Tick) -> None:
         """Silence counts from when both were so: the vehicle silent, and the gateway able to hear."""
