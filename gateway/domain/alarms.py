@@ -98,7 +98,7 @@ def position_fix(position: Position, at: datetime) -> PositionFix:
     return PositionFix(position.latitude, position.longitude, position.accuracy_m, at)
 
 
-def with_evidence(evidence: tuple[Evidence, ...], more: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+def with_newest(evidence: tuple[Evidence, ...], more: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
     """Keep the first sentence, which says why it was raised, and the newest ones."""
     every = (*evidence, *more)
     return every if len(every) <= MAX_EVIDENCE else (every[0], *every[-(MAX_EVIDENCE - 1) :])

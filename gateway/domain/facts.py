@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.domain.people.facts import Consent
 from gateway.domain.signals import (
     Acknowledge,
     Blind,
@@ -47,6 +48,7 @@ AnyFact = (
     | SetMode
     | EndMode
     | Challenged
+    | Consent
     | Blind
     | Healthy
     | Tick

@@ -17,7 +17,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.alarms import Evidence, with_evidence
+from gateway.domain.alarms import Evidence, with_newest
 from gateway.domain.arming import armed_at
 from gateway.domain.finding import Finding
 from gateway.domain.moment import Moment, on_gateway_clock
@@ -96,7 +96,7 @@ def hear(vehicle: Vehicle, at: datetime) -> Vehicle:
     if before is None or alarm is None or f"{SUPERVISION}/{before.isoformat()}" not in vehicle.settled:
         return vehicle
     text = f"The vehicle is heard again, after {_span(at - before)} of silence. This closes nothing."
-    evidence = with_evidence(alarm.evidence, (Evidence(text, None, at),))
+    evidence = with_newest(alarm.evidence, (Evidence(text, None, at),))
     told = replace(alarm, note=HEARD_AGAIN, evidence=evidence, gathering=True)
     return replace(vehicle, alarms={**vehicle.alarms, SUPERVISION: told})
 

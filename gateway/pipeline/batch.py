@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.effects import Announce, Audited, Effect, Notify, Refused, Silent, Verdict
+from gateway.domain.effects import Announce, Audited, Effect, Notify, Refused, Register, Silent, Verdict
 from gateway.domain.facts import AnyFact
 from gateway.domain.signals import (
     Connection,
@@ -23,6 +23,7 @@ from gateway.domain.signals import (
     Located,
     Movement,
     Registered,
+    Registration,
     TheftSensor,
     Unreadable,
 )
@@ -44,6 +45,7 @@ from gateway.ports import (
     Message,
     Notification,
     QuarantineRow,
+    RegistryRow,
     TrackRow,
     VehicleRow,
 )
@@ -110,6 +112,8 @@ class Batch:
         self._audit: list[AuditEntry] = []
         self._track: list[TrackRow] = []
         self._left_cases: list[LeftCase] = []
+        self._entries: dict[str, Registration | None] = {}
+        self._registrations: dict[str, RegistryRow] = {}
         self.suppressed = 0
         self._announced: list[tuple[Announce, Vehicle, Key]] = []
 
@@ -154,6 +158,7 @@ class Batch:
             audit=tuple(self._audit),
             track=tuple(self._track),
             left_cases=tuple(self._left_cases),
+            registrations=tuple(self._registrations.values()),
         )
 
     def unrecorded(self, is_told: Callable[[Key], bool]) -> Iterator[tuple[Message, Key]]:
@@ -299,7 +304,9 @@ class Batch:
         vehicle, fresh = self._look_up(subject)
         self.vehicles[subject] = vehicle
         registration = self._known.registrations.get(subject)
-        if fresh and registration != vehicle.registration:
+        read = fresh or registration is not None
+        self._entries[subject] = registration if read else vehicle.registration
+        if read and registration != vehicle.registration:
             fact = Registered(received_at=self.now, registration=registration)
             vehicle, effects = self._step(vehicle, fact)
             self._carry_out(vehicle, effects, fact, None)
@@ -334,6 +341,9 @@ class Batch:
                     self._audit.append(entry)
                 case Notify():
                     self._notify(vehicle, effect, len(self._notifications))
+                case Register():
+                    replaces = self._entries.get(vehicle.vin)
+                    self._registrations[vehicle.vin] = RegistryRow(effect.registration, replaces)
                 case Silent():
                     self.silent.append(vehicle.vin)
                 case _:
