@@ -7,6 +7,12 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from gateway.domain.alarms import Alarm
+from gateway.domain.remote_access.effects import (
+    ApprovalPending,
+    ChallengeGiven,
+    CommandChanged,
+    RequestAnswered,
+)
 
 MessageType = Literal[
     "alarm.raised",
@@ -76,4 +82,15 @@ class Audited(Struct, frozen=True):
     details: dict[str, Any] = {}
 
 
-Effect = Announce | Verdict | Notify | Refused | Silent | Audited
+Effect = (
+    Announce
+    | Verdict
+    | Notify
+    | Refused
+    | Silent
+    | Audited
+    | CommandChanged
+    | RequestAnswered
+    | ChallengeGiven
+    | ApprovalPending
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.domain.remote_access.facts import ChallengeRequested, CommandRequested
 from gateway.domain.signals import (
     Acknowledge,
     Blind,
@@ -22,6 +23,7 @@ from gateway.domain.signals import (
     Registered,
     SetMode,
     Software,
+    TheftReport,
     TheftSensor,
     Tick,
     Unreadable,
@@ -47,6 +49,9 @@ AnyFact = (
     | SetMode
     | EndMode
     | Challenged
+    | CommandRequested
+    | ChallengeRequested
+    | TheftReport
     | Blind
     | Healthy
     | Tick
