@@ -13,6 +13,7 @@ from gateway.domain.remote_access.effects import (
     CommandChanged,
     RequestAnswered,
 )
+from gateway.domain.signals import Registration
 
 MessageType = Literal[
     "alarm.raised",
@@ -41,12 +42,11 @@ class Verdict(Struct, frozen=True):
 
 
 class Notify(Struct, frozen=True):
-    """Tell the main user something that is no silent alarm."""
+    """Tell a person something that is no silent alarm. ``gateway.texts`` has the words for kind and code."""
 
     user: str
     kind: str
     code: str
-    text: str
     data: dict[str, Any] = {}
 
 
@@ -82,6 +82,12 @@ class Audited(Struct, frozen=True):
     details: dict[str, Any] = {}
 
 
+class Register(Struct, frozen=True):
+    """Write the vehicle's registry entry, in the same transaction; the vehicle holds it already."""
+
+    registration: Registration
+
+
 Effect = (
     Announce
     | Verdict
@@ -89,6 +95,7 @@ Effect = (
     | Refused
     | Silent
     | Audited
+    | Register
     | CommandChanged
     | RequestAnswered
     | ChallengeGiven

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.domain.people.facts import Consent
 from gateway.domain.remote_access.facts import ChallengeRequested, CommandRequested
 from gateway.domain.signals import (
     Acknowledge,
@@ -52,6 +53,7 @@ AnyFact = (
     | CommandRequested
     | ChallengeRequested
     | TheftReport
+    | Consent
     | Blind
     | Healthy
     | Tick

@@ -108,8 +108,7 @@ def _requested(vehicle: Vehicle, fact: SetMode, now: datetime) -> Outcome:
     )
     vehicle = replace(vehicle, modes=replace(vehicle.modes, request=request))
     data = {"mode": fact.mode, "by": fact.by}
-    text = f"{fact.by} asks for workshop mode. It begins when you set it."
-    told = _tell(vehicle, "requested", text, data)
+    told = _tell(vehicle, "requested", data)
     return Outcome(vehicle, (*told, _audited(fact.by, "mode.requested", fact)))
 
 
@@ -357,9 +356,8 @@ def _overdue(vehicle: Vehicle, mode: SpecialMode, now: datetime) -> Outcome:
 
 def _remind(vehicle: Vehicle, mode: SpecialMode) -> Outcome:
     kept = modes.put(vehicle.modes, replace(mode, reminded=True))
-    text = f"The {mode.mode} mode ends at {mode.ends_at:%Y-%m-%d %H:%M} UTC."
     vehicle = replace(vehicle, modes=kept)
-    return Outcome(vehicle, _tell(vehicle, "reminder", text, _data(mode)))
+    return Outcome(vehicle, _tell(vehicle, "reminder", _data(mode)))
 
 
 # -- telling ----------------------------------------------------------------------------------------------
@@ -374,24 +372,20 @@ def _said(vehicle: Vehicle, mode: SpecialMode, code: str, by: str, why: EndedBy 
         details["requested_by"] = mode.requested_by
     told: tuple[Effect, ...] = ()
     if mode.mode in modes.MODES:
-        until = "" if code == "ended" else f" until {mode.ends_at:%Y-%m-%d %H:%M} UTC"
-        told = _tell(vehicle, code, f"The {mode.mode} mode has {_WORDS[code]}{until}.", _data(mode))
+        told = _tell(vehicle, code, _data(mode))
     return Outcome(vehicle, (*told, Audited(by, f"mode.{code}", details)))
 
 
-_WORDS = {"started": "started", "changed": "changed: it runs", "ended": "ended"}
-
-
 def _data(mode: SpecialMode) -> dict[str, Any]:
-    return {"mode_id": mode.mode_id, "mode": mode.mode, "ends_at": mode.ends_at.isoformat()}
+    return {"mode_id": mode.mode_id, "mode": mode.mode, "ends_at": mode.ends_at}
 
 
-def _tell(vehicle: Vehicle, code: str, text: str, data: dict[str, Any]) -> tuple[Notify, ...]:
+def _tell(vehicle: Vehicle, code: str, data: dict[str, Any]) -> tuple[Notify, ...]:
     registration = vehicle.registration
     if registration is None or registration.main_user is None:
         return ()
     people = (registration.main_user, *registration.secondary_users)
-    return tuple(Notify(user, "special_mode", code, text, data) for user in people)
+    return tuple(Notify(user, "special_mode", code, data) for user in people)
 
 
 def _refuse(

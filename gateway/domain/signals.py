@@ -199,6 +199,12 @@ class Registration(Struct, frozen=True, omit_defaults=True):
     """In which its people are told; None: as its country speaks."""
     unavailable: dict[str, str] = {}
     """Services that this vehicle can't have, with the cause: worked out whenever the entry is read."""
+    consented_at: dict[str, datetime] = {}
+    """When each consent was given or taken back last."""
+
+
+class RegistryAct(Fact, frozen=True, kw_only=True):
+    """An act that may change the registry: it is decided on the entry as the store has it that moment."""
 
 
 class Registered(Fact, frozen=True, kw_only=True):

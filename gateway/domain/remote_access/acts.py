@@ -119,9 +119,8 @@ def _wrong_answer(
     main_user = vehicle.registration.main_user if vehicle.registration else None
     if until is None or main_user is None:
         return vehicle, (), found
-    text = f"Too many wrong security codes: locked until {until:%Y-%m-%d %H:%M} UTC."
-    data = {"user": fact.user, "until": until.isoformat()}
-    return vehicle, (Notify(main_user, "remote_access", "security_code_locked", text, data),), found
+    data = {"user": fact.user, "until": until}
+    return vehicle, (Notify(main_user, "remote_access", "security_code_locked", data),), found
 
 
 def _shown_to_soc(vehicle: Vehicle, fact: CommandRequested, now: datetime) -> Vehicle:
