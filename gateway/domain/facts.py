@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.domain.people.facts import Consent
+from gateway.domain.remote_access.facts import ChallengeRequested, CommandRequested
 from gateway.domain.signals import (
     Acknowledge,
     Blind,
@@ -24,6 +25,7 @@ from gateway.domain.signals import (
     SetMode,
     Software,
     Surveyed,
+    TheftReport,
     TheftSensor,
     Tick,
     Unreadable,
@@ -50,6 +52,9 @@ AnyFact = (
     | SetMode
     | EndMode
     | Challenged
+    | CommandRequested
+    | ChallengeRequested
+    | TheftReport
     | Consent
     | Blind
     | Healthy
