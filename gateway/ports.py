@@ -186,6 +186,16 @@ class RegistryRow(Struct, frozen=True):
     replaces: Registration | None
 
 
+class Revocation(Struct, frozen=True):
+    """Tokens for a vehicle, and notifications about it, of people who are none of its users any more."""
+
+    vin: str
+    users: tuple[str, ...]
+    unnamed: bool
+    """Owners' tokens that name the vehicle and no user as well."""
+    at: datetime
+
+
 class Decision(Struct, frozen=True):
     """Everything that one batch of facts changes: one transaction."""
 
@@ -200,6 +210,7 @@ class Decision(Struct, frozen=True):
     track: tuple[TrackRow, ...] = ()
     left_cases: tuple[LeftCase, ...] = ()
     registrations: tuple[RegistryRow, ...] = ()
+    revocations: tuple[Revocation, ...] = ()
 
 
 class Notification(Struct, frozen=True):
@@ -287,6 +298,23 @@ class Token(Struct, frozen=True):
     revoked_at: datetime | None = None
 
 
+class User(Struct, frozen=True):
+    """A person's account, as ``user add`` made it."""
+
+    user: str
+    person: str
+    added_at: datetime
+
+
+class Mention(Struct, frozen=True):
+    """A journal entry that names a person."""
+
+    n: int
+    vin: str
+    kind: str
+    body: bytes
+
+
 class AlarmFilter(Struct, frozen=True):
     """Filters of ``GET /alarms``; None: any."""
 
@@ -344,6 +372,10 @@ class Store(Protocol):
 
     async def registry_version(self) -> int:
         """Grows with each change of the registry, by whatever process."""
+        ...
+
+    async def registered_since(self, version: int, limit: int) -> list[str]:
+        """VINs whose registry entries are newer than a version."""
         ...
 
     # feed and alarms
@@ -433,6 +465,38 @@ class Store(Protocol):
 
     async def registration(self, vin: str) -> Registration | None:
         """One registry entry."""
+        ...
+
+    async def vehicles_of(self, user: str) -> list[tuple[str, str]]:
+        """VIN and role of each vehicle that the registry gives a person."""
+        ...
+
+    async def involved(self, user: str) -> list[str]:
+        """VINs of vehicles whose state names a person; slow, it reads all."""
+        ...
+
+    async def mentions(self, user: str) -> list[Mention]:
+        """Journal entries that name a person; slow, it reads all."""
+        ...
+
+    async def add_user(self, user: User, entry: AuditEntry) -> bool:
+        """False if there is such a user already."""
+        ...
+
+    async def begin_try(self, user: str, now: datetime) -> datetime | None:
+        """Count a code before it is judged; the end of the person's lock-out instead, if there is one."""
+        ...
+
+    async def end_tries(self, user: str) -> None:
+        """The code was right."""
+        ...
+
+    async def held_of(self, user: str) -> dict[str, Any]:
+        """What is kept of a person beside vehicles and journal, without secrets, as JSON values."""
+        ...
+
+    async def erase(self, user: str, journal: Sequence[int], entry: AuditEntry) -> None:
+        """Erase tokens, account, notifications and these journal entries of a person."""
         ...
 
     async def vehicles(self, after: str, limit: int) -> list[str]:

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from gateway.domain.people.facts import Consent
+from gateway.domain.people.facts import (
+    AcceptTransfer,
+    CancelTransfer,
+    ChangeCode,
+    ChangeEntry,
+    Consent,
+    EraseUser,
+    Invite,
+    Join,
+    MakePairingCode,
+    Pair,
+    RemoveUser,
+    StartTransfer,
+)
 from gateway.domain.signals import (
     Acknowledge,
     Blind,
@@ -49,6 +62,17 @@ AnyFact = (
     | EndMode
     | Challenged
     | Consent
+    | ChangeEntry
+    | ChangeCode
+    | MakePairingCode
+    | Pair
+    | Invite
+    | Join
+    | RemoveUser
+    | StartTransfer
+    | AcceptTransfer
+    | CancelTransfer
+    | EraseUser
     | Blind
     | Healthy
     | Tick

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from gateway.domain.alarms import Alarm, PositionFix
 from gateway.domain.moment import Moment
+from gateway.domain.people.state import People
 from gateway.domain.security_code import CodeGuard
 from gateway.domain.services.data_bundle import Bundles
 from gateway.domain.services.special_modes import Modes
@@ -90,6 +91,7 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     held_back: dict[str, Moment] = {}
     """The newest tamper or battery cut that a special mode holds back, by cause."""
     code_guard: CodeGuard = CodeGuard()
+    people: People = People()
     wake_at: datetime | None = None
 
     @property
