@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gateway.domain import mode_acts
+from gateway.domain import bundle_acts, card_acts, mode_acts
 from gateway.domain.outcome import Act, Part, Watch
 from gateway.domain.people.part import PART as PEOPLE
 from gateway.domain.signals import Fact
 
-PARTS: tuple[Part, ...] = (mode_acts.PART, PEOPLE)
+PARTS: tuple[Part, ...] = (mode_acts.PART, bundle_acts.PART, card_acts.PART, PEOPLE)
 
 ACTS: dict[type[Fact], Act] = {fact: act for part in PARTS for fact, act in part.acts.items()}
 EXPIRES = tuple(part.expire for part in PARTS if part.expire is not None)
