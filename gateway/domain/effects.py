@@ -7,6 +7,12 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from gateway.domain.alarms import Alarm
+from gateway.domain.remote_access.effects import (
+    ApprovalPending,
+    ChallengeGiven,
+    CommandChanged,
+    RequestAnswered,
+)
 from gateway.domain.signals import Registration
 
 MessageType = Literal[
@@ -97,4 +103,17 @@ class Revoke(Struct, frozen=True):
     """Owners' tokens that are bound to the vehicle and to no user as well."""
 
 
-Effect = Announce | Verdict | Notify | Refused | Silent | Audited | Register | Revoke
+Effect = (
+    Announce
+    | Verdict
+    | Notify
+    | Refused
+    | Silent
+    | Audited
+    | Register
+    | Revoke
+    | CommandChanged
+    | RequestAnswered
+    | ChallengeGiven
+    | ApprovalPending
+)

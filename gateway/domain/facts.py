@@ -16,6 +16,7 @@ from gateway.domain.people.facts import (
     RemoveUser,
     StartTransfer,
 )
+from gateway.domain.remote_access.facts import ChallengeRequested, CommandRequested
 from gateway.domain.signals import (
     Acknowledge,
     Blind,
@@ -36,6 +37,7 @@ from gateway.domain.signals import (
     Registered,
     SetMode,
     Software,
+    TheftReport,
     TheftSensor,
     Tick,
     Unreadable,
@@ -61,6 +63,9 @@ AnyFact = (
     | SetMode
     | EndMode
     | Challenged
+    | CommandRequested
+    | ChallengeRequested
+    | TheftReport
     | Consent
     | ChangeEntry
     | ChangeCode

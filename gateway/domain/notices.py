@@ -20,5 +20,6 @@ NOTICES: dict[str, tuple[str, ...]] = {
         "transfer_lapsed",
         "transfer_completed",
     ),
+    "remote_access": ("security_code_locked",),
 }
 """A new one: its code here, its sentence in each file of ``gateway/texts``. Never a silent alarm."""

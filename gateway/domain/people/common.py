@@ -25,6 +25,8 @@ UNREGISTERED = Refused("not_authorised", "The registry does not know this vehicl
 
 def theft_of(vehicle: Vehicle) -> str | None:
     """The true cause why nobody may take a vehicle over now; None: nothing speaks against it."""
+    if vehicle.stolen:
+        return "stolen"
     causes = sorted(cause for cause in vehicle.alarms if BY_NAME[cause].cause_class == "theft")
     if causes:
         return f"open theft alarm: {', '.join(causes)}"
