@@ -13,7 +13,17 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.effects import Announce, Audited, Effect, Notify, Refused, Register, Silent, Verdict
+from gateway.domain.effects import (
+    Announce,
+    Audited,
+    Effect,
+    Notify,
+    Refused,
+    Register,
+    Revoke,
+    Silent,
+    Verdict,
+)
 from gateway.domain.facts import AnyFact
 from gateway.domain.protection import ingredients, reasons
 from gateway.domain.signals import (
@@ -48,6 +58,7 @@ from gateway.ports import (
     Notification,
     QuarantineRow,
     RegistryRow,
+    Revocation,
     TrackRow,
     UnprotectedRow,
     VehicleRow,
@@ -119,6 +130,8 @@ class Batch:
         self._surveyed: set[str] = set()
         self._entries: dict[str, Registration | None] = {}
         self._registrations: dict[str, RegistryRow] = {}
+        self._revocations: list[Revocation] = []
+        self._notified = 0
         self.suppressed = 0
         self._announced: list[tuple[Announce, Vehicle, Key]] = []
 
@@ -165,6 +178,7 @@ class Batch:
             left_cases=tuple(self._left_cases),
             registrations=tuple(self._registrations.values()),
             unprotected=tuple(self._unprotected()),
+            revocations=tuple(self._revocations),
         )
 
     def _unprotected(self) -> Iterator[UnprotectedRow]:
@@ -358,10 +372,12 @@ class Batch:
                     )
                     self._audit.append(entry)
                 case Notify():
-                    self._notify(vehicle, effect, len(self._notifications))
+                    self._notify(vehicle, effect)
                 case Register():
                     replaces = self._entries.get(vehicle.vin)
                     self._registrations[vehicle.vin] = RegistryRow(effect.registration, replaces)
+                case Revoke():
+                    self._revoke(vehicle.vin, effect)
                 case Silent():
                     self.silent.append(vehicle.vin)
                 case _:
@@ -401,8 +417,15 @@ class Batch:
             created_at=self.now,
         )
 
-    def _notify(self, vehicle: Vehicle, notify: Notify, number: int) -> None:
-        now = self.now
+    def _revoke(self, vin: str, revoke: Revoke) -> None:
+        """Who is no user any more gets nothing that was decided before either."""
+        self._revocations.append(Revocation(vin, revoke.users, revoke.unnamed, self.now))
+        kept = [one for one in self._notifications if one.vin != vin or one.user not in revoke.users]
+        self._notifications = kept
+
+    def _notify(self, vehicle: Vehicle, notify: Notify) -> None:
+        now, number = self.now, self._notified
+        self._notified += 1
         identity = f"{vehicle.vin}-{vehicle.version}-{number}"
         entry = vehicle.registration
         language = language_of(entry.language, entry.country) if entry else DEFAULT

@@ -18,6 +18,7 @@ from gateway.ports.decision import (
     Notification,
     QuarantineRow,
     RegistryRow,
+    Revocation,
     TrackRow,
     VehicleRow,
 )
@@ -46,7 +47,7 @@ from gateway.ports.outbox import (
 )
 from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, UnprotectedVehicle
 from gateway.ports.store import Store
-from gateway.ports.stored import AlarmFilter, Known, Role, StoredAlarm, StoredVehicle, Token
+from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
 __all__ = [
     "Acts",
@@ -71,6 +72,7 @@ __all__ = [
     "Link",
     "LiveFeed",
     "LiveVehicles",
+    "Mention",
     "Message",
     "Notification",
     "Outcome",
@@ -78,6 +80,7 @@ __all__ = [
     "QuarantineRow",
     "RegistryRow",
     "Retry",
+    "Revocation",
     "Role",
     "SignalValue",
     "SinkPlan",
@@ -91,5 +94,6 @@ __all__ = [
     "UnprotectedFilter",
     "UnprotectedRow",
     "UnprotectedVehicle",
+    "User",
     "VehicleRow",
 ]

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from gateway.adapters.storage.sqlite import people, protection
+from gateway.adapters.storage.sqlite import accounts, people, protection
 from gateway.adapters.storage.sqlite.chain import append
 from gateway.adapters.storage.sqlite.times import text
 from gateway.domain.signals import Registration
@@ -101,6 +101,8 @@ def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[S
     )
     _registrations(connection, decision)
     protection.keep(connection, decision.unprotected)
+    for gone in decision.revocations:
+        accounts.revoke_access(connection, gone)
     append(connection, decision.audit)
 
 
