@@ -33,7 +33,7 @@ from gateway.api.server import bind, serve
 from gateway.errors import LinkDown, StoreError
 from gateway.pipeline.canary import Canary
 from gateway.pipeline.decider import Decider
-from gateway.pipeline.delivery import Delivery, Way
+from gateway.pipeline.delivery import Delivery
 from gateway.pipeline.feed import Feed
 from gateway.pipeline.health import CANARY_GRACE_S, Health, offline
 from gateway.pipeline.hearing import Hearing, MassLoss, ticker
@@ -41,6 +41,7 @@ from gateway.pipeline.inbox import Inbox
 from gateway.pipeline.ingest import Ingest
 from gateway.pipeline.messages import heartbeat
 from gateway.pipeline.notifier import Notifier
+from gateway.pipeline.outlet import Way
 from gateway.pipeline.receipts import Receipts
 from gateway.pipeline.sys_topics import DROPPED, SysTopics
 from gateway.pipeline.telemetry import TelemetryIntake

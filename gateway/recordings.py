@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from gateway.domain.alarms import Alarm
-from gateway.domain.signals import AnyFact
+from gateway.domain.facts import AnyFact
 from gateway.domain.thresholds import Thresholds
 from gateway.errors import StartError
 from gateway.pipeline.replay import Messages, Record, Replay

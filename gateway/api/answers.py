@@ -229,8 +229,29 @@ class DriverCardView(Struct, frozen=True):
     """``low`` if a counting card states so."""
 
 
+class StackedBundleView(Struct, frozen=True):
+    """One of several bundles."""
+
+    bundle_id: str
+    state: BundleState
+    used_mb: float | None
+    total_mb: float | None
+    valid_until: datetime | None
+    failed_renewals: int
+
+
+class WholeBundleView(Struct, frozen=True):
+    """All bundles as one: over only when the last is. ``stack`` is in the order of use."""
+
+    state: BundleState
+    used_mb: float | None
+    total_mb: float | None
+    valid_until: datetime | None
+    stack: list[StackedBundleView]
+
+
 class BundleView(Struct, frozen=True):
-    """The mobile-data bundle."""
+    """The mobile-data bundle as last stated, and all bundles as one."""
 
     state: BundleState
     bundle_id: str | None
@@ -240,6 +261,7 @@ class BundleView(Struct, frozen=True):
     auto_renew: bool | None
     renewal: str | None
     hotspot: bool | None
+    whole: WholeBundleView | None = None
 
 
 class ConnectionView(Struct, frozen=True):

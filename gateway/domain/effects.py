@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from gateway.domain.alarms import Alarm
+from gateway.domain.signals import Registration
 
 MessageType = Literal[
     "alarm.raised",
@@ -35,12 +36,11 @@ class Verdict(Struct, frozen=True):
 
 
 class Notify(Struct, frozen=True):
-    """Tell the main user something that is no silent alarm."""
+    """Tell a person something that is no silent alarm. ``gateway.texts`` has the words for kind and code."""
 
     user: str
     kind: str
     code: str
-    text: str
     data: dict[str, Any] = {}
 
 
@@ -76,4 +76,10 @@ class Audited(Struct, frozen=True):
     details: dict[str, Any] = {}
 
 
-Effect = Announce | Verdict | Notify | Refused | Silent | Audited
+class Register(Struct, frozen=True):
+    """Write the vehicle's registry entry, in the same transaction; the vehicle holds it already."""
+
+    registration: Registration
+
+
+Effect = Announce | Verdict | Notify | Refused | Silent | Audited | Register

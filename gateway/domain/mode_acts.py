@@ -13,7 +13,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain import security_code, suppression
@@ -21,6 +20,7 @@ from gateway.domain.alarms import Evidence
 from gateway.domain.causes import BY_NAME
 from gateway.domain.effects import Audited, Effect, Notify, Refused
 from gateway.domain.identity import identity
+from gateway.domain.outcome import Found, Outcome, Part
 from gateway.domain.services import special_modes as modes
 from gateway.domain.services.special_modes import INSTALLATION, EndedBy, SpecialMode
 from gateway.domain.signals import (
@@ -42,23 +42,6 @@ from gateway.domain.vehicle import Vehicle
 PURPOSE = "special_mode"
 QUIET_AFTER_LOCK = timedelta(minutes=10)
 MAX_INSTALLATIONS_A_DAY = 2
-
-
-class Found(Struct, frozen=True):
-    """An alarm that follows; no mode can hold it back any more."""
-
-    cause: str
-    at: datetime
-    evidence: tuple[Evidence, ...]
-    note: str | None = None
-
-
-class Outcome(Struct, frozen=True):
-    """The vehicle afterwards, what to do, and what to alarm."""
-
-    vehicle: Vehicle
-    effects: tuple[Effect, ...] = ()
-    found: tuple[Found, ...] = ()
 
 
 # -- people -----------------------------------------------------------------------------------------------
@@ -125,8 +108,7 @@ def _requested(vehicle: Vehicle, fact: SetMode, now: datetime) -> Outcome:
     )
     vehicle = replace(vehicle, modes=replace(vehicle.modes, request=request))
     data = {"mode": fact.mode, "by": fact.by}
-    text = f"{fact.by} asks for workshop mode. It begins when you set it."
-    told = _tell(vehicle, "requested", text, data)
+    told = _tell(vehicle, "requested", data)
     return Outcome(vehicle, (*told, _audited(fact.by, "mode.requested", fact)))
 
 
@@ -234,14 +216,16 @@ def _placed(vehicle: Vehicle, mode: SpecialMode, place: Place | None, now: datet
 # -- time and driving -------------------------------------------------------------------------------------
 
 
-def expire(vehicle: Vehicle, now: datetime) -> Outcome:
+def expire(vehicle: Vehicle, now: datetime) -> Outcome | None:
     """End what is over, remind before it is, and say what runs too long."""
+    if not vehicle.modes.running:
+        return None
     outcome = Outcome(vehicle)
     for kind in [mode.mode for mode in vehicle.modes.running]:
         # One that ends may hand on what it holds back: each is read when its turn comes.
         mode = outcome.vehicle.modes.of(kind)
         if mode is not None:
-            outcome = _then(outcome, _due(outcome.vehicle, mode, now))
+            outcome = outcome.then(_due(outcome.vehicle, mode, now))
     return outcome
 
 
@@ -254,12 +238,16 @@ def _due(vehicle: Vehicle, mode: SpecialMode, now: datetime) -> Outcome:
         outcome = _overdue(vehicle, mode, now)
         mode = replace(mode, overdue=True)
     if reminder is not None and reminder <= now:
-        outcome = _then(outcome, _remind(outcome.vehicle, mode))
+        outcome = outcome.then(_remind(outcome.vehicle, mode))
     return outcome
 
 
-def watch(vehicle: Vehicle, fact: Movement | Ignition | Located | TheftSensor, now: datetime) -> Outcome:
+def watch(
+    vehicle: Vehicle, fact: Movement | Ignition | Located | TheftSensor, now: datetime
+) -> Outcome | None:
     """What a fix, a speed or an odometer says of the places of running modes; driving ends transport."""
+    if not vehicle.modes.running:
+        return None
     outcome = Outcome(vehicle)
     for kind in [mode.mode for mode in vehicle.modes.running]:
         known = outcome.vehicle.modes.of(kind)
@@ -269,9 +257,9 @@ def watch(vehicle: Vehicle, fact: Movement | Ignition | Located | TheftSensor, n
                 vehicle = outcome.vehicle
                 outcome = replace(outcome, vehicle=replace(vehicle, modes=modes.put(vehicle.modes, mode)))
             if modes.has_left(mode, now):
-                outcome = _then(outcome, _left(outcome.vehicle, mode, now))
+                outcome = outcome.then(_left(outcome.vehicle, mode, now))
         elif kind == "transport" and known is not None and _is_driven(outcome.vehicle, known, now):
-            outcome = _then(outcome, end(outcome.vehicle, known, "driven", "gateway", now))
+            outcome = outcome.then(end(outcome.vehicle, known, "driven", "gateway", now))
     return outcome
 
 
@@ -368,9 +356,8 @@ def _overdue(vehicle: Vehicle, mode: SpecialMode, now: datetime) -> Outcome:
 
 def _remind(vehicle: Vehicle, mode: SpecialMode) -> Outcome:
     kept = modes.put(vehicle.modes, replace(mode, reminded=True))
-    text = f"The {mode.mode} mode ends at {mode.ends_at:%Y-%m-%d %H:%M} UTC."
     vehicle = replace(vehicle, modes=kept)
-    return Outcome(vehicle, _tell(vehicle, "reminder", text, _data(mode)))
+    return Outcome(vehicle, _tell(vehicle, "reminder", _data(mode)))
 
 
 # -- telling ----------------------------------------------------------------------------------------------
@@ -385,24 +372,20 @@ def _said(vehicle: Vehicle, mode: SpecialMode, code: str, by: str, why: EndedBy 
         details["requested_by"] = mode.requested_by
     told: tuple[Effect, ...] = ()
     if mode.mode in modes.MODES:
-        until = "" if code == "ended" else f" until {mode.ends_at:%Y-%m-%d %H:%M} UTC"
-        told = _tell(vehicle, code, f"The {mode.mode} mode has {_WORDS[code]}{until}.", _data(mode))
+        told = _tell(vehicle, code, _data(mode))
     return Outcome(vehicle, (*told, Audited(by, f"mode.{code}", details)))
 
 
-_WORDS = {"started": "started", "changed": "changed: it runs", "ended": "ended"}
-
-
 def _data(mode: SpecialMode) -> dict[str, Any]:
-    return {"mode_id": mode.mode_id, "mode": mode.mode, "ends_at": mode.ends_at.isoformat()}
+    return {"mode_id": mode.mode_id, "mode": mode.mode, "ends_at": mode.ends_at}
 
 
-def _tell(vehicle: Vehicle, code: str, text: str, data: dict[str, Any]) -> tuple[Notify, ...]:
+def _tell(vehicle: Vehicle, code: str, data: dict[str, Any]) -> tuple[Notify, ...]:
     registration = vehicle.registration
     if registration is None or registration.main_user is None:
         return ()
     people = (registration.main_user, *registration.secondary_users)
-    return tuple(Notify(user, "special_mode", code, text, data) for user in people)
+    return tuple(Notify(user, "special_mode", code, data) for user in people)
 
 
 def _refuse(
@@ -421,5 +404,17 @@ def _audited(actor: str, action: str, fact: SetMode | EndMode) -> Audited:
     return Audited(actor, action, details)
 
 
-def _then(first: Outcome, second: Outcome) -> Outcome:
-    return Outcome(second.vehicle, (*first.effects, *second.effects), (*first.found, *second.found))
+def wakes(vehicle: Vehicle) -> list[datetime]:
+    """Every time at which a mode, or what it holds back, asks for a look."""
+    if not vehicle.modes.running and not vehicle.suppressed:
+        return []
+    return modes.wakes(vehicle.modes) + suppression.wakes(vehicle)
+
+
+PART = Part(
+    acts={SetMode: set_mode, EndMode: end_mode, Challenged: challenged},
+    watches=(Movement, Ignition, Located, TheftSensor),
+    watch=watch,
+    expire=expire,
+    wakes=wakes,
+)

@@ -193,6 +193,18 @@ class Registration(Struct, frozen=True, omit_defaults=True):
     consents: dict[str, bool] = {}
     security_code_key: dict[str, Any] | None = None
     soc: str = "default"
+    equipment: tuple[str, ...] | None = None
+    """What is built in; None: as the model has it."""
+    language: str | None = None
+    """In which its people are told; None: as its country speaks."""
+    unavailable: dict[str, str] = {}
+    """Services that this vehicle can't have, with the cause: worked out whenever the entry is read."""
+    consented_at: dict[str, datetime] = {}
+    """When each consent was given or taken back last."""
+
+
+class RegistryAct(Fact, frozen=True, kw_only=True):
+    """An act that may change the registry: it is decided on the entry as the store has it that moment."""
 
 
 class Registered(Fact, frozen=True, kw_only=True):
@@ -282,29 +294,3 @@ class Tick(Fact, frozen=True, kw_only=True):
     """When anything at all last arrived from the vehicle, plain telemetry included."""
     mass_loss: bool = False
     """Many vehicles fell silent at once: the single notes wait."""
-
-
-AnyFact = (
-    TheftSensor
-    | DriverCard
-    | DataBundle
-    | Mode
-    | Software
-    | Charging
-    | CommandResult
-    | Connection
-    | Movement
-    | Ignition
-    | Located
-    | Unreadable
-    | ForgedRepeat
-    | Registered
-    | Acknowledge
-    | Close
-    | SetMode
-    | EndMode
-    | Challenged
-    | Blind
-    | Healthy
-    | Tick
-)

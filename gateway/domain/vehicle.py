@@ -57,6 +57,15 @@ class Sensed(Struct, frozen=True, array_like=True):
         return self.triggered is not None and (self.restored is None or self.restored.at < self.triggered.at)
 
 
+class CardCell(Struct, frozen=True, array_like=True):
+    """What a Driver Card last said of its cell, and when its owner was told that it is low."""
+
+    card_id: str
+    low: bool
+    at: datetime
+    told_at: datetime | None = None
+
+
 class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     State of one VIN, or of a gateway (``gateway:<instance>``).
@@ -72,6 +81,7 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stated: dict[str, StatedFact] = {}
     """Newest statement by topic kind, for topics that no service interprets further."""
     bundles: Bundles = Bundles()
+    card_cells: tuple[CardCell, ...] = ()
     position: PositionFix | None = None
     heard_at: datetime | None = None
     alarms: dict[str, Alarm] = {}

@@ -13,9 +13,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.effects import Announce, Audited, Effect, Notify, Refused, Silent, Verdict
+from gateway.domain.effects import Announce, Audited, Effect, Notify, Refused, Register, Silent, Verdict
+from gateway.domain.facts import AnyFact
 from gateway.domain.signals import (
-    AnyFact,
     Connection,
     Event,
     ForgedRepeat,
@@ -23,6 +23,7 @@ from gateway.domain.signals import (
     Located,
     Movement,
     Registered,
+    Registration,
     TheftSensor,
     Unreadable,
 )
@@ -44,9 +45,11 @@ from gateway.ports import (
     Message,
     Notification,
     QuarantineRow,
+    RegistryRow,
     TrackRow,
     VehicleRow,
 )
+from gateway.texts import DEFAULT, language_of, render
 from gateway.wire import notification, theft_sensor
 from gateway.wire.event import Unwanted
 
@@ -109,6 +112,8 @@ class Batch:
         self._audit: list[AuditEntry] = []
         self._track: list[TrackRow] = []
         self._left_cases: list[LeftCase] = []
+        self._entries: dict[str, Registration | None] = {}
+        self._registrations: dict[str, RegistryRow] = {}
         self.suppressed = 0
         self._announced: list[tuple[Announce, Vehicle, Key]] = []
 
@@ -153,6 +158,7 @@ class Batch:
             audit=tuple(self._audit),
             track=tuple(self._track),
             left_cases=tuple(self._left_cases),
+            registrations=tuple(self._registrations.values()),
         )
 
     def unrecorded(self, is_told: Callable[[Key], bool]) -> Iterator[tuple[Message, Key]]:
@@ -298,7 +304,9 @@ class Batch:
         vehicle, fresh = self._look_up(subject)
         self.vehicles[subject] = vehicle
         registration = self._known.registrations.get(subject)
-        if fresh and registration != vehicle.registration:
+        read = fresh or registration is not None
+        self._entries[subject] = registration if read else vehicle.registration
+        if read and registration != vehicle.registration:
             fact = Registered(received_at=self.now, registration=registration)
             vehicle, effects = self._step(vehicle, fact)
             self._carry_out(vehicle, effects, fact, None)
@@ -333,6 +341,9 @@ class Batch:
                     self._audit.append(entry)
                 case Notify():
                     self._notify(vehicle, effect, len(self._notifications))
+                case Register():
+                    replaces = self._entries.get(vehicle.vin)
+                    self._registrations[vehicle.vin] = RegistryRow(effect.registration, replaces)
                 case Silent():
                     self.silent.append(vehicle.vin)
                 case _:
@@ -375,9 +386,10 @@ class Batch:
     def _notify(self, vehicle: Vehicle, notify: Notify, number: int) -> None:
         now = self.now
         identity = f"{vehicle.vin}-{vehicle.version}-{number}"
-        body = notification.Payload(
-            identity, now, vehicle.vin, notify.kind, notify.code, notify.text, notify.data
-        )
+        entry = vehicle.registration
+        language = language_of(entry.language, entry.country) if entry else DEFAULT
+        text = render(notify.kind, notify.code, language, notify.data)
+        body = notification.Payload(identity, now, vehicle.vin, notify.kind, notify.code, text, notify.data)
         self._notifications.append(Notification(identity, notify.user, vehicle.vin, _encode(body), now))
 
     def _journal(

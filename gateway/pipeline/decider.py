@@ -20,7 +20,8 @@ from datetime import datetime
 from typing import Any
 
 from gateway.domain.effects import Effect
-from gateway.domain.signals import AnyFact
+from gateway.domain.facts import AnyFact
+from gateway.domain.signals import RegistryAct
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
 from gateway.errors import StoreError
@@ -179,6 +180,8 @@ class Decider:
     async def _known(self, items: Sequence[Item]) -> Known:
         events = {(item.subject, item.event_id) for item in items if item.event_id is not None}
         vins = {item.subject for item in items if item.subject} - self._cache.keys()
+        # What changes the registry is decided on the entry as it is now: an import may have run beside us.
+        vins |= {item.subject for item in items if isinstance(item.fact, RegistryAct)}
         odd = {(item.topic[:MAX_TOPIC], item.unwanted.sha256) for item in items if item.unwanted is not None}
         return await self._store.known(tuple(events), tuple(vins), tuple(odd))
 

@@ -18,7 +18,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from gateway.domain.effects import Effect
-from gateway.domain.signals import AnyFact
+from gateway.domain.facts import AnyFact
 from gateway.wire.event import Unwanted
 
 MAX_ITEMS = 20_000

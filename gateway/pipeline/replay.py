@@ -21,7 +21,8 @@ from msgspec.structs import replace
 
 from gateway.domain.alarms import Alarm
 from gateway.domain.effects import Announce
-from gateway.domain.signals import Acknowledge, AnyFact, Close, Event, Tick, Unreadable
+from gateway.domain.facts import AnyFact
+from gateway.domain.signals import Acknowledge, Close, Event, Tick, Unreadable
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle

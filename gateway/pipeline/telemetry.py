@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime, timedelta
 
+from gateway.domain.facts import AnyFact
 from gateway.domain.moment import Moment
 from gateway.domain.parking import Fix, distance_m
 from gateway.domain.signals import (
-    AnyFact,
     Connection,
     DriverCard,
     Event,

@@ -12,8 +12,9 @@ import msgspec
 
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
-from gateway.domain.effects import Announce, Audited, Effect
-from gateway.domain.signals import AnyFact, Position, Registered, Registration, TheftSensor
+from gateway.domain.effects import Announce, Audited, Effect, Register
+from gateway.domain.facts import AnyFact
+from gateway.domain.signals import Position, Registered, Registration, RegistryAct, TheftSensor
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
@@ -194,11 +195,17 @@ class Gateway:
 
     async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
         state = self.store.states.get(subject, Vehicle(vin=subject))
+        kept = self.store.registry.get(subject)
+        if isinstance(fact, RegistryAct) and kept != state.registration:
+            registered = Registered(received_at=self.clock.now(), registration=kept)
+            state, _ = step(state, registered, self.clock.now(), Thresholds())
         state, effects = step(state, fact, self.clock.now(), Thresholds())
         self.store.states[subject] = state
         for effect in effects:
             if isinstance(effect, Announce):
                 self._publish(state, effect)
+            elif isinstance(effect, Register):
+                self.store.registry[subject] = effect.registration
             elif isinstance(effect, Audited):
                 entry = AuditEntry(self.clock.now(), effect.actor, effect.action, subject, effect.details)
                 self.store.trail.append(entry)

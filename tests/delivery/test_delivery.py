@@ -16,10 +16,11 @@ import structlog
 from structlog.testing import capture_logs
 
 from gateway.names import LOG_EVENTS, METRICS
-from gateway.pipeline import delivery as module
-from gateway.pipeline.delivery import Delivery, Way
+from gateway.pipeline import outlet as module
+from gateway.pipeline.delivery import Delivery
 from gateway.pipeline.lanes import MAX_FRESH_BYTES, PARALLEL, Lanes
 from gateway.pipeline.meters import Tally
+from gateway.pipeline.outlet import Way
 from gateway.ports import Delivered, Message, Outcome, Park, Retry, SinkPlan
 from tests.delivery.memory import EPOCH, LoopClock, MemoryStore, ScriptedSink, message_of
 
@@ -309,7 +310,7 @@ async def test_while_the_store_fails_what_ended_is_kept_and_not_sent_again() -> 
 
 
 async def test_sending_pauses_when_too_much_is_unmarked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_MARKS", 20)
+    monkeypatch.setattr("gateway.pipeline.marks.MAX_MARKS", 20)
     sink = ScriptedSink()
     async with running(Way(PRIMARY, sink)) as bench:
         bench.store.failing = True

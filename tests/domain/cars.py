@@ -9,9 +9,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from gateway.domain.alarms import Alarm
-from gateway.domain.effects import Announce, Effect, Verdict
+from gateway.domain.effects import Announce, Effect, Notify, Verdict
+from gateway.domain.facts import AnyFact
+from gateway.domain.notices import NOTICES
 from gateway.domain.signals import (
-    AnyFact,
     DriverCard,
     Ignition,
     Movement,
@@ -113,6 +114,7 @@ class Car:
         self.vehicle, effects = step(self.vehicle, fact, self.now, self._thresholds)
         assert self.vehicle.wake_at is None or self.vehicle.wake_at > self.now
         self.effects += effects
+        assert all(one.code in NOTICES[one.kind] for one in effects if isinstance(one, Notify))
         return effects
 
     def live(self, facts: Iterable[AnyFact], until_s: float | None = None) -> Car:

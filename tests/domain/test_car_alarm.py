@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.domain.signals import AnyFact, ForgedRepeat, TheftSensor
+from gateway.domain.facts import AnyFact
+from gateway.domain.signals import ForgedRepeat, TheftSensor
 from gateway.domain.situation import MAX_SIREN_EVENTS
 from gateway.domain.thresholds import Thresholds
 from tests.domain.cars import Car, at, ignition, quiet, sensor, siren

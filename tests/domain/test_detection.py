@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.domain.signals import AnyFact, Located, Mode, Position
+from gateway.domain.facts import AnyFact
+from gateway.domain.signals import Located, Mode, Position
 from gateway.domain.thresholds import Thresholds
 from tests.domain.cars import Car, card, ignition, moves, registered, stands, times
 

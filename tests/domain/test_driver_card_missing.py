@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.domain.signals import AnyFact
+from gateway.domain.facts import AnyFact
 from gateway.domain.thresholds import Thresholds
 from tests.domain.cars import Car, at, card, ignition, moves, registered, sensor, stands
 

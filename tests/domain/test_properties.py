@@ -15,11 +15,11 @@ from msgspec.structs import replace
 from gateway.domain.alarms import Alarm
 from gateway.domain.causes import STATED_BY_VEHICLE
 from gateway.domain.effects import Announce, Verdict
+from gateway.domain.facts import AnyFact
 from gateway.domain.moment import on_gateway_clock, on_vehicle_clock
 from gateway.domain.rules import RULES, nothing_due
 from gateway.domain.signals import (
     Acknowledge,
-    AnyFact,
     Close,
     DataBundle,
     DriverCard,

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from gateway.domain.facts import AnyFact
 from gateway.domain.moment import Moment
 from gateway.domain.offline import why_offline
-from gateway.domain.signals import Acknowledge, AnyFact, Charging, Connection, Mode, Tick
+from gateway.domain.signals import Acknowledge, Charging, Connection, Mode, Tick
 from tests.domain.cars import START, Car, at, card, ignition, moves, registered, sensor, times
 
 ARMED: list[AnyFact] = [registered(-200, "DC-1"), card("c", False, -100), ignition(False, -100)]

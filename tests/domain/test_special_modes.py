@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from gateway.domain.causes import CAUSES
 from gateway.domain.effects import Audited, Notify, Refused
+from gateway.domain.facts import AnyFact
 from gateway.domain.security_code import key_of, response
 from gateway.domain.services.special_modes import MODES, Modes, SpecialMode, counts, distance
 from gateway.domain.signals import (
     Acknowledge,
-    AnyFact,
     Challenged,
     EndMode,
     ForgedRepeat,

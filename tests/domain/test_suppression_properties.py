@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from gateway.domain.causes import STATED_BY_VEHICLE
 from gateway.domain.effects import Announce, Effect, Verdict
+from gateway.domain.facts import AnyFact
 from gateway.domain.services.special_modes import INSTALLATION, MODES
 from gateway.domain.signals import (
-    AnyFact,
     EndMode,
     ForgedRepeat,
     Located,

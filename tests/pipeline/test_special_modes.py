@@ -15,7 +15,8 @@ import pytest
 from gateway.adapters.storage.sqlite.retention import MAX_TRACK
 from gateway.adapters.storage.sqlite.verify import holes
 from gateway.domain.effects import Effect, Refused
-from gateway.domain.signals import AnyFact, Close, EndMode, Registration, SetMode
+from gateway.domain.facts import AnyFact
+from gateway.domain.signals import Close, EndMode, Registration, SetMode
 from tests.pipeline.conftest import VIN, Rig
 
 H = 3600.0

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from gateway.domain.signals import AnyFact, Close, Position, TheftSensor
+from gateway.domain.facts import AnyFact
+from gateway.domain.signals import Close, Position, TheftSensor
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle

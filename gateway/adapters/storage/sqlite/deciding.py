@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
+from gateway.adapters.storage.sqlite import people
 from gateway.adapters.storage.sqlite.chain import append
+from gateway.adapters.storage.sqlite.times import text
 from gateway.domain.signals import Registration
 from gateway.errors import StoreError
 from gateway.ports import Decision, Known, SinkPlan, StoredVehicle
-
-_registration = msgspec.json.Decoder(Registration)
 
 
 def known(
@@ -36,14 +37,19 @@ def known(
         row = connection.execute("SELECT version, body FROM vehicles WHERE vin = ?", (vin,)).fetchone()
         if row is not None:
             vehicles[vin] = StoredVehicle(*row)
-        row = connection.execute("SELECT body FROM registry WHERE vin = ?", (vin,)).fetchone()
-        if row is not None:
-            # An entry that can't be read counts as none: its vehicle is alarmed as not registered.
-            with contextlib.suppress(Exception):
-                registrations[vin] = _registration.decode(row[0])
+        entry = _entry(connection, vin)
+        if entry is not None:
+            registrations[vin] = entry
     query = "SELECT 1 FROM quarantine WHERE topic = ? AND sha256 = ?"
     seen = frozenset(key for key in quarantined if connection.execute(query, key).fetchone())
     return Known({key: frozenset(found) for key, found in digests.items()}, vehicles, registrations, seen)
+
+
+def _entry(connection: sqlite3.Connection, vin: str) -> Registration | None:
+    """An entry that can't be read counts as none: its vehicle is alarmed as not registered."""
+    with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
+        return people.registration(connection, vin)
+    return None
 
 
 def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[SinkPlan]) -> None:
@@ -93,6 +99,7 @@ def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[S
         "INSERT OR IGNORE INTO left_cases VALUES (?, ?)",
         [(row.case_id, text(row.at)) for row in decision.left_cases],
     )
+    _registrations(connection, decision)
     append(connection, decision.audit)
 
 
@@ -108,6 +115,22 @@ def _vehicles(connection: sqlite3.Connection, decision: Decision) -> None:
         ).rowcount
         if changed != 1:
             raise StoreError(f"the state of {row.vin} was changed by another writer")
+
+
+def _registrations(connection: sqlite3.Connection, decision: Decision) -> None:
+    """Each entry replaces exactly the one it was made from: an import beside the gateway is not undone."""
+    for row in decision.registrations:
+        if _bare(_entry(connection, row.registration.vin)) != _bare(row.replaces):
+            raise StoreError(f"the registry entry of {row.registration.vin} was changed by another writer")
+    if decision.registrations:
+        people.register(
+            connection, [replace(row.registration, unavailable={}) for row in decision.registrations]
+        )
+
+
+def _bare(entry: Registration | None) -> Registration | None:
+    """An entry without what is worked out at each reading."""
+    return None if entry is None else replace(entry, unavailable={})
 
 
 def _messages(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[SinkPlan]) -> None:
@@ -158,8 +181,3 @@ def timers(connection: sqlite3.Connection) -> list[tuple[str, datetime]]:
     """Every vehicle that asked to be woken."""
     query = "SELECT vin, wake_at FROM vehicles WHERE wake_at IS NOT NULL ORDER BY wake_at"
     return [(vin, datetime.fromisoformat(at)) for vin, at in connection.execute(query)]
-
-
-def text(at: datetime) -> str:
-    """Fixed-width RFC 3339 in UTC, so that text order is time order."""
-    return at.isoformat(timespec="microseconds")

@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
-from gateway.adapters.storage.sqlite.deciding import sinks_of, text
+from gateway.adapters.storage.sqlite.deciding import sinks_of
 from gateway.adapters.storage.sqlite.feeds import message
+from gateway.adapters.storage.sqlite.times import text
 from gateway.ports import Backlog, DeliveryMark, DeliveryRow, DeliveryState, Message, Notification, SinkPlan
 
 _DELIVERY = (

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.adapters.storage.sqlite.deciding import text
+from gateway.adapters.storage.sqlite.times import text
 from gateway.domain.signals import Registration
 from gateway.ports import StoredVehicle, Token, TrackRow
 

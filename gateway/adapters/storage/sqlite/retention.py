@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime, timedelta
 
-from gateway.adapters.storage.sqlite.deciding import text
+from gateway.adapters.storage.sqlite.times import text
 
 KEEP_DELIVERED = timedelta(days=30)
 KEEP_EVENTS = timedelta(days=430)

@@ -1,0 +1,10 @@
+"""Times as the database holds them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def text(at: datetime) -> str:
+    """Fixed-width RFC 3339 in UTC, so that text order is time order."""
+    return at.isoformat(timespec="microseconds")

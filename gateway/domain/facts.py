@@ -1,0 +1,55 @@
+"""The union of all facts: what the journal holds and what a step can take."""
+
+from __future__ import annotations
+
+from gateway.domain.people.facts import Consent
+from gateway.domain.signals import (
+    Acknowledge,
+    Blind,
+    Challenged,
+    Charging,
+    Close,
+    CommandResult,
+    Connection,
+    DataBundle,
+    DriverCard,
+    EndMode,
+    ForgedRepeat,
+    Healthy,
+    Ignition,
+    Located,
+    Mode,
+    Movement,
+    Registered,
+    SetMode,
+    Software,
+    TheftSensor,
+    Tick,
+    Unreadable,
+)
+
+AnyFact = (
+    TheftSensor
+    | DriverCard
+    | DataBundle
+    | Mode
+    | Software
+    | Charging
+    | CommandResult
+    | Connection
+    | Movement
+    | Ignition
+    | Located
+    | Unreadable
+    | ForgedRepeat
+    | Registered
+    | Acknowledge
+    | Close
+    | SetMode
+    | EndMode
+    | Challenged
+    | Consent
+    | Blind
+    | Healthy
+    | Tick
+)

@@ -1,0 +1,11 @@
+"""Everything that people are told, by kind and code (contract 5.4). What is not here has no text."""
+
+from __future__ import annotations
+
+NOTICES: dict[str, tuple[str, ...]] = {
+    "data_bundle": ("low", "exhausted", "expiring", "expired", "renew_failed"),
+    "special_mode": ("started", "changed", "ended", "reminder", "requested"),
+    "service_term": ("ends_in_30_days", "ends_in_7_days", "ends_in_1_day", "ended"),
+    "card_battery": ("low",),
+}
+"""A new one: its code here, its sentence in each file of ``gateway/texts``. Never a silent alarm."""

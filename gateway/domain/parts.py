@@ -1,0 +1,25 @@
+"""Every part of a vehicle's life beside its alarms. A new one is a module and one line here."""
+
+from __future__ import annotations
+
+from gateway.domain import bundle_acts, card_acts, mode_acts
+from gateway.domain.outcome import Act, Part, Watch
+from gateway.domain.people.part import PART as PEOPLE
+from gateway.domain.signals import Fact
+
+PARTS: tuple[Part, ...] = (mode_acts.PART, bundle_acts.PART, card_acts.PART, PEOPLE)
+
+ACTS: dict[type[Fact], Act] = {fact: act for part in PARTS for fact, act in part.acts.items()}
+EXPIRES = tuple(part.expire for part in PARTS if part.expire is not None)
+WAKES = tuple(part.wakes for part in PARTS if part.wakes is not None)
+
+
+def _watchers() -> dict[type[Fact], tuple[Watch, ...]]:
+    found: dict[type[Fact], tuple[Watch, ...]] = {}
+    for part in PARTS:
+        for fact in part.watches if part.watch is not None else ():
+            found[fact] = (*found.get(fact, ()), part.watch)  # type: ignore[arg-type]  # not None, see above
+    return found
+
+
+WATCHES = _watchers()

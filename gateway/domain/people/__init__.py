@@ -1,0 +1,1 @@
+"""What people do to the registry: fields, consents, codes, users, hand-over."""

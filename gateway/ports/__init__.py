@@ -1,0 +1,91 @@
+"""
+What the pipeline and the API need of the world outside. Adapters fill it, tests double it.
+
+Shapes that cross these borders are defined here; no library type does. One module an idea; import from here.
+"""
+
+from __future__ import annotations
+
+from gateway.ports.clock import Clock
+from gateway.ports.decision import (
+    AlarmRow,
+    AuditEntry,
+    Decision,
+    FactRow,
+    LaterVerdict,
+    LeftCase,
+    Message,
+    Notification,
+    QuarantineRow,
+    RegistryRow,
+    TrackRow,
+    VehicleRow,
+)
+from gateway.ports.inside import (
+    Acts,
+    HealthReport,
+    HealthReporter,
+    LiveFeed,
+    LiveVehicles,
+    SignalValue,
+    SinkTester,
+)
+from gateway.ports.link import Inbound, Link
+from gateway.ports.outbox import (
+    AlarmSink,
+    Backlog,
+    Delivered,
+    DeliveryMark,
+    DeliveryRow,
+    DeliveryState,
+    Outcome,
+    Park,
+    Retry,
+    SinkPlan,
+    SinkRole,
+)
+from gateway.ports.store import Store
+from gateway.ports.stored import AlarmFilter, Known, Role, StoredAlarm, StoredVehicle, Token
+
+__all__ = [
+    "Acts",
+    "AlarmFilter",
+    "AlarmRow",
+    "AlarmSink",
+    "AuditEntry",
+    "Backlog",
+    "Clock",
+    "Decision",
+    "Delivered",
+    "DeliveryMark",
+    "DeliveryRow",
+    "DeliveryState",
+    "FactRow",
+    "HealthReport",
+    "HealthReporter",
+    "Inbound",
+    "Known",
+    "LaterVerdict",
+    "LeftCase",
+    "Link",
+    "LiveFeed",
+    "LiveVehicles",
+    "Message",
+    "Notification",
+    "Outcome",
+    "Park",
+    "QuarantineRow",
+    "RegistryRow",
+    "Retry",
+    "Role",
+    "SignalValue",
+    "SinkPlan",
+    "SinkRole",
+    "SinkTester",
+    "Store",
+    "StoredAlarm",
+    "StoredVehicle",
+    "Token",
+    "TrackRow",
+    "VehicleRow",
+]

@@ -1,0 +1,101 @@
+"""The gateway itself, as the API sees it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
+
+from gateway.domain.effects import Effect
+from gateway.domain.facts import AnyFact
+from gateway.ports.decision import Message
+from gateway.ports.outbox import Outcome
+
+
+class Acts(Protocol):
+    """Where a person's act goes: the same one writer per vehicle that events go through."""
+
+    async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
+        """
+        Decide a fact and return its effects after they are durable.
+
+        Errors: StoreError while the store fails.
+        """
+        ...
+
+
+class LiveFeed(Protocol):
+    """The feed while it grows."""
+
+    def latest(self, soc: str) -> int:
+        """Last sequence that is visible; 0 for an empty feed."""
+        ...
+
+    async def grown(self, soc: str, after: int) -> None:
+        """Return as soon as the feed has a sequence beyond ``after`` (at once if it has)."""
+        ...
+
+    async def read(self, soc: str, after: int, limit: int) -> list[Message]:
+        """Messages after a sequence, from memory where they still are, else from the store."""
+        ...
+
+
+class SignalValue(Struct, frozen=True):
+    """Last known value of one signal."""
+
+    value: Any
+    at: datetime
+
+
+class LiveVehicles(Protocol):
+    """What telemetry says of vehicles, in memory only."""
+
+    def signals(self, vin: str) -> dict[str, SignalValue]:
+        """Last known values by VSS name; empty for a vehicle not heard since the start."""
+        ...
+
+    def vins(self) -> list[str]:
+        """Vehicles heard since the start."""
+        ...
+
+    def hand_over(self, vin: str, now: datetime) -> None:
+        """State to the fold what is newer than it knows: movement and position."""
+        ...
+
+
+class HealthReport(Struct, frozen=True):
+    """Body of ``/health/ready`` (contract 7)."""
+
+    status: Literal["ready", "degraded", "not_ready"]
+    broker: Literal["connected", "lost"]
+    store: Literal["ok", "failing"]
+    sinks: dict[str, Literal["ok", "failing"]]
+    canary_age_s: float | None
+    oldest_undelivered_s: float
+    loop_lag_ms: float
+    counters: dict[str, int]
+
+
+class HealthReporter(Protocol):
+    """Knows how the gateway is."""
+
+    async def report(self) -> HealthReport:
+        """How it is now."""
+        ...
+
+
+class SinkTester(Protocol):
+    """Delivery, as the API sees it."""
+
+    def sinks(self) -> list[str]:
+        """Names of the configured sinks."""
+        ...
+
+    async def test(self, sink: str) -> Outcome | None:
+        """Send a marked test alarm to one sink; None if there is no such sink."""
+        ...
+
+    def poke(self, sink: str, subject: str) -> None:
+        """Deliveries of this vehicle have become pending again."""
+        ...

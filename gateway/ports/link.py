@@ -1,0 +1,46 @@
+"""The broker, as the pipeline sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Inbound(Struct, frozen=True, gc=False):
+    """
+    One received message. ``ack`` is called once its effect is durable, in the order of arrival.
+
+    An ack of an earlier connection does nothing: the broker sends the message again.
+    """
+
+    topic: str
+    payload: bytes
+    received_at: datetime
+    ack: Callable[[], None] | None = None
+
+
+class Link(Protocol):
+    """The broker, for publishing. May be called from the event loop only."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether all sessions are subscribed."""
+        ...
+
+    async def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expiry_s: int | None = None
+    ) -> None:
+        """
+        Publish and wait for the broker's word.
+
+        Errors: LinkDown, PublishUnknown, PublishRefused (also when a QoS 1 message found no subscriber and
+        the broker says so).
+        """
+        ...
+
+    def post(self, topic: str, payload: bytes, *, expiry_s: int | None = None) -> bool:
+        """Publish at QoS 1 without waiting; False if the link is down or full. Refusals are only logged."""
+        ...

@@ -1,0 +1,168 @@
+"""The durable store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from gateway.domain.signals import Registration
+from gateway.ports.decision import AuditEntry, Decision, Message, Notification, TrackRow
+from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
+from gateway.ports.stored import AlarmFilter, Known, StoredAlarm, StoredVehicle, Token
+
+
+class Store(Protocol):
+    """
+    The durable store: one writer, many readers.
+
+    Every method may be called from the event loop and blocks only its caller. StoreError means that nothing
+    was changed. A method that changes something returns after the change is on the disk.
+    """
+
+    # deciding
+    async def known(
+        self,
+        events: Sequence[tuple[str, str]],
+        vins: Sequence[str],
+        quarantined: Sequence[tuple[str, str]],
+    ) -> Known:
+        """What deciding on these events and vehicles needs to know."""
+        ...
+
+    async def commit(self, decision: Decision) -> None:
+        """One transaction: all or nothing. Makes the outbox rows of the messages for every primary sink."""
+        ...
+
+    async def feed_id(self) -> str:
+        """Made with the store; part of every feed's identity."""
+        ...
+
+    async def sequences(self) -> dict[str, int]:
+        """Last sequence of each SOC's feed."""
+        ...
+
+    async def timers(self) -> list[tuple[str, datetime]]:
+        """Every vehicle that asked to be woken, with the time."""
+        ...
+
+    async def registry_version(self) -> int:
+        """Grows with each change of the registry, by whatever process."""
+        ...
+
+    # feed and alarms
+    async def messages(self, soc: str, after: int, limit: int) -> list[Message]:
+        """A feed's messages after a sequence, in order."""
+        ...
+
+    async def oldest_sequence(self, soc: str) -> int | None:
+        """First sequence still kept; None if the feed is empty."""
+        ...
+
+    async def alarms(self, where: AlarmFilter, after: int, limit: int) -> list[StoredAlarm]:
+        """Alarms ordered and paged by their first sequence."""
+        ...
+
+    async def alarm(self, alarm_id: str) -> StoredAlarm | None:
+        """One alarm."""
+        ...
+
+    # delivery
+    async def plan_sinks(self, sinks: Sequence[SinkPlan]) -> None:
+        """Say which sinks exist, so that ``commit`` makes outbox rows for them."""
+        ...
+
+    async def backlog(self, sink: str, limit: int, after_subject: str = "") -> list[Backlog]:
+        """Vehicles with pending deliveries at a sink, paged by subject."""
+        ...
+
+    async def pending(self, sink: str, subject: str, limit: int) -> list[tuple[DeliveryRow, Message]]:
+        """Pending deliveries of one vehicle at one sink, in sequence order."""
+        ...
+
+    async def mark(self, marks: Sequence[DeliveryMark]) -> None:
+        """Note what became of deliveries."""
+        ...
+
+    async def stand_by(self, before: datetime, limit: int) -> list[str]:
+        """
+        Give standby sinks what a primary of their SOC has parked, or not confirmed since ``before``.
+
+        Returns the standby sinks that got something new.
+        """
+        ...
+
+    async def deliveries(
+        self, state: DeliveryState | None, sink: str | None, after: int, limit: int
+    ) -> list[DeliveryRow]:
+        """Deliveries by id."""
+        ...
+
+    async def resend(self, delivery_id: int) -> DeliveryRow | None:
+        """Make a parked or done delivery pending again; None if there is none."""
+        ...
+
+    async def oldest_undelivered(self) -> datetime | None:
+        """When the oldest pending message of a primary sink was made."""
+        ...
+
+    async def notifications(self, limit: int) -> list[Notification]:
+        """Notifications that the broker has not taken yet, oldest first."""
+        ...
+
+    async def notified(self, ids: Sequence[str]) -> None:
+        """The broker has these notifications."""
+        ...
+
+    # people and registry
+    async def add_token(self, token: Token) -> None:
+        """Keep a new token."""
+        ...
+
+    async def token(self, secret_hash: str) -> Token | None:
+        """The token with this hash, revoked or not."""
+        ...
+
+    async def tokens(self) -> list[Token]:
+        """All tokens, newest last."""
+        ...
+
+    async def revoke_token(self, token_id: str, at: datetime) -> bool:
+        """False if there is no such token."""
+        ...
+
+    async def register(self, registrations: Sequence[Registration]) -> None:
+        """Insert or replace registry entries."""
+        ...
+
+    async def registration(self, vin: str) -> Registration | None:
+        """One registry entry."""
+        ...
+
+    async def vehicles(self, after: str, limit: int) -> list[str]:
+        """VINs that the registry or the journal knows, in order."""
+        ...
+
+    async def vehicle(self, vin: str) -> StoredVehicle | None:
+        """Committed state of one vehicle."""
+        ...
+
+    async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:
+        """Positions kept under a vehicle's theft alarms, numbered, in the order in which they came."""
+        ...
+
+    async def audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Append to the audit chain."""
+        ...
+
+    async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
+        """Audit entries: ``n``, ``at``, ``actor``, ``action``, ``subject``, ``details``, ``hash``."""
+        ...
+
+    async def quarantine_page(self, after: int, limit: int) -> list[dict[str, Any]]:
+        """Quarantined payloads: ``n``, ``topic``, ``sha256``, ``reason``, ``payload``, ``count``."""
+        ...
+
+    async def prune(self, now: datetime) -> None:
+        """Delete what no rule needs any more (retention periods are the store's settings)."""
+        ...
