@@ -7,6 +7,12 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from gateway.domain.alarms import Alarm
+from gateway.domain.remote_access.effects import (
+    ApprovalPending,
+    ChallengeGiven,
+    CommandChanged,
+    RequestAnswered,
+)
 from gateway.domain.signals import Registration
 
 MessageType = Literal[
@@ -82,4 +88,16 @@ class Register(Struct, frozen=True):
     registration: Registration
 
 
-Effect = Announce | Verdict | Notify | Refused | Silent | Audited | Register
+Effect = (
+    Announce
+    | Verdict
+    | Notify
+    | Refused
+    | Silent
+    | Audited
+    | Register
+    | CommandChanged
+    | RequestAnswered
+    | ChallengeGiven
+    | ApprovalPending
+)

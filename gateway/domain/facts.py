@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.domain.people.facts import Consent
+from gateway.domain.remote_access.facts import ChallengeRequested, CommandRequested
 from gateway.domain.signals import (
     Acknowledge,
     Blind,
@@ -23,6 +24,7 @@ from gateway.domain.signals import (
     Registered,
     SetMode,
     Software,
+    TheftReport,
     TheftSensor,
     Tick,
     Unreadable,
@@ -48,6 +50,9 @@ AnyFact = (
     | SetMode
     | EndMode
     | Challenged
+    | CommandRequested
+    | ChallengeRequested
+    | TheftReport
     | Consent
     | Blind
     | Healthy

@@ -275,6 +275,16 @@ class Challenged(Fact, frozen=True, kw_only=True):
     purpose: str
 
 
+class TheftReport(Fact, frozen=True, kw_only=True):
+    """A person reports the theft of a vehicle."""
+
+    by: str
+    role: str
+    note: str = ""
+    approval_key: str = ""
+    """The same for the same call by another person."""
+
+
 class Blind(Fact, frozen=True, kw_only=True):
     """The gateway can't hear, store or deliver, and says what."""
 

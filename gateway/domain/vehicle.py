@@ -9,7 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain.alarms import Alarm, PositionFix
+from gateway.domain.approvals import Approvals
 from gateway.domain.moment import Moment
+from gateway.domain.remote_access.state import RemoteAccess
 from gateway.domain.security_code import CodeGuard
 from gateway.domain.services.data_bundle import Bundles
 from gateway.domain.services.special_modes import Modes
@@ -100,6 +102,10 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     held_back: dict[str, Moment] = {}
     """The newest tamper or battery cut that a special mode holds back, by cause."""
     code_guard: CodeGuard = CodeGuard()
+    stolen: bool = False
+    """The owner has confirmed the theft to the SOC."""
+    remote: RemoteAccess = RemoteAccess()
+    approvals: Approvals = Approvals()
     wake_at: datetime | None = None
 
     @property
