@@ -147,7 +147,8 @@ def sort_key(fact: SituationFact) -> tuple[datetime, str, str, int, bool, str]:
         case TheftSensor():
             alarming = fact.state == "triggered"
         case Movement():
-            alarming = fact.moving
+            certain = "" if fact.after_gap else "certain"
+            return fact.at, type(fact).__name__, "", -1, fact.moving, certain
         case Located():
             where = f"{fact.position.latitude} {fact.position.longitude}"
             return fact.at, type(fact).__name__, "", -1, False, where
