@@ -15,6 +15,7 @@ from tests.api.serving import served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 REQUIRED = "browser" in os.environ.get("GATEWAY_REQUIRE", "")
+expect.set_options(timeout=30_000)
 PICTURES = os.environ.get("GATEWAY_PICTURES")
 
 pytestmark = [
@@ -96,7 +97,7 @@ async def test_a_restart_of_the_gateway_costs_no_alarm_and_shows_none_twice(
     for cause in ("tamper", "intrusion", "tilt"):
         await gateway.trigger(cause)
     async with served(gateway, url.removeprefix("http://")):
-        await expect(page.locator(".alarm")).to_have_count(3, timeout=10_000)
+        await expect(page.locator(".alarm")).to_have_count(3)
         await expect(page.locator("#link-text")).to_have_text("Live")
         await gateway.trigger("hold_up")
         await expect(page.locator(".alarm")).to_have_count(4)
@@ -111,9 +112,7 @@ async def test_a_gap_is_shown_as_an_error(gateway: Gateway, page: Page) -> None:
         await gateway.trigger(cause)
     gateway.store.oldest = 3
     async with served(gateway, url.removeprefix("http://")):
-        await expect(page.locator("#fault")).to_contain_text(
-            "oldest message that is still kept is 3", timeout=10_000
-        )
+        await expect(page.locator("#fault")).to_contain_text("oldest message that is still kept is 3")
 
 
 async def test_who_may_not_is_told_why(gateway: Gateway, page: Page) -> None:
