@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
+from devtools.broker import HOST, free_ports
 from tests.api.doubles import OTHER, VIN, Gateway
 from tests.api.serving import served
 
@@ -90,13 +91,14 @@ async def test_what_a_vehicle_says_is_text_and_never_markup(gateway: Gateway, pa
 async def test_a_restart_of_the_gateway_costs_no_alarm_and_shows_none_twice(
     gateway: Gateway, page: Page
 ) -> None:
-    async with served(gateway) as url:
+    listen = f"{HOST}:{free_ports(1)[0]}"
+    async with served(gateway, listen) as url:
         await page.goto(f"{url}/#token={gateway.token('operator')}")
         await expect(page.locator("#link-text")).to_have_text("Live")
     await expect(page.locator("#link")).to_have_attribute("data-state", "lost")
     for cause in ("tamper", "intrusion", "tilt"):
         await gateway.trigger(cause)
-    async with served(gateway, url.removeprefix("http://")):
+    async with served(gateway, listen):
         await expect(page.locator(".alarm")).to_have_count(3)
         await expect(page.locator("#link-text")).to_have_text("Live")
         await gateway.trigger("hold_up")
@@ -105,13 +107,14 @@ async def test_a_restart_of_the_gateway_costs_no_alarm_and_shows_none_twice(
 
 
 async def test_a_gap_is_shown_as_an_error(gateway: Gateway, page: Page) -> None:
-    async with served(gateway) as url:
+    listen = f"{HOST}:{free_ports(1)[0]}"
+    async with served(gateway, listen) as url:
         await page.goto(f"{url}/#token={gateway.token('operator')}")
         await expect(page.locator("#link-text")).to_have_text("Live")
     for cause in ("tamper", "intrusion", "tilt"):
         await gateway.trigger(cause)
     gateway.store.oldest = 3
-    async with served(gateway, url.removeprefix("http://")):
+    async with served(gateway, listen):
         await expect(page.locator("#fault")).to_contain_text("oldest message that is still kept is 3")
 
 

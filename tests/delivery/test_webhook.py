@@ -35,7 +35,8 @@ MESSAGE = message_of("WVWZZZ1JZXW000001", 42)
 
 
 def sink_to(soc: FakeSoc, **more: Any) -> WebhookSink:
-    return WebhookSink(WebhookSettings(name="soc", url=soc.url, secret=SECRET, **more), SystemClock())
+    settings = WebhookSettings(name="soc", url=soc.url, secret=SECRET, **{"timeout_s": 30, **more})
+    return WebhookSink(settings, SystemClock())
 
 
 async def deliver(mode: Mode, **more: Any) -> Outcome:
