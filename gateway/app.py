@@ -52,6 +52,8 @@ from gateway.wire import connection, telemetry
 from gateway.wire.topics import gateway_topic, vehicle_topic
 
 LOOK_FOR_CHANGES_S = 1.0
+FORGET_AT_ONCE = 5_000
+"""Of more vehicles than this, all are read again."""
 PRUNE_EVERY_S = 60.0
 REACH_AGAIN_S = 0.5
 COALESCE_TELEMETRY_S = 0.002
@@ -281,11 +283,12 @@ async def _watch_registry(store: Store, decider: Decider, log: Any) -> None:
     while True:
         try:
             version = await store.registry_version()
+            vins = await store.registered_since(known, FORGET_AT_ONCE) if known not in {-1, version} else []
         except StoreError:
-            version = known
-        if version != known and known >= 0:
+            version, vins = known, []
+        if vins:
             log.info("registry.changed", version=version)
-            decider.forget()
+            decider.forget(vins if len(vins) < FORGET_AT_ONCE else None)
         known = version
         await asyncio.sleep(LOOK_FOR_CHANGES_S)
 

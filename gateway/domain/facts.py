@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from gateway.domain.people.facts import Consent
+from gateway.domain.people.facts import (
+    AcceptTransfer,
+    CancelTransfer,
+    ChangeCode,
+    ChangeEntry,
+    Consent,
+    EraseUser,
+    Invite,
+    Join,
+    MakePairingCode,
+    Pair,
+    RemoveUser,
+    StartTransfer,
+)
 from gateway.domain.remote_access.facts import ChallengeRequested, CommandRequested
 from gateway.domain.signals import (
     Acknowledge,
@@ -54,6 +67,17 @@ AnyFact = (
     | ChallengeRequested
     | TheftReport
     | Consent
+    | ChangeEntry
+    | ChangeCode
+    | MakePairingCode
+    | Pair
+    | Invite
+    | Join
+    | RemoveUser
+    | StartTransfer
+    | AcceptTransfer
+    | CancelTransfer
+    | EraseUser
     | Blind
     | Healthy
     | Tick

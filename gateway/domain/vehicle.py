@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from gateway.domain.alarms import Alarm, PositionFix
 from gateway.domain.approvals import Approvals
 from gateway.domain.moment import Moment
+from gateway.domain.people.state import People
 from gateway.domain.remote_access.state import RemoteAccess
 from gateway.domain.security_code import CodeGuard
 from gateway.domain.services.data_bundle import Bundles
@@ -102,6 +103,7 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     held_back: dict[str, Moment] = {}
     """The newest tamper or battery cut that a special mode holds back, by cause."""
     code_guard: CodeGuard = CodeGuard()
+    people: People = People()
     stolen: bool = False
     """The owner has confirmed the theft to the SOC."""
     remote: RemoteAccess = RemoteAccess()

@@ -13,7 +13,17 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.effects import Announce, Audited, Effect, Notify, Refused, Register, Silent, Verdict
+from gateway.domain.effects import (
+    Announce,
+    Audited,
+    Effect,
+    Notify,
+    Refused,
+    Register,
+    Revoke,
+    Silent,
+    Verdict,
+)
 from gateway.domain.facts import AnyFact
 from gateway.domain.signals import (
     Connection,
@@ -46,6 +56,7 @@ from gateway.ports import (
     Notification,
     QuarantineRow,
     RegistryRow,
+    Revocation,
     TrackRow,
     VehicleRow,
 )
@@ -114,6 +125,8 @@ class Batch:
         self._left_cases: list[LeftCase] = []
         self._entries: dict[str, Registration | None] = {}
         self._registrations: dict[str, RegistryRow] = {}
+        self._revocations: list[Revocation] = []
+        self._notified = 0
         self.suppressed = 0
         self._announced: list[tuple[Announce, Vehicle, Key]] = []
 
@@ -159,6 +172,7 @@ class Batch:
             track=tuple(self._track),
             left_cases=tuple(self._left_cases),
             registrations=tuple(self._registrations.values()),
+            revocations=tuple(self._revocations),
         )
 
     def unrecorded(self, is_told: Callable[[Key], bool]) -> Iterator[tuple[Message, Key]]:
@@ -340,10 +354,12 @@ class Batch:
                     )
                     self._audit.append(entry)
                 case Notify():
-                    self._notify(vehicle, effect, len(self._notifications))
+                    self._notify(vehicle, effect)
                 case Register():
                     replaces = self._entries.get(vehicle.vin)
                     self._registrations[vehicle.vin] = RegistryRow(effect.registration, replaces)
+                case Revoke():
+                    self._revoke(vehicle.vin, effect)
                 case Silent():
                     self.silent.append(vehicle.vin)
                 case _:
@@ -383,8 +399,15 @@ class Batch:
             created_at=self.now,
         )
 
-    def _notify(self, vehicle: Vehicle, notify: Notify, number: int) -> None:
-        now = self.now
+    def _revoke(self, vin: str, revoke: Revoke) -> None:
+        """Who is no user any more gets nothing that was decided before either."""
+        self._revocations.append(Revocation(vin, revoke.users, revoke.unnamed, self.now))
+        kept = [one for one in self._notifications if one.vin != vin or one.user not in revoke.users]
+        self._notifications = kept
+
+    def _notify(self, vehicle: Vehicle, notify: Notify) -> None:
+        now, number = self.now, self._notified
+        self._notified += 1
         identity = f"{vehicle.vin}-{vehicle.version}-{number}"
         entry = vehicle.registration
         language = language_of(entry.language, entry.country) if entry else DEFAULT

@@ -84,6 +84,7 @@ class Decider:
         self._feed_id = ""
         self._encode_state = StateEncoder().encode
         self._stale = False
+        self._stale_vins: set[str] = set()
         self._kept: list[Item] = []
         self._trying = 0
         self._committing: asyncio.Task[None] | None = None
@@ -110,9 +111,12 @@ class Decider:
         """Last committed sequence of each feed."""
         return dict(self._sequences)
 
-    def forget(self) -> None:
-        """Read vehicles from the store again before the next batch: the registry has changed."""
-        self._stale = True
+    def forget(self, vins: Sequence[str] | None = None) -> None:
+        """Read vehicles (None: all) from the store again before the next batch: the registry has changed."""
+        if vins is None:
+            self._stale = True
+        else:
+            self._stale_vins.update(vins)
 
     async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
         """See ``gateway.ports.Acts``."""
@@ -143,6 +147,9 @@ class Decider:
         if self._stale:
             self._cache.clear()
             self._stale = False
+        for vin in self._stale_vins:
+            self._cache.pop(vin, None)
+        self._stale_vins.clear()
         try:
             batch = self._decide(items, await self._known(items))
         except StoreError as error:

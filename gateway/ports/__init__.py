@@ -18,6 +18,7 @@ from gateway.ports.decision import (
     Notification,
     QuarantineRow,
     RegistryRow,
+    Revocation,
     TrackRow,
     VehicleRow,
 )
@@ -45,7 +46,7 @@ from gateway.ports.outbox import (
     SinkRole,
 )
 from gateway.ports.store import Store
-from gateway.ports.stored import AlarmFilter, Known, Role, StoredAlarm, StoredVehicle, Token
+from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
 __all__ = [
     "Acts",
@@ -70,6 +71,7 @@ __all__ = [
     "Link",
     "LiveFeed",
     "LiveVehicles",
+    "Mention",
     "Message",
     "Notification",
     "Outcome",
@@ -77,6 +79,7 @@ __all__ = [
     "QuarantineRow",
     "RegistryRow",
     "Retry",
+    "Revocation",
     "Role",
     "SignalValue",
     "SinkPlan",
@@ -87,5 +90,6 @@ __all__ = [
     "StoredVehicle",
     "Token",
     "TrackRow",
+    "User",
     "VehicleRow",
 ]

@@ -120,6 +120,16 @@ class RegistryRow(Struct, frozen=True):
     replaces: Registration | None
 
 
+class Revocation(Struct, frozen=True):
+    """Tokens for a vehicle, and notifications about it, of people who are none of its users any more."""
+
+    vin: str
+    users: tuple[str, ...]
+    unnamed: bool
+    """Owners' tokens that name the vehicle and no user as well."""
+    at: datetime
+
+
 class Notification(Struct, frozen=True):
     """Something that the main user is told, kept until the broker has it."""
 
@@ -144,3 +154,4 @@ class Decision(Struct, frozen=True):
     track: tuple[TrackRow, ...] = ()
     left_cases: tuple[LeftCase, ...] = ()
     registrations: tuple[RegistryRow, ...] = ()
+    revocations: tuple[Revocation, ...] = ()
