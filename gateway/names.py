@@ -51,6 +51,7 @@ LOG_EVENTS: dict[str, str] = {
     "delivery.stood_by": "A standby sink was given what a primary has not confirmed.",
     # people
     "api.denied": "A request without sufficient rights.",
+    "console.login_refused": "A wrong password, or a name that is locked for a while.",
     "api.failed": "A request ended in an unexpected error.",
     "registry.changed": "The registry has changed.",
     "registry.surveyed": "What follows from changed registry entries is worked out, up to this version.",

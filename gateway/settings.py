@@ -35,6 +35,8 @@ PATHS = (
     ("mqtt", "cert_file"),
     ("mqtt", "key_file"),
     ("services", "availability"),
+    ("api", "cert_file"),
+    ("api", "key_file"),
 )
 
 

@@ -46,6 +46,10 @@ class Deps:
     on_readers: Callable[[int], None] = _ignore
     """Told the number of live feed readers whenever it changes."""
     new_challenge: Callable[[], str] = _challenge
+    https: bool = False
+    """Whether browsers reach this over HTTPS."""
+    origin: str | None = None
+    """Where browsers reach this, if a proxy stands in front."""
     comment_every_s: float = 15
     max_readers: int = 200
 

@@ -7,6 +7,7 @@ Shapes that cross these borders are defined here; no library type does. One modu
 from __future__ import annotations
 
 from gateway.ports.clock import Clock
+from gateway.ports.console import ConsoleStore, Person, Session
 from gateway.ports.decision import (
     AlarmRow,
     AuditEntry,
@@ -57,6 +58,7 @@ __all__ = [
     "AuditEntry",
     "Backlog",
     "Clock",
+    "ConsoleStore",
     "Decision",
     "Delivered",
     "DeliveryMark",
@@ -77,11 +79,13 @@ __all__ = [
     "Notification",
     "Outcome",
     "Park",
+    "Person",
     "QuarantineRow",
     "RegistryRow",
     "Retry",
     "Revocation",
     "Role",
+    "Session",
     "SignalValue",
     "SinkPlan",
     "SinkRole",
