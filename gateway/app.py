@@ -43,6 +43,7 @@ from gateway.pipeline.messages import heartbeat
 from gateway.pipeline.notifier import Notifier
 from gateway.pipeline.outlet import Way
 from gateway.pipeline.receipts import Receipts
+from gateway.pipeline.survey import Survey
 from gateway.pipeline.sys_topics import DROPPED, SysTopics
 from gateway.pipeline.telemetry import TelemetryIntake
 from gateway.pipeline.timers import Timers
@@ -134,6 +135,7 @@ async def _build(
         canary_vin=canary_vin,
         thresholds=settings.theft_protection,
         socs=frozenset(way.plan.soc for way in ways if way.plan.role == "primary"),
+        availability=settings.availability,
     )
     await decider.open()
     feed = Feed(store)
@@ -179,6 +181,7 @@ async def _build(
             instance=instance,
             metrics=meters.text,
             thresholds=settings.theft_protection,
+            availability=settings.availability,
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
     )
@@ -196,6 +199,7 @@ async def _build(
         "notifier": Notifier(store, link, log).run(),
         "broker": dropped.run(link.wait_connected),
         "registry": _watch_registry(store, decider, log),
+        "survey": Survey(store, decider, clock, settings.availability, log).run(),
         "retention": _prune(store, clock),
     }
     return tasks, health.farewell

@@ -13,7 +13,19 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.types import Message, Scope
 
-from gateway.api import accounts, alarms, control, feed, modes, ownership, registry, root, track, vehicles
+from gateway.api import (
+    accounts,
+    alarms,
+    control,
+    feed,
+    modes,
+    ownership,
+    protection,
+    registry,
+    root,
+    track,
+    vehicles,
+)
 from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
 from gateway.api.feed import Streams
@@ -54,6 +66,7 @@ def build_app(deps: Deps) -> Litestar:
                     ownership.routes,
                     accounts.routes,
                     track.routes,
+                    protection.routes,
                     control.routes,
                 ],
                 security=[{"bearer": []}],

@@ -37,6 +37,7 @@ from gateway.domain.signals import (
     Registered,
     SetMode,
     Software,
+    Surveyed,
     TheftReport,
     TheftSensor,
     Tick,
@@ -58,6 +59,7 @@ AnyFact = (
     | Unreadable
     | ForgedRepeat
     | Registered
+    | Surveyed
     | Acknowledge
     | Close
     | SetMode

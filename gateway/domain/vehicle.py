@@ -30,6 +30,7 @@ from gateway.domain.signals import (
     TheftSensor,
 )
 from gateway.domain.situation import Situation, SituationFact, apply
+from gateway.domain.terms import Terms
 from gateway.domain.thresholds import Thresholds
 
 WINDOW = timedelta(minutes=10)
@@ -85,6 +86,7 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Newest statement by topic kind, for topics that no service interprets further."""
     bundles: Bundles = Bundles()
     card_cells: tuple[CardCell, ...] = ()
+    terms: Terms = Terms()
     position: PositionFix | None = None
     heard_at: datetime | None = None
     alarms: dict[str, Alarm] = {}

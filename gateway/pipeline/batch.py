@@ -25,6 +25,7 @@ from gateway.domain.effects import (
     Verdict,
 )
 from gateway.domain.facts import AnyFact
+from gateway.domain.protection import ingredients, reasons
 from gateway.domain.signals import (
     Connection,
     Event,
@@ -34,6 +35,7 @@ from gateway.domain.signals import (
     Movement,
     Registered,
     Registration,
+    Surveyed,
     TheftSensor,
     Unreadable,
 )
@@ -58,6 +60,7 @@ from gateway.ports import (
     RegistryRow,
     Revocation,
     TrackRow,
+    UnprotectedRow,
     VehicleRow,
 )
 from gateway.texts import DEFAULT, language_of, render
@@ -123,6 +126,8 @@ class Batch:
         self._audit: list[AuditEntry] = []
         self._track: list[TrackRow] = []
         self._left_cases: list[LeftCase] = []
+        self._before: dict[str, Vehicle] = {}
+        self._surveyed: set[str] = set()
         self._entries: dict[str, Registration | None] = {}
         self._registrations: dict[str, RegistryRow] = {}
         self._revocations: list[Revocation] = []
@@ -172,8 +177,19 @@ class Batch:
             track=tuple(self._track),
             left_cases=tuple(self._left_cases),
             registrations=tuple(self._registrations.values()),
+            unprotected=tuple(self._unprotected()),
             revocations=tuple(self._revocations),
         )
+
+    def _unprotected(self) -> Iterator[UnprotectedRow]:
+        """Why cars are not protected, where that may have changed; a mistake in it must not cost an alarm."""
+        for subject, vehicle in self.vehicles.items():
+            before = self._before.get(subject, vehicle)
+            if before is vehicle and subject not in self._surveyed:
+                continue
+            with contextlib.suppress(Exception):
+                if subject in self._surveyed or ingredients(before) != ingredients(vehicle):
+                    yield UnprotectedRow(subject, vehicle.soc, reasons(vehicle))
 
     def unrecorded(self, is_told: Callable[[Key], bool]) -> Iterator[tuple[Message, Key]]:
         """New triggers as messages without a sequence, each with a key that a second attempt gives again."""
@@ -282,6 +298,8 @@ class Batch:
             return ()  # a retained statement that the broker replays at each start
         if isinstance(fact, Located) and _is_left_out(before, kind, fact):
             return ()
+        if isinstance(fact, Surveyed):
+            self._surveyed.add(subject)
         vehicle, effects = self._step(before, fact)
         verdict = self._carry_out(vehicle, effects, fact, item)
         self._follow_case(before, vehicle, fact)
@@ -316,7 +334,7 @@ class Batch:
         if vehicle is not None:
             return vehicle
         vehicle, fresh = self._look_up(subject)
-        self.vehicles[subject] = vehicle
+        self.vehicles[subject] = self._before[subject] = vehicle
         registration = self._known.registrations.get(subject)
         read = fresh or registration is not None
         self._entries[subject] = registration if read else vehicle.registration

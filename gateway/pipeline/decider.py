@@ -19,8 +19,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
+from gateway.domain.services.availability import EVERYWHERE, Availability, resolve
 from gateway.domain.signals import RegistryAct
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
@@ -58,6 +61,7 @@ class Decider:
         canary_vin: str,
         thresholds: Thresholds,
         socs: frozenset[str] = frozenset(),
+        availability: Availability = EVERYWHERE,
     ) -> None:
         self.failing_since_s: float | None = None
         """Monotonic time since when the store fails; None while it works."""
@@ -79,6 +83,7 @@ class Decider:
         self._canary_vin = canary_vin
         self._thresholds = thresholds
         self._socs = socs
+        self._availability = availability
         self._cache: OrderedDict[str, Vehicle] = OrderedDict()
         self._sequences: dict[str, int] = {}
         self._feed_id = ""
@@ -190,7 +195,9 @@ class Decider:
         # What changes the registry is decided on the entry as it is now: an import may have run beside us.
         vins |= {item.subject for item in items if isinstance(item.fact, RegistryAct)}
         odd = {(item.topic[:MAX_TOPIC], item.unwanted.sha256) for item in items if item.unwanted is not None}
-        return await self._store.known(tuple(events), tuple(vins), tuple(odd))
+        known = await self._store.known(tuple(events), tuple(vins), tuple(odd))
+        entries = {vin: resolve(entry, self._availability) for vin, entry in known.registrations.items()}
+        return replace(known, registrations=entries)
 
     def _decide(
         self, items: Sequence[Item], known: Known, cache: Mapping[str, Vehicle] | None = None

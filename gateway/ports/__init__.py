@@ -45,6 +45,7 @@ from gateway.ports.outbox import (
     SinkPlan,
     SinkRole,
 )
+from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, UnprotectedVehicle
 from gateway.ports.store import Store
 from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
@@ -90,6 +91,9 @@ __all__ = [
     "StoredVehicle",
     "Token",
     "TrackRow",
+    "UnprotectedFilter",
+    "UnprotectedRow",
+    "UnprotectedVehicle",
     "User",
     "VehicleRow",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.domain.signals import Registration
+from gateway.ports.protection import UnprotectedRow
 
 
 class FactRow(Struct, frozen=True):
@@ -154,4 +155,5 @@ class Decision(Struct, frozen=True):
     track: tuple[TrackRow, ...] = ()
     left_cases: tuple[LeftCase, ...] = ()
     registrations: tuple[RegistryRow, ...] = ()
+    unprotected: tuple[UnprotectedRow, ...] = ()
     revocations: tuple[Revocation, ...] = ()

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from gateway.domain.signals import Registration
 from gateway.ports.decision import AuditEntry, Decision, Message, Notification, TrackRow
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
+from gateway.ports.protection import UnprotectedFilter, UnprotectedVehicle
 from gateway.ports.stored import AlarmFilter, Known, Mention, StoredAlarm, StoredVehicle, Token, User
 
 
@@ -49,6 +50,23 @@ class Store(Protocol):
     async def registry_version(self) -> int:
         """Grows with each change of the registry, by whatever process."""
         ...
+
+    async def changed_entries(self, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        """Version and VIN of registry entries that changed after such a pair, in that order."""
+        ...
+
+    async def survey_mark(self) -> str:
+        """How far the registry has been surveyed, as it was kept; empty if never."""
+        ...
+
+    async def keep_survey_mark(self, mark: str) -> None:
+        """Keep how far the registry has been surveyed."""
+        ...
+
+    async def unprotected(
+        self, where: UnprotectedFilter, after: tuple[int, str], limit: int
+    ) -> list[UnprotectedVehicle]:
+        """Cars that are not protected, worst first; ``after`` is rank and VIN of the last one seen."""
 
     async def registered_since(self, version: int, limit: int) -> list[str]:
         """VINs whose registry entries are newer than a version."""

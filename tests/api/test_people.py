@@ -13,7 +13,7 @@ from gateway.ports import Role
 from tests.api.conftest import Client
 from tests.api.doubles import VIN, Gateway
 
-KEY = {"salt": "5a17", "rounds": 10, "key": key_of("1234", "5a17", 10).hex()}
+KEY: dict[str, Any] = {"salt": "5a17", "rounds": 10, "key": key_of("1234", "5a17", 10).hex()}
 SERVICES = {"car_security": {"until": "2027-01-01T00:00:00Z", "certified": True}}
 ENTRY = Registration(
     vin=VIN, main_user="anna", secondary_users=("bert",), security_code_key=KEY, services=SERVICES

@@ -9,7 +9,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.adapters.storage.sqlite import accounts, chain, deciding, feeds, outbox, people, retention
+from gateway.adapters.storage.sqlite import (
+    accounts,
+    chain,
+    deciding,
+    feeds,
+    outbox,
+    people,
+    protection,
+    retention,
+)
 from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
 from gateway.domain.signals import Registration
@@ -31,6 +40,8 @@ from gateway.ports import (
     StoredVehicle,
     Token,
     TrackRow,
+    UnprotectedFilter,
+    UnprotectedVehicle,
     User,
 )
 
@@ -75,6 +86,20 @@ class SqliteStore:
 
     async def registry_version(self) -> int:
         return await self._reading.run(people.registry_version)
+
+    async def changed_entries(self, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        return await self._reading.run(lambda on: protection.changed(on, after, limit))
+
+    async def survey_mark(self) -> str:
+        return await self._reading.run(protection.survey_mark)
+
+    async def keep_survey_mark(self, mark: str) -> None:
+        await self._writer.run(lambda on: protection.keep_survey_mark(on, mark))
+
+    async def unprotected(
+        self, where: UnprotectedFilter, after: tuple[int, str], limit: int
+    ) -> list[UnprotectedVehicle]:
+        return await self._serving.run(lambda on: protection.page(on, where, after, limit))
 
     async def registered_since(self, version: int, limit: int) -> list[str]:
         return await self._reading.run(lambda on: people.registered_since(on, version, limit))
