@@ -50,6 +50,8 @@ SEED = 1
 SCENES = {"glass_break": 17, "card_missing": 0, "workshop_service": 6, "towed_away": 3, "leaves_yard": 10}
 # Main users who set a mode prove their security code, where their car has one.
 SECURITY_CODES = {"workshop_service": "1234", "leaves_yard": None}
+# Who may log in to the console: what ends a theft needs two of them.
+PERSONS = {"kim": "operator", "sam": "supervisor", "alex": "auditor"}
 PLAYED_S = 120  # the emulator insists on playing its scenarios to the end
 STORY, SOC_LEDGER, REPORT = FOLDER / "story.jsonl", FOLDER / "soc.jsonl", FOLDER / "report.json"
 OWNERS = FOLDER / "owners.json"
@@ -213,11 +215,11 @@ def run(options: argparse.Namespace, soc: Soc, story: Story, stack: ExitStack) -
     stack.callback(gateway.stop)
     say("starting the gateway")
     gateway.start()
-    token = make_token("--role", "operator", "--person", "demo")
+    passwords = {name: add_person(name, role) for name, role in PERSONS.items()}
     write_owners(fleet, roles)
     stack.callback(story.tell)
     stack.callback(start_emulator(options, place, gateway, passwords_file).end)
-    welcome(options, place, spare, gateway, token)
+    welcome(options, place, spare, gateway, passwords)
     until = time.monotonic() + (options.for_s or float("inf"))
     while time.monotonic() < until:
         gateway.keep_running()
@@ -240,11 +242,15 @@ def start_emulator(
     )  # fmt: skip
 
 
-def welcome(options: argparse.Namespace, place: Place, spare: str, gateway: Gateway, token: str) -> None:
+def welcome(
+    options: argparse.Namespace, place: Place, spare: str, gateway: Gateway, passwords: dict[str, str]
+) -> None:
     """Say what is going on and where to look."""
     say(f"{options.vehicles} vehicles live; within 90 s four thefts are alarmed and a workshop's work is not")
     say("three of them have been parked for six hours and say so: they are armed from the beginning")
-    print(f"\n  {BOLD}console{RESET}   {gateway.api}/#token={token}")
+    print(f"\n  {BOLD}console{RESET}   {gateway.api}/")
+    for name, password in passwords.items():
+        print(f"            log in as {name:6} ({PERSONS[name]}): {password}")
     print(f"  {BOLD}crash it{RESET}  kill -9 {gateway.pid}    (it comes back, and no alarm is missing)")
     print(f"  {BOLD}logs{RESET}      {FOLDER.relative_to(ROOT)}/*.log    {BOLD}end{RESET}  Ctrl-C")
     if place.clients is not None:
@@ -416,6 +422,17 @@ def make_token(*who: str) -> str:
     """Ask the gateway for a token: the last line of the answer."""
     answer = subprocess.run(
         [BIN / "vehicle-gateway", "token", "create", *who, "--config", CONFIG],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return answer.stdout.strip().splitlines()[-1]
+
+
+def add_person(name: str, role: str) -> str:
+    """Let somebody log in; the password is made anew and told once."""
+    answer = subprocess.run(
+        [BIN / "vehicle-gateway", "user", "add", name, "--role", role, "--config", CONFIG],
         check=True,
         capture_output=True,
         text=True,

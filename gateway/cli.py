@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -22,12 +23,13 @@ from gateway.adapters.storage import STORES
 from gateway.adapters.storage.sqlite.store import SqliteStore
 from gateway.adapters.storage.sqlite.verify import holes
 from gateway.api.auth import make_token
+from gateway.api.passwords import hash_password, made_up
 from gateway.app import run as run_gateway
 from gateway.doctor import examine
 from gateway.domain.alarms import Alarm
 from gateway.errors import GatewayError, SettingsError, StartError
 from gateway.pipeline.replay import differences
-from gateway.ports import AuditEntry, Role
+from gateway.ports import AuditEntry, Person, Role
 from gateway.recordings import as_sentence, exported
 from gateway.recordings import replay as run_recording
 from gateway.registry import read_registrations
@@ -37,11 +39,15 @@ T = TypeVar("T")
 
 BAD_CONFIGURATION = 2
 IMPORT_AT_ONCE = 1000
+CONSOLE_ROLES = ("operator", "supervisor", "auditor", "admin")
+NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 token_app = typer.Typer(no_args_is_help=True, help="Bearer tokens of people and systems.")
+user_app = typer.Typer(no_args_is_help=True, help="People who log in to the console.")
 fleet_app = typer.Typer(no_args_is_help=True, help="The registry of vehicles.")
 app.add_typer(token_app, name="token")
+app.add_typer(user_app, name="user")
 app.add_typer(fleet_app, name="fleet")
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file (TOML).")]
@@ -249,6 +255,66 @@ def token_revoke(token_id: str, config: Config = None) -> None:
         if not _with_store(_settings(config), revoke):
             raise StartError(f"there is no token {token_id!r}")
     typer.echo(f"Token {token_id} is revoked.")
+
+
+@user_app.command("add")
+def user_add(
+    name: Annotated[
+        str, typer.Argument(help="What the person logs in with, and whom the audit trail names.")
+    ],
+    role: Annotated[str, typer.Option(help="One of: " + ", ".join(CONSOLE_ROLES))],
+    password_file: Annotated[
+        Path | None, typer.Option(help="File that holds the password; without it, one is made and printed.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """
+    Let a person log in, or give them another role and password.
+
+    A password that is made stands alone on the last line and is shown only once.
+    """
+    with _sentences():
+        if role not in CONSOLE_ROLES:
+            raise StartError(f"{role!r} is no role of the console; there are {', '.join(CONSOLE_ROLES)}")
+        if NAME.fullmatch(name) is None:
+            raise StartError(f"{name!r} is no name to log in with: 1 to 64 letters, digits and _.@-")
+        settings, now = _settings(config), SystemClock().now()
+        password = made_up() if password_file is None else _first_line(password_file)
+        try:
+            person = Person(name, role, hash_password(password), now)  # type: ignore[arg-type]  # checked above
+        except ValueError as error:
+            raise StartError(str(error)) from error
+        entry = AuditEntry(now, _who(), "person.added", name, {"role": role})
+        _with_store(settings, lambda store: store.put_person(person, entry))
+    typer.echo(f"{name} ({role}) can log in now.", err=True)
+    if password_file is None:
+        typer.echo(password)
+
+
+@user_app.command("list")
+def user_list(config: Config = None) -> None:
+    """List who can log in."""
+    with _sentences():
+        persons = _with_store(_settings(config), lambda store: store.persons())
+    for one in persons:
+        typer.echo(f"{one.name:24} {one.role:11} {'removed' if one.removed_at else ''}".rstrip())
+
+
+@user_app.command("remove")
+def user_remove(name: str, config: Config = None) -> None:
+    """Let a person log in no more; what they have open ends within 2 s."""
+    with _sentences():
+        entry = AuditEntry(SystemClock().now(), _who(), "person.removed", name)
+        if not _with_store(_settings(config), lambda store: store.remove_person(name, entry)):
+            raise StartError(f"nobody logs in as {name!r}")
+    typer.echo(f"{name} can log in no more.")
+
+
+def _first_line(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"{file}: can't be read: {error}") from error
 
 
 @fleet_app.command("import")

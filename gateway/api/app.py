@@ -13,7 +13,20 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.types import BeforeMessageSendHookHandler, Message, Scope
 
-from gateway.api import alarms, console, control, feed, modes, protection, root, track, vehicles
+from gateway.api import (
+    accounts,
+    alarms,
+    console,
+    control,
+    feed,
+    modes,
+    ownership,
+    protection,
+    registry,
+    root,
+    track,
+    vehicles,
+)
 from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
 from gateway.api.feed import Streams
@@ -25,8 +38,8 @@ MAX_BODY_BYTES = 64 * 1024
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data: blob:; worker-src 'self'; base-uri 'none'; object-src 'none';"
-        " form-action 'self'; frame-ancestors 'none'"
+        "default-src 'self'; img-src 'self' data: blob:; worker-src 'self'; base-uri 'none';"
+        " object-src 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -57,6 +70,9 @@ def build_app(deps: Deps) -> Litestar:
                     feed.routes,
                     vehicles.routes,
                     modes.routes,
+                    registry.routes,
+                    ownership.routes,
+                    accounts.routes,
                     track.routes,
                     protection.routes,
                     control.routes,
@@ -126,6 +142,8 @@ def _openapi() -> OpenAPIConfig:
             Tag("alarms", "Alarms and the feed."),
             Tag("vehicles", "What is known of vehicles."),
             Tag("special modes", "Workshop, transport, deactivation, and the security code."),
+            Tag("registry", "Vehicles, consents, security code."),
+            Tag("ownership", "Pairing, users, hand-over, a person's own data."),
             Tag("control", "Audit, quarantine, deliveries."),
             Tag("health", "For monitoring; no token."),
         ],

@@ -1,14 +1,15 @@
 """
 The operators' console: its page, its files, and logging in.
 
-The page itself tells nothing: what it shows comes from the API, with the session's rights. Its texts are filled
-in here in the reader's language, so that nothing is shown in another one first.
+The page itself tells nothing: what it shows comes from the API, with the session's rights. Its texts are
+filled in here in the reader's language, so that nothing is shown in another one first.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -62,11 +63,12 @@ class LoginBody(Struct, frozen=True):
 
 
 class PersonView(Struct, frozen=True):
-    """Who is logged in, and which calls are open to that role."""
+    """Who is logged in, which calls are open to that role, and the gateway's clock."""
 
     person: str
     role: str
     may: list[str]
+    now: datetime
 
 
 def load() -> Console:
@@ -122,20 +124,20 @@ async def console_file(
 
 
 @get("/console/session", include_in_schema=False)
-async def who_is_it(sessions: FromSessions, request: Request[Any, Any, Any]) -> PersonView:
+async def who_is_it(deps: FromApp, sessions: FromSessions, request: Request[Any, Any, Any]) -> PersonView:
     """Who is logged in; asking this way says that somebody is there."""
-    return _view(await _logged_in(sessions, request))
+    return _view(await _logged_in(sessions, request), deps.clock.now())
 
 
 @post("/console/session", include_in_schema=False, status_code=200)
 async def log_in(
-    sessions: FromSessions, request: Request[Any, Any, Any], data: JSONBody[LoginBody]
+    deps: FromApp, sessions: FromSessions, request: Request[Any, Any, Any], data: JSONBody[LoginBody]
 ) -> Response[PersonView]:
     """Begin a session."""
     sessions.check_origin(request)
     address = request.client.host if request.client else ""
     secret, token = await sessions.log_in(data.name, data.password, address)
-    return Response(_view(token), headers={"Set-Cookie": sessions.set_cookie(secret)})
+    return Response(_view(token, deps.clock.now()), headers={"Set-Cookie": sessions.set_cookie(secret)})
 
 
 @delete("/console/session", include_in_schema=False, status_code=200)
@@ -153,9 +155,9 @@ async def _logged_in(sessions: Sessions, request: Request[Any, Any, Any]) -> Tok
     return token
 
 
-def _view(token: Token) -> PersonView:
+def _view(token: Token, now: datetime) -> PersonView:
     may = sorted(route for route, roles in POLICY.items() if token.role in roles)
-    return PersonView(token.person, token.role, may)
+    return PersonView(token.person, token.role, may, now)
 
 
 def _language(request: Request[Any, Any, Any]) -> str:

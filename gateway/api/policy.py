@@ -28,6 +28,21 @@ POLICY: dict[str, frozenset[Role]] = {
     "GET /api/v1/vehicles/{vin}/special-modes": SOC | OWNERS | {"workshop"},
     "PUT /api/v1/vehicles/{vin}/special-modes/{mode}": frozenset({"main_user", "workshop", "operator"}),
     "DELETE /api/v1/vehicles/{vin}/special-modes/{mode}": frozenset({"main_user", "operator"}),
+    "GET /api/v1/vehicles/{vin}/registry": SOC | {"admin", "main_user", "workshop"},
+    "PUT /api/v1/vehicles/{vin}": frozenset({"admin", "main_user", "workshop"}),
+    "PUT /api/v1/vehicles/{vin}/consents/{consent}": frozenset({"main_user"}),
+    "PUT /api/v1/vehicles/{vin}/security-code": frozenset({"main_user", "admin"}),
+    "POST /api/v1/vehicles/{vin}/pairing-code": frozenset({"admin", "workshop"}),
+    "POST /api/v1/pairing": OWNERS,
+    "GET /api/v1/vehicles/{vin}/users": frozenset({"main_user", "admin"}),
+    "POST /api/v1/vehicles/{vin}/invitations": frozenset({"main_user"}),
+    "POST /api/v1/joining": OWNERS,
+    "DELETE /api/v1/vehicles/{vin}/users/{user}": OWNERS | {"admin"},
+    "POST /api/v1/vehicles/{vin}/transfer": frozenset({"main_user"}),
+    "DELETE /api/v1/vehicles/{vin}/transfer": frozenset({"main_user", "admin"}),
+    "POST /api/v1/transfer-acceptance": frozenset({"main_user"}),
+    "GET /api/v1/users/{user}/export": OWNERS | {"admin"},
+    "DELETE /api/v1/users/{user}": OWNERS | {"admin"},
     "GET /api/v1/audit": CONTROL,
     "GET /api/v1/quarantine": CONTROL,
     "GET /api/v1/deliveries": DELIVERY,
@@ -48,4 +63,4 @@ PUBLIC = frozenset(
         "GET /openapi.json",
     }
 )
-"""Open to everyone who reaches the port (logging in has limits of its own); none of them tells anything about a vehicle or a person."""
+"""Open to everyone who reaches the port; none tells anything of a vehicle. Logging in has its own limits."""

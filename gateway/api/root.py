@@ -14,6 +14,7 @@ NOT_READY = {
     503: ResponseSpec(HealthReport, description="It can't; the body says what.", generate_examples=False)
 }
 
+
 @get("/health/live", operation_id="live", summary="Does the process run?")
 async def live(deps: FromApp) -> Alive:
     """Answer whatever else is wrong: a restart would not help against a lost broker."""

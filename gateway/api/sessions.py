@@ -114,7 +114,9 @@ class Sessions:
             raise Problem(401, "wrong_login", "The name or the password is not right.")
         secret = secrets.token_urlsafe(32)
         session = Session(secret_hash(secret), person.name, person.role, now, now)
-        entry = AuditEntry(now, person.name, "login.succeeded", person.name, {"role": person.role, "from": address})
+        entry = AuditEntry(
+            now, person.name, "login.succeeded", person.name, {"role": person.role, "from": address}
+        )
         await self._store.open_session(session, entry)
         return secret, _as_token(session)
 

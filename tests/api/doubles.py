@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
+from gateway.adapters.storage.sqlite.console import ConsoleMethods
+from gateway.adapters.storage.sqlite.schema import migrate
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
-from gateway.domain.effects import Announce, Audited, Effect, Register
+from gateway.api.passwords import hash_password
+from gateway.domain.effects import Announce, Audited, Effect, Register, Revoke
 from gateway.domain.facts import AnyFact
 from gateway.domain.protection import reasons
 from gateway.domain.reasons import RANK, SEVERITIES
+from gateway.domain.security_code import Tries, counted
 from gateway.domain.signals import Position, Registered, Registration, RegistryAct, TheftSensor
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
@@ -28,8 +34,10 @@ from gateway.ports import (
     DeliveryRow,
     HealthReport,
     Known,
+    Mention,
     Message,
     Outcome,
+    Person,
     Role,
     SignalValue,
     StoredAlarm,
@@ -44,6 +52,9 @@ NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 VIN = "WVWZZZ1JZXW000001"
 OTHER = "WVWZZZ1JZXW000002"
 SOC = "default"
+PASSWORD = "correct-horse-battery"
+
+_hash = cache(hash_password)
 
 
 class HandClock:
@@ -64,10 +75,23 @@ class HandClock:
         self.moved_s += seconds
 
 
-class MemoryStore:
-    """The part of the store that the HTTP side uses."""
+class _OnTheSpot:
+    """Stands in for the store's threads: the real queries, at once, in memory."""
 
     def __init__(self) -> None:
+        self.connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        migrate(self.connection)
+
+    async def run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        return work(self.connection)
+
+
+class MemoryStore(ConsoleMethods):
+    """The part of the store that the HTTP side uses; logins are those of the real store."""
+
+    def __init__(self) -> None:
+        self._writer = self._serving = on = _OnTheSpot()  # type: ignore[assignment]  # the part that is used
+        self.sqlite = on.connection
         self.kept: dict[str, Token] = {}
         self.feed: list[Message] = []
         self.oldest = 1
@@ -79,6 +103,7 @@ class MemoryStore:
         self.tracked: list[TrackRow] = []
         self.parked: list[DeliveryRow] = []
         self.bad: list[dict[str, Any]] = []
+        self.tries: dict[str, Tries] = {}
         self.looked_up = 0
         self.asked: UnprotectedFilter | None = None
         self.fails: Exception | None = None
@@ -122,6 +147,43 @@ class MemoryStore:
 
     async def vehicles(self, after: str, limit: int) -> list[str]:
         return sorted(vin for vin in {*self.states, *self.registry} if vin > after)[:limit]
+
+    async def vehicles_of(self, user: str) -> list[tuple[str, str]]:
+        main = [(one.vin, "main_user") for one in self.registry.values() if one.main_user == user]
+        more = [(one.vin, "secondary_user") for one in self.registry.values() if user in one.secondary_users]
+        return sorted([*main, *more])
+
+    async def involved(self, user: str) -> list[str]:
+        quoted = f'"{user}"'.encode()
+        return [vin for vin, state in self.states.items() if quoted in msgspec.json.encode(state)]
+
+    async def mentions(self, user: str) -> list[Mention]:
+        return []
+
+    async def begin_try(self, user: str, now: datetime) -> datetime | None:
+        known = self.tries.get(user, Tries(user))
+        if known.locked_until is not None and now < known.locked_until:
+            return known.locked_until
+        self.tries[user] = counted(known, now)
+        return None
+
+    async def end_tries(self, user: str) -> None:
+        self.tries.pop(user, None)
+
+    async def held_of(self, user: str) -> dict[str, Any]:
+        tokens = [{"id": one.id} for one in self.kept.values() if one.user == user]
+        empty: dict[str, Any] = {"account": None, "notifications": [], "wrong_codes": [], "audit": []}
+        return {**empty, "tokens": tokens}
+
+    async def erase(self, user: str, journal: Sequence[int], entry: AuditEntry) -> None:
+        self.kept = {kept: one for kept, one in self.kept.items() if one.user != user}
+        self.trail.append(entry)
+
+    def revoke(self, vin: str, gone: Revoke, at: datetime) -> None:
+        for kept, one in self.kept.items():
+            unnamed = gone.unnamed and one.user is None and one.role in {"main_user", "secondary_user"}
+            if one.vin == vin and (one.user in gone.users or unnamed):
+                self.kept[kept] = msgspec.structs.replace(one, revoked_at=at)
 
     async def known(self, events: Sequence[Any], vins: Sequence[str], quarantined: Sequence[Any]) -> Known:
         bodies = {vin: found for vin in vins if (found := await self.vehicle(vin)) is not None}
@@ -222,6 +284,8 @@ class Gateway:
         for effect in effects:
             if isinstance(effect, Announce):
                 self._publish(state, effect)
+            elif isinstance(effect, Revoke):
+                self.store.revoke(subject, effect, self.clock.now())
             elif isinstance(effect, Register):
                 self.store.registry[subject] = effect.registration
             elif isinstance(effect, Audited):
@@ -308,6 +372,12 @@ class Gateway:
         )
         self.store.kept[token.secret_hash] = token
         return secret
+
+    async def person(self, name: str, role: Role) -> str:
+        """Let somebody log in to the console; returns the password."""
+        person = Person(name, role, _hash(PASSWORD), self.clock.now())
+        await self.store.put_person(person, AuditEntry(self.clock.now(), "cli:test", "person.added", name))
+        return PASSWORD
 
     def bearer(self, role: Role, *, user: str | None = None, vin: str | None = None) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token(role, user=user, vin=vin)}"}

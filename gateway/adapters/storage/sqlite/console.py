@@ -38,7 +38,9 @@ def person(connection: sqlite3.Connection, name: str) -> Person | None:
 
 def persons(connection: sqlite3.Connection) -> list[Person]:
     """Everyone, removed ones too."""
-    return [_person(row) for row in connection.execute(f"SELECT {_PERSON} FROM console_persons ORDER BY name")]
+    return [
+        _person(row) for row in connection.execute(f"SELECT {_PERSON} FROM console_persons ORDER BY name")
+    ]
 
 
 def remove_person(connection: sqlite3.Connection, name: str, entry: AuditEntry) -> bool:
@@ -60,7 +62,9 @@ def begin_login(connection: sqlite3.Connection, name: str, now: datetime) -> dat
     wrong += 1
     rung = wrong // TRIES - 1
     until = None if wrong % TRIES else text(now + LOCKS[min(rung, len(LOCKS) - 1)])
-    connection.execute("INSERT OR REPLACE INTO console_tries VALUES (?, ?, ?, ?)", (name, wrong, until, text(now)))
+    connection.execute(
+        "INSERT OR REPLACE INTO console_tries VALUES (?, ?, ?, ?)", (name, wrong, until, text(now))
+    )
     connection.execute("DELETE FROM console_tries WHERE at < ?", (text(now - KEEP_TRIES),))
     return None
 
