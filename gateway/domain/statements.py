@@ -37,7 +37,7 @@ MODE_FIELDS = ("private_mode", "remote_access_enabled")
 
 def hear(turn: Turn, fact: AnyFact) -> None:
     """Note that the vehicle speaks, first of all: a mode that ends must leave no silence that is over."""
-    if isinstance(fact, (Event, Movement, Ignition)):
+    if isinstance(fact, (Movement, Ignition, Event)):
         _heard(turn, fact.received_at)
     elif isinstance(fact, Connection) and fact.online and fact.occurred_at is not None:
         _heard(turn, fact.at)
@@ -125,13 +125,15 @@ def locate(turn: Turn, position: Position, at: datetime) -> None:
 
 
 def _heard(turn: Turn, at: datetime) -> None:
-    if turn.vehicle.heard_at is None or turn.vehicle.heard_at < at:
+    heard_at = turn.vehicle.heard_at
+    if heard_at is None or heard_at < at:
         turn.set(heard_at=at)
+        turn.heard = True
 
 
 def _state(turn: Turn, topic_kind: str, fact: StatedFact) -> None:
     known = turn.vehicle.stated.get(topic_kind)
-    if known is None or (known.at, repr(known)) <= (fact.at, repr(fact)):
+    if known is None or known.at < fact.at or (known.at == fact.at and repr(known) <= repr(fact)):
         turn.set(stated={**turn.vehicle.stated, topic_kind: fact})
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from gateway.domain.alarms import Evidence
 from gateway.domain.arming import has_card_fitted
 from gateway.domain.finding import Finding, OnClock
+from gateway.domain.moment import Spell
 from gateway.domain.situation import Situation
 from gateway.domain.thresholds import Thresholds
 
@@ -27,17 +29,17 @@ def due(
         return None
     if until - since < timedelta(seconds=thresholds.arming_delay_s):
         return None
-    off_s = round((until - since).total_seconds())
-    text = f"The ignition was switched on after {off_s} s off without a Driver Card in the car: it was armed."
     return Finding(
         CAUSE,
         key=spell.until.at.isoformat(),
         at=until + CARD_MAY_FOLLOW,
         since=spell.until,
-        evidence=(
-            Evidence(text, None, spell.until.at),
-            Evidence(
-                "A Driver Card seen before or with the ignition would clear this.", None, spell.since.at
-            ),
-        ),
+        evidence=partial(_evidence, spell, until - since),
     )
+
+
+def _evidence(spell: Spell, off: timedelta) -> tuple[Evidence, ...]:
+    off_s = round(off.total_seconds())
+    text = f"The ignition was switched on after {off_s} s off without a Driver Card in the car: it was armed."
+    clears = "A Driver Card seen before or with the ignition would clear this."
+    return Evidence(text, None, spell.until.at), Evidence(clears, None, spell.since.at)
