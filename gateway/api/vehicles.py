@@ -19,9 +19,11 @@ from gateway.api.answers import (
     ConnectionView,
     DriverCardView,
     OpenAlarmView,
+    StackedBundleView,
     VehicleLine,
     VehiclePage,
     VehicleView,
+    WholeBundleView,
 )
 from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.grants import Grant, decode_vehicle, grant, is_gateway, may_see
@@ -32,7 +34,7 @@ from gateway.api.problems import problems
 from gateway.domain.arming import ArmingState, arming_state
 from gateway.domain.causes import BY_NAME
 from gateway.domain.offline import Offline, is_online, why_offline
-from gateway.domain.services.data_bundle import bundle_state
+from gateway.domain.services.data_bundle import Bundles, bundle_state, whole
 from gateway.domain.services.entitlements import CarSecurity, car_security
 from gateway.domain.signals import Connection, Mode, Registration
 from gateway.domain.vehicle import Vehicle
@@ -186,8 +188,8 @@ def _driver_card(vehicle: Vehicle, registration: Registration | None) -> DriverC
 
 
 def _bundle(deps: Deps, vehicle: Vehicle) -> BundleView:
-    newest = vehicle.bundles.newest
-    state = bundle_state(newest, deps.clock.now())
+    newest, now = vehicle.bundles.newest, deps.clock.now()
+    state = bundle_state(newest, now)
     if newest is None:
         return BundleView(state, None, None, None, None, None, None, None)
     return BundleView(
@@ -199,7 +201,24 @@ def _bundle(deps: Deps, vehicle: Vehicle) -> BundleView:
         newest.auto_renew,
         newest.renewal,
         newest.hotspot,
+        _whole(vehicle.bundles, now),
     )
+
+
+def _whole(bundles: Bundles, now: datetime) -> WholeBundleView:
+    found = whole(bundles, now)
+    stack = [
+        StackedBundleView(
+            one.bundle_id,
+            bundle_state(one.stated, now),
+            one.stated.used_mb if one.stated else None,
+            one.stated.total_mb if one.stated else None,
+            one.stated.valid_until if one.stated else None,
+            one.failures,
+        )
+        for one in found.stack
+    ]
+    return WholeBundleView(found.state, found.used_mb, found.total_mb, found.valid_until, stack)
 
 
 def _connection(vehicle: Vehicle) -> ConnectionView | None:

@@ -63,6 +63,7 @@ CAUSES = (
         False,
         "The car fell silent after a tamper or a battery cut that a special mode held back.",
     ),
+    Cause("manual_report", "theft", "critical", False, "The owner or the SOC reports the car as stolen."),
     Cause(
         "left_workshop",
         "theft",

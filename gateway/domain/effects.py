@@ -7,6 +7,12 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from gateway.domain.alarms import Alarm
+from gateway.domain.remote_access.effects import (
+    ApprovalPending,
+    ChallengeGiven,
+    CommandChanged,
+    RequestAnswered,
+)
 from gateway.domain.signals import Registration
 
 MessageType = Literal[
@@ -58,6 +64,13 @@ class Refused(Struct, frozen=True):
         "security_code_required",
         "security_code_wrong",
         "invalid_request",
+        "unknown_user",
+        "unknown_transfer",
+        "not_main_user",
+        "has_main_user",
+        "too_many_users",
+        "code_wrong",
+        "code_locked",
     ]
     detail: str
 
@@ -82,4 +95,25 @@ class Register(Struct, frozen=True):
     registration: Registration
 
 
-Effect = Announce | Verdict | Notify | Refused | Silent | Audited | Register
+class Revoke(Struct, frozen=True):
+    """These users are none of the vehicle any more: their tokens for it and what waits for them end."""
+
+    users: tuple[str, ...]
+    unnamed: bool = False
+    """Owners' tokens that are bound to the vehicle and to no user as well."""
+
+
+Effect = (
+    Announce
+    | Verdict
+    | Notify
+    | Refused
+    | Silent
+    | Audited
+    | Register
+    | Revoke
+    | CommandChanged
+    | RequestAnswered
+    | ChallengeGiven
+    | ApprovalPending
+)

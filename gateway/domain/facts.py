@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from gateway.domain.people.facts import Consent
+from gateway.domain.people.facts import (
+    AcceptTransfer,
+    CancelTransfer,
+    ChangeCode,
+    ChangeEntry,
+    Consent,
+    EraseUser,
+    Invite,
+    Join,
+    MakePairingCode,
+    Pair,
+    RemoveUser,
+    StartTransfer,
+)
+from gateway.domain.remote_access.facts import ChallengeRequested, CommandRequested
 from gateway.domain.signals import (
     Acknowledge,
     Blind,
@@ -23,6 +37,8 @@ from gateway.domain.signals import (
     Registered,
     SetMode,
     Software,
+    Surveyed,
+    TheftReport,
     TheftSensor,
     Tick,
     Unreadable,
@@ -43,12 +59,27 @@ AnyFact = (
     | Unreadable
     | ForgedRepeat
     | Registered
+    | Surveyed
     | Acknowledge
     | Close
     | SetMode
     | EndMode
     | Challenged
+    | CommandRequested
+    | ChallengeRequested
+    | TheftReport
     | Consent
+    | ChangeEntry
+    | ChangeCode
+    | MakePairingCode
+    | Pair
+    | Invite
+    | Join
+    | RemoveUser
+    | StartTransfer
+    | AcceptTransfer
+    | CancelTransfer
+    | EraseUser
     | Blind
     | Healthy
     | Tick

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from gateway.domain import mode_acts
+from gateway.domain import approval_part, bundle_acts, card_acts, mode_acts, term_acts, theft_report
 from gateway.domain.outcome import Act, Part, Watch
 from gateway.domain.people.part import PART as PEOPLE
+from gateway.domain.remote_access.acts import PART as REMOTE_ACCESS
 from gateway.domain.signals import Fact
 
-PARTS: tuple[Part, ...] = (mode_acts.PART, PEOPLE)
+PARTS: tuple[Part, ...] = (
+    mode_acts.PART,
+    bundle_acts.PART,
+    card_acts.PART,
+    term_acts.PART,
+    PEOPLE,
+    approval_part.PART,
+    REMOTE_ACCESS,
+    theft_report.PART,
+)
 
 ACTS: dict[type[Fact], Act] = {fact: act for part in PARTS for fact, act in part.acts.items()}
 EXPIRES = tuple(part.expire for part in PARTS if part.expire is not None)

@@ -88,6 +88,8 @@ class Situation(Struct, frozen=True, omit_defaults=True, gc=False):
     cards: dict[str, Card] = {}
     moving_since: Moment | None = None
     moving_stated: Moment | None = None
+    moving_in_doubt: bool = False
+    """Each statement of this movement came after a lost message: the ignition may be on by now."""
     drive_since: Moment | None = None
     """Start of the drive: stops shorter than ten minutes do not end it."""
     stopped: Moment | None = None
@@ -212,19 +214,32 @@ def _moved(situation: Situation, fact: Movement) -> Situation:
     if stopped is not None and stopped.at > moment.at:
         return situation
     if stated is None:
-        return replace(situation, moving_since=moment, drive_since=moment, moving_stated=moment)
-    heard_at, at = moment.received_at, moment.at
-    heard_at = max(heard_at, stated.received_at)
+        return replace(
+            situation,
+            moving_since=moment,
+            moving_in_doubt=fact.after_gap,
+            drive_since=moment,
+            moving_stated=moment,
+        )
+    heard_at, at = max(moment.received_at, stated.received_at), moment.at
     if stated.at > at:
         return replace(situation, moving_stated=replace(stated, received_at=heard_at))
     newest = moment if heard_at is moment.received_at else Moment(at, heard_at, moment.suspect)
-    if since is not None and at <= stated.at + MOVEMENT_HOLDS:
+    goes_on = since is not None and at <= stated.at + MOVEMENT_HOLDS
+    in_doubt = fact.after_gap and (situation.moving_in_doubt or not goes_on)
+    if since is not None and goes_on:
         since = began(since, moment)
-        if since is situation.moving_since:  # by far the most frequent: a drive goes on
-            return replace(situation, moving_stated=newest)
-        return replace(situation, moving_since=since, moving_stated=newest)
-    drive = situation.drive_since if at <= stated.at + SAME_DRIVE else moment
-    return replace(situation, moving_since=moment, drive_since=drive, moving_stated=newest)
+        if since is situation.moving_since and in_doubt is situation.moving_in_doubt:
+            return replace(situation, moving_stated=newest)  # by far the most frequent: a drive goes on
+    else:
+        since = moment
+    return replace(
+        situation,
+        moving_since=since,
+        moving_in_doubt=in_doubt,
+        drive_since=situation.drive_since if at <= stated.at + SAME_DRIVE else moment,
+        moving_stated=newest,
+    )
 
 
 def _stopped(situation: Situation, fact: Movement) -> Situation:
@@ -247,7 +262,7 @@ def _ignition(situation: Situation, fact: Ignition, counting: frozenset[str]) ->
         ignition_since=moment,
         ignition_stated_at=fact.at,
         off_spell=_spell(situation, moment, counting) if fact.on else situation.off_spell,
-        parking=situation.parking if fact.on else left(situation.parking, moment),
+        parking=situation.parking if fact.on else left(situation.parking, moment, situation.moving_stated),
     )
 
 

@@ -6,17 +6,14 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from gateway.domain import mode_acts
-from gateway.domain.alarm_life import follow, keep, with_newest
-from gateway.domain.alarms import Evidence, position_fix
+from gateway.domain import mode_acts, silence
+from gateway.domain.alarm_life import follow, keep
+from gateway.domain.alarms import Evidence, position_fix, with_newest
 from gateway.domain.durations import fold
-from gateway.domain.effects import Notify
 from gateway.domain.facts import AnyFact
-from gateway.domain.services.data_bundle import state_bundle, used_share
 from gateway.domain.signals import (
     Charging,
     Connection,
-    DataBundle,
     DriverCard,
     Event,
     Ignition,
@@ -61,23 +58,11 @@ def moved(turn: Turn, fact: Movement) -> None:
 
 
 def located(turn: Turn, fact: Located) -> None:
-    """Where it is; in private mode a drive leaves no trail, and where it is parked is remembered."""
+    """Where it is: a drive leaves no trail, and where it is parked is remembered."""
     _locate_unless_private(turn, fact.position, fact.at, for_alarm=fact.for_alarm)
-    if not (_mode_field(turn, "private_mode") and turn.vehicle.past.now.ignition_on is not False):
+    private = _mode_field(turn, "private_mode") and turn.vehicle.past.now.ignition_on is not False
+    if not (fact.driven or private):
         fold(turn, fact)
-
-
-def bundle(turn: Turn, fact: DataBundle) -> None:
-    """Mobile data; the main user is told what was newly entered."""
-    bundles, fresh = state_bundle(turn.vehicle.bundles, fact, turn.now)
-    turn.set(bundles=bundles)
-    user = turn.vehicle.registration.main_user if turn.vehicle.registration else None
-    if user is None:
-        return
-    percent = round(used_share(fact) * 100)
-    for code in fresh:
-        data = {"bundle_id": fact.bundle_id, "used_percent": percent}
-        turn.effects.append(Notify(user, "data_bundle", code, data))
 
 
 def mode(turn: Turn, fact: Mode) -> None:
@@ -125,10 +110,14 @@ def locate(turn: Turn, position: Position, at: datetime) -> None:
 
 
 def _heard(turn: Turn, at: datetime) -> None:
-    heard_at = turn.vehicle.heard_at
-    if heard_at is None or heard_at < at:
+    before = turn.vehicle.heard_at
+    if before is not None and before >= at:
+        return
+    turn.heard = True
+    if silence.SUPERVISION in turn.vehicle.alarms:
+        turn.vehicle = silence.hear(turn.vehicle, at)
+    else:
         turn.set(heard_at=at)
-        turn.heard = True
 
 
 def _state(turn: Turn, topic_kind: str, fact: StatedFact) -> None:

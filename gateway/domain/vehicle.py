@@ -9,7 +9,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain.alarms import Alarm, PositionFix
+from gateway.domain.approvals import Approvals
 from gateway.domain.moment import Moment
+from gateway.domain.people.state import People
+from gateway.domain.remote_access.state import RemoteAccess
 from gateway.domain.security_code import CodeGuard
 from gateway.domain.services.data_bundle import Bundles
 from gateway.domain.services.special_modes import Modes
@@ -27,6 +30,7 @@ from gateway.domain.signals import (
     TheftSensor,
 )
 from gateway.domain.situation import Situation, SituationFact, apply
+from gateway.domain.terms import Terms
 from gateway.domain.thresholds import Thresholds
 
 WINDOW = timedelta(minutes=10)
@@ -57,6 +61,15 @@ class Sensed(Struct, frozen=True, array_like=True, gc=False):
         return self.triggered is not None and (self.restored is None or self.restored.at < self.triggered.at)
 
 
+class CardCell(Struct, frozen=True, array_like=True, gc=False):
+    """What a Driver Card last said of its cell, and when its owner was told that it is low."""
+
+    card_id: str
+    low: bool
+    at: datetime
+    told_at: datetime | None = None
+
+
 class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """
     State of one VIN, or of a gateway (``gateway:<instance>``).
@@ -72,6 +85,8 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     stated: dict[str, StatedFact] = {}
     """Newest statement by topic kind, for topics that no service interprets further."""
     bundles: Bundles = Bundles()
+    card_cells: tuple[CardCell, ...] = ()
+    terms: Terms = Terms()
     position: PositionFix | None = None
     heard_at: datetime | None = None
     alarms: dict[str, Alarm] = {}
@@ -90,6 +105,11 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     held_back: dict[str, Moment] = {}
     """The newest tamper or battery cut that a special mode holds back, by cause."""
     code_guard: CodeGuard = CodeGuard()
+    people: People = People()
+    stolen: bool = False
+    """The owner has confirmed the theft to the SOC."""
+    remote: RemoteAccess = RemoteAccess()
+    approvals: Approvals = Approvals()
     wake_at: datetime | None = None
 
     @property
@@ -131,7 +151,8 @@ def sort_key(fact: SituationFact) -> tuple[datetime, str, str, int, bool, str]:
         case TheftSensor():
             alarming = fact.state == "triggered"
         case Movement():
-            alarming = fact.moving
+            certain = "" if fact.after_gap else "certain"
+            return fact.at, type(fact).__name__, "", -1, fact.moving, certain
         case Located():
             where = f"{fact.position.latitude} {fact.position.longitude}"
             return fact.at, type(fact).__name__, "", -1, False, where
@@ -179,6 +200,11 @@ def _bare(fact: SituationFact) -> SituationFact:
         case TheftSensor():
             return replace(fact, zone=None, position=None, detail=None, notes=())
         case Movement():
-            return Movement(received_at=fact.received_at, occurred_at=fact.occurred_at, moving=fact.moving)
+            return Movement(
+                received_at=fact.received_at,
+                occurred_at=fact.occurred_at,
+                moving=fact.moving,
+                after_gap=fact.after_gap,
+            )
         case _:
             return fact

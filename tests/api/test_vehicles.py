@@ -94,6 +94,22 @@ async def test_what_is_known_of_a_vehicle(gateway: Gateway, client: Client) -> N
             "auto_renew": None,
             "renewal": None,
             "hotspot": None,
+            "whole": {
+                "state": "low",
+                "used_mb": 820.0,
+                "total_mb": 1000.0,
+                "valid_until": None,
+                "stack": [
+                    {
+                        "bundle_id": "B1",
+                        "state": "low",
+                        "used_mb": 820.0,
+                        "total_mb": 1000.0,
+                        "valid_until": None,
+                        "failed_renewals": 0,
+                    }
+                ],
+            },
         },
         "modes": [],
         "service": "certified",

@@ -82,10 +82,10 @@ def test_values_are_put_in_and_words_translated() -> None:
 
 
 def test_what_a_lapsed_bundle_means_for_the_hotspot_is_said_where_it_runs() -> None:
-    data: dict[str, Any] = {"bundle_id": "B1", "hotspot": True}
+    data: dict[str, Any] = {"bundle_id": "B1", "hotspot_limited": True}
     assert "Android" in render("data_bundle", "expired", "en", data)
     assert "Android" in render("data_bundle", "exhausted", "nl", data)
-    assert "Android" not in render("data_bundle", "expired", "en", {**data, "hotspot": False})
+    assert "Android" not in render("data_bundle", "expired", "en", {**data, "hotspot_limited": False})
 
 
 @given(

@@ -1,0 +1,78 @@
+"""
+What stops a command although its person may ask for it: a car that moves, an open door, an empty battery.
+
+Interlocks fail closed. What telemetry said a moment ago comes with the request; after a restart of the
+gateway only the vehicle's own state knows, and the newer of both counts.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from gateway.domain.remote_access.facts import Stated
+from gateway.domain.remote_access.state import WAKE_BUDGET, RemoteAccess
+from gateway.domain.situation import MOVEMENT_HOLDS, Situation
+from gateway.domain.vehicle import Vehicle
+
+Moves = Literal["moving", "standing", "unknown"]
+
+
+def movement(vehicle: Vehicle, stated: Stated | None, now: datetime) -> Moves:
+    """
+    Whether the car moves.
+
+    A statement holds for a minute; that it stands holds for as long as its ignition is off.
+    """
+    moving, at = _movement(vehicle.past.now, stated)
+    if moving is None or at is None:
+        return "unknown"
+    fresh = now - at <= MOVEMENT_HOLDS
+    if moving:
+        return "moving" if fresh else "unknown"
+    return "standing" if fresh or ignition_on(vehicle, stated) is False else "unknown"
+
+
+def _movement(situation: Situation, stated: Stated | None) -> tuple[bool | None, datetime | None]:
+    found: list[tuple[datetime, bool]] = []
+    if situation.moving_stated is not None:
+        found.append((situation.moving_stated.at, True))
+    if situation.stopped is not None:
+        found.append((situation.stopped.at, False))
+    if stated is not None and stated.moving is not None and stated.moving_at is not None:
+        found.append((stated.moving_at, stated.moving))
+    if not found:
+        return None, None
+    at, moving = max(found)  # of two at one instant, the one that stops more
+    return moving, at
+
+
+def ignition_on(vehicle: Vehicle, stated: Stated | None) -> bool | None:
+    """Whether the ignition is on; None: nobody said so."""
+    situation = vehicle.past.now
+    known, known_at = situation.ignition_on, situation.ignition_stated_at
+    if stated is None or stated.ignition_on is None or stated.ignition_at is None:
+        return known
+    return stated.ignition_on if known_at is None or stated.ignition_at >= known_at else known
+
+
+def is_door_open(stated: Stated | None) -> bool:
+    """Whether a door was last said to be open."""
+    return stated is not None and bool(stated.door_open)
+
+
+def wakes_left(vehicle: Vehicle, stated: Stated | None) -> int:
+    """How many more commands the battery is spared for, since the ignition was last on."""
+    if ignition_on(vehicle, stated):
+        return WAKE_BUDGET
+    since = vehicle.past.now.ignition_since
+    sent = vehicle.remote.wakes
+    counted = len(sent) if since is None else sum(at > since.at for at in sent)
+    return max(0, WAKE_BUDGET - counted - len(vehicle.remote.waiting))
+
+
+def woken(remote: RemoteAccess, vehicle: Vehicle, now: datetime) -> tuple[datetime, ...]:
+    """The times of waking with one more; with the ignition on, nothing is woken."""
+    if vehicle.past.now.ignition_on:
+        return remote.wakes
+    return (*remote.wakes, now)[-WAKE_BUDGET:]
