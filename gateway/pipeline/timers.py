@@ -24,7 +24,7 @@ READ_AGAIN_S = 1.0
 AT_ONCE = 200
 BREATH_S = 0.02
 BREATHS = 5
-"""After so many wakes in a row the decider catches up, or so many breaths pass: timers never starve either."""
+"""After so many wakes in a row the decider catches up, or so many breaths pass: no timer starves either."""
 AGAIN_S = 1.0
 """After so long a vehicle is woken again for which the inbox had no room."""
 
