@@ -13,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.types import Message, Scope
 
-from gateway.api import alarms, control, feed, modes, root, track, vehicles
+from gateway.api import alarms, commands, control, feed, modes, root, track, vehicles
 from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
 from gateway.api.feed import Streams
@@ -50,6 +50,7 @@ def build_app(deps: Deps) -> Litestar:
                     feed.routes,
                     vehicles.routes,
                     modes.routes,
+                    commands.routes,
                     track.routes,
                     control.routes,
                 ],
@@ -112,6 +113,7 @@ def _openapi() -> OpenAPIConfig:
         tags=[
             Tag("alarms", "Alarms and the feed."),
             Tag("vehicles", "What is known of vehicles."),
+            Tag("remote access", "Commands to vehicles, theft reports, and the second person."),
             Tag("special modes", "Workshop, transport, deactivation, and the security code."),
             Tag("control", "Audit, quarantine, deliveries."),
             Tag("health", "For monitoring; no token."),

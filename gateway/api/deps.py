@@ -10,7 +10,17 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from gateway.domain.thresholds import Thresholds
-from gateway.ports import Acts, Clock, HealthReporter, LiveFeed, LiveVehicles, SinkTester, Store, Token
+from gateway.ports import (
+    Acts,
+    Clock,
+    Commands,
+    HealthReporter,
+    LiveFeed,
+    LiveVehicles,
+    SinkTester,
+    Store,
+    Token,
+)
 
 DEFAULTS = Thresholds()
 
@@ -30,6 +40,7 @@ class Deps:
 
     store: Store
     acts: Acts
+    commands: Commands
     feed: LiveFeed
     vehicles: LiveVehicles
     health: HealthReporter

@@ -15,6 +15,9 @@ from msgspec.structs import replace
 
 from gateway.domain.effects import Announce, Audited, Effect, Notify, Refused, Register, Silent, Verdict
 from gateway.domain.facts import AnyFact
+from gateway.domain.parts import ACTS
+from gateway.domain.remote_access.effects import CommandChanged
+from gateway.domain.remote_access.facts import Request
 from gateway.domain.signals import (
     Connection,
     Event,
@@ -30,6 +33,7 @@ from gateway.domain.signals import (
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
+from gateway.pipeline.commanding import LEAVES, Leaving, command_row
 from gateway.pipeline.inbox import KEPT_BYTES, Item
 from gateway.pipeline.messages import FeedData, alarm_row, encode_data, feed_data, feed_message
 from gateway.pipeline.receipts import Receipt
@@ -37,6 +41,7 @@ from gateway.pipeline.telemetry import PLACE
 from gateway.ports import (
     AlarmRow,
     AuditEntry,
+    CommandRow,
     Decision,
     FactRow,
     Known,
@@ -114,6 +119,8 @@ class Batch:
         self._left_cases: list[LeftCase] = []
         self._entries: dict[str, Registration | None] = {}
         self._registrations: dict[str, RegistryRow] = {}
+        self._commands: dict[str, CommandRow] = {}
+        self.leaving: list[Leaving] = []
         self.suppressed = 0
         self._announced: list[tuple[Announce, Vehicle, Key]] = []
 
@@ -131,7 +138,10 @@ class Batch:
         elif isinstance(item.fact, Event):
             self._event(item, item.fact)
         elif item.fact is not None:
-            effects = self._fold(item.subject, item.kind, item.fact)
+            fact: AnyFact = item.fact
+            if item.complete is not None:
+                fact = item.complete(fact, self._vehicle(item.subject))
+            effects = self._fold(item.subject, item.kind, fact)
             if item.answer is not None:
                 self.answers.append((item.answer, effects))
 
@@ -159,6 +169,7 @@ class Batch:
             track=tuple(self._track),
             left_cases=tuple(self._left_cases),
             registrations=tuple(self._registrations.values()),
+            commands=tuple(self._commands.values()),
         )
 
     def unrecorded(self, is_told: Callable[[Key], bool]) -> Iterator[tuple[Message, Key]]:
@@ -268,6 +279,8 @@ class Batch:
             return ()  # a retained statement that the broker replays at each start
         if isinstance(fact, Located) and _is_left_out(before, kind, fact):
             return ()
+        if isinstance(fact, Request) and (answer := self._unchanged(before, fact)) is not None:
+            return answer
         vehicle, effects = self._step(before, fact)
         verdict = self._carry_out(vehicle, effects, fact, item)
         self._follow_case(before, vehicle, fact)
@@ -278,6 +291,14 @@ class Batch:
         if not isinstance(fact, Located) and not (derived and before.is_private):
             self._journal(subject, kind, fact, item, verdict)
         return effects
+
+    def _unchanged(self, before: Vehicle, fact: Request) -> tuple[Effect, ...] | None:
+        """The answer to what changes nothing: a stranger leaves no trace but in the audit trail."""
+        outcome = ACTS[type(fact)](before, fact, max(self.now, fact.received_at))
+        if outcome.vehicle is not before:
+            return None
+        self._carry_out(before, outcome.effects, fact, None)
+        return outcome.effects
 
     def _follow_case(self, before: Vehicle, vehicle: Vehicle, fact: AnyFact) -> None:
         """Keep the track of a vehicle under an open theft alarm, and note when its case ends."""
@@ -347,8 +368,15 @@ class Batch:
                 case Silent():
                     self.silent.append(vehicle.vin)
                 case _:
-                    pass
+                    self._leave(vehicle.vin, effect, fact)
         return own
+
+    def _leave(self, vin: str, effect: Effect, fact: AnyFact) -> None:
+        """Take what is published to vehicles and people."""
+        if isinstance(effect, CommandChanged):
+            self._commands[effect.command.command_id] = command_row(vin, effect.command)
+        if isinstance(effect, LEAVES):
+            self.leaving.append(Leaving(vin, effect, fact.received_at))
 
     def _announce(self, vehicle: Vehicle, announce: Announce, fact: AnyFact) -> None:
         if announce.type == "alarm.suppressed":

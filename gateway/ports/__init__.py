@@ -10,6 +10,7 @@ from gateway.ports.clock import Clock
 from gateway.ports.decision import (
     AlarmRow,
     AuditEntry,
+    CommandRow,
     Decision,
     FactRow,
     LaterVerdict,
@@ -23,6 +24,7 @@ from gateway.ports.decision import (
 )
 from gateway.ports.inside import (
     Acts,
+    Commands,
     HealthReport,
     HealthReporter,
     LiveFeed,
@@ -30,7 +32,7 @@ from gateway.ports.inside import (
     SignalValue,
     SinkTester,
 )
-from gateway.ports.link import Inbound, Link
+from gateway.ports.link import Inbound, Link, Reply
 from gateway.ports.outbox import (
     AlarmSink,
     Backlog,
@@ -55,6 +57,8 @@ __all__ = [
     "AuditEntry",
     "Backlog",
     "Clock",
+    "CommandRow",
+    "Commands",
     "Decision",
     "Delivered",
     "DeliveryMark",
@@ -76,6 +80,7 @@ __all__ = [
     "Park",
     "QuarantineRow",
     "RegistryRow",
+    "Reply",
     "Retry",
     "Role",
     "SignalValue",

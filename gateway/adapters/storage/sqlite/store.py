@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.adapters.storage.sqlite import chain, deciding, feeds, outbox, people, retention
+from gateway.adapters.storage.sqlite import chain, commands, deciding, feeds, outbox, people, retention
 from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
 from gateway.domain.signals import Registration
@@ -18,6 +18,7 @@ from gateway.ports import (
     AlarmFilter,
     AuditEntry,
     Backlog,
+    CommandRow,
     Decision,
     DeliveryMark,
     DeliveryRow,
@@ -145,6 +146,9 @@ class SqliteStore:
 
     async def vehicle(self, vin: str) -> StoredVehicle | None:
         return await self._reading.run(lambda on: people.vehicle(on, vin))
+
+    async def command(self, command_id: str) -> CommandRow | None:
+        return await self._reading.run(lambda on: commands.command(on, command_id))
 
     async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:
         return await self._reading.run(lambda on: people.track(on, vin, after, limit))
