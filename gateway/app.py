@@ -45,6 +45,7 @@ from gateway.pipeline.notifier import Notifier
 from gateway.pipeline.outlet import Way
 from gateway.pipeline.receipts import Receipts
 from gateway.pipeline.requests import Requests
+from gateway.pipeline.survey import Survey
 from gateway.pipeline.sys_topics import DROPPED, SysTopics
 from gateway.pipeline.telemetry import TelemetryIntake
 from gateway.pipeline.timers import Timers
@@ -54,6 +55,8 @@ from gateway.wire import command_request, connection, telemetry
 from gateway.wire.topics import gateway_topic, user_vehicle_topic, vehicle_topic
 
 LOOK_FOR_CHANGES_S = 1.0
+FORGET_AT_ONCE = 5_000
+"""Of more vehicles than this, all are read again."""
 PRUNE_EVERY_S = 60.0
 REACH_AGAIN_S = 0.5
 COALESCE_TELEMETRY_S = 0.002
@@ -146,6 +149,7 @@ async def _build(
         canary_vin=canary_vin,
         thresholds=settings.theft_protection,
         socs=frozenset(way.plan.soc for way in ways if way.plan.role == "primary"),
+        availability=settings.availability,
     )
     await decider.open()
     feed = Feed(store)
@@ -193,6 +197,7 @@ async def _build(
             instance=instance,
             metrics=meters.text,
             thresholds=settings.theft_protection,
+            availability=settings.availability,
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
     )
@@ -210,6 +215,7 @@ async def _build(
         "notifier": Notifier(store, link, log).run(),
         "broker": dropped.run(link.wait_connected),
         "registry": _watch_registry(store, decider, log),
+        "survey": Survey(store, decider, clock, settings.availability, log).run(),
         "retention": _prune(store, clock),
     }
     return tasks, health.farewell
@@ -297,11 +303,12 @@ async def _watch_registry(store: Store, decider: Decider, log: Any) -> None:
     while True:
         try:
             version = await store.registry_version()
+            vins = await store.registered_since(known, FORGET_AT_ONCE) if known not in {-1, version} else []
         except StoreError:
-            version = known
-        if version != known and known >= 0:
+            version, vins = known, []
+        if vins:
             log.info("registry.changed", version=version)
-            decider.forget()
+            decider.forget(vins if len(vins) < FORGET_AT_ONCE else None)
         known = version
         await asyncio.sleep(LOOK_FOR_CHANGES_S)
 

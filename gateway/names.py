@@ -58,6 +58,7 @@ LOG_EVENTS: dict[str, str] = {
     "api.denied": "A request without sufficient rights.",
     "api.failed": "A request ended in an unexpected error.",
     "registry.changed": "The registry has changed.",
+    "registry.surveyed": "What follows from changed registry entries is worked out, up to this version.",
     # canary
     "canary.late": "The canary did not come back in time.",
     "notification.failed": "The broker did not take a notification; it is tried again.",

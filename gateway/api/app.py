@@ -13,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.types import Message, Scope
 
-from gateway.api import alarms, commands, control, feed, modes, root, track, vehicles
+from gateway.api import alarms, commands, control, feed, modes, protection, root, track, vehicles
 from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
 from gateway.api.feed import Streams
@@ -52,6 +52,7 @@ def build_app(deps: Deps) -> Litestar:
                     modes.routes,
                     commands.routes,
                     track.routes,
+                    protection.routes,
                     control.routes,
                 ],
                 security=[{"bearer": []}],

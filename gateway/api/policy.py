@@ -23,6 +23,7 @@ POLICY: dict[str, frozenset[Role]] = {
     "GET /api/v1/vehicles": SOC | OWNERS,
     "GET /api/v1/vehicles/{vin}": SOC | OWNERS,
     "GET /api/v1/vehicles/{vin}/track": SOC,
+    "GET /api/v1/unprotected": SOC,
     "POST /api/v1/vehicles/{vin}/challenge": OWNERS,
     "POST /api/v1/vehicles/{vin}/commands": OWNERS | ACTING,
     "GET /api/v1/commands/{command_id}": SOC | OWNERS,

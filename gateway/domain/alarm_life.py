@@ -25,6 +25,7 @@ from gateway.domain.alarms import (
     Act,
     Alarm,
     Evidence,
+    with_newest,
 )
 from gateway.domain.causes import BY_NAME
 from gateway.domain.effects import Announce, MessageType, Refused, Verdict
@@ -154,12 +155,6 @@ def healthy(turn: Turn, _fact: Healthy) -> None:
 
 
 # -- inside -------------------------------------------------------------------------------------------------
-
-
-def with_newest(evidence: tuple[Evidence, ...], more: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    """Keep the first sentence, which says why it was raised, and the newest ones."""
-    every = (*evidence, *more)
-    return every if len(every) <= MAX_EVIDENCE else (every[0], *every[-(MAX_EVIDENCE - 1) :])
 
 
 def _hold_back(turn: Turn, verdict: suppression.Suppressed, news: News) -> None:

@@ -96,3 +96,9 @@ class Alarm(Struct, frozen=True, kw_only=True):
 def position_fix(position: Position, at: datetime) -> PositionFix:
     """A stated position as a fix with its time."""
     return PositionFix(position.latitude, position.longitude, position.accuracy_m, at)
+
+
+def with_newest(evidence: tuple[Evidence, ...], more: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    """Keep the first sentence, which says why it was raised, and the newest ones."""
+    every = (*evidence, *more)
+    return every if len(every) <= MAX_EVIDENCE else (every[0], *every[-(MAX_EVIDENCE - 1) :])

@@ -79,11 +79,12 @@ def located(
     return replace(parking, fix=fix, smoothed_m=smoothed_m, beyond=beyond)
 
 
-def left(parking: Parking | None, off: Moment) -> Parking | None:
-    """Take note that the ignition went off."""
+def left(parking: Parking | None, off: Moment, moved: Moment | None) -> Parking | None:
+    """Take note that the ignition went off; a place from before it last ``moved`` is where it was, not is."""
     if parking is None:
         return None
-    fresh = off.at - parking.fix.moment.at <= SPOT_IS_FRESH
+    stated_at = parking.fix.moment.at
+    fresh = off.at - stated_at <= SPOT_IS_FRESH and (moved is None or moved.at - stated_at <= SETTLES)
     return Parking(parking.fix, parking.fix if fresh else None)
 
 

@@ -146,6 +146,8 @@ class Movement(Fact, frozen=True, kw_only=True):
     position: Position | None = None
     """Only where this very message states it."""
     odometer_m: float | None = None
+    after_gap: bool = False
+    """A message before it was lost: an ignition that was switched on since may not have been heard of."""
 
 
 class Ignition(Fact, frozen=True, kw_only=True):
@@ -160,6 +162,8 @@ class Located(Fact, frozen=True, kw_only=True):
     position: Position
     for_alarm: bool = False
     """A theft sensor speaks next: private mode does not keep the position from its alarm."""
+    driven: bool = False
+    """Stated while the car is driven: it tells where the car is now, and nothing of where it was left."""
 
 
 class Unreadable(Fact, frozen=True, kw_only=True):
@@ -205,6 +209,10 @@ class Registration(Struct, frozen=True, omit_defaults=True):
 
 class RegistryAct(Fact, frozen=True, kw_only=True):
     """An act that may change the registry: it is decided on the entry as the store has it that moment."""
+
+
+class Surveyed(RegistryAct, frozen=True, kw_only=True):
+    """What follows from the registry entry is to be looked at: it has changed, or the program has."""
 
 
 class Registered(Fact, frozen=True, kw_only=True):

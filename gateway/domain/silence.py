@@ -15,8 +15,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from gateway.domain.alarms import Evidence
+from gateway.domain.alarms import Evidence, with_newest
 from gateway.domain.arming import armed_at
 from gateway.domain.finding import Finding
 from gateway.domain.moment import Moment, on_gateway_clock
@@ -45,6 +46,7 @@ JAMMING_FLAPS = timedelta(seconds=60)
 JAMMING_HOLDS = timedelta(hours=1)
 """Older jamming that was never restored does not explain a silence."""
 HELD_BACK = ("tamper", "battery_disconnect")
+HEARD_AGAIN = "heard_again"
 
 State = Literal["driving", "charging", "parked", "asleep", "private"]
 
@@ -78,6 +80,25 @@ def state_of(vehicle: Vehicle) -> State:
     if isinstance(connection, Connection) and not connection.online and connection.occurred_at is not None:
         return "asleep"
     return "parked"
+
+
+def hear(vehicle: Vehicle, at: datetime) -> Vehicle:
+    """
+    Take note that the vehicle speaks. A note about its silence says so, once, and stays open.
+
+    ``at`` is the arrival by the gateway's clock.
+    """
+    before = vehicle.heard_at
+    if before is not None and before >= at:
+        return vehicle
+    vehicle = replace(vehicle, heard_at=at)
+    alarm = vehicle.alarms.get(SUPERVISION)
+    if before is None or alarm is None or f"{SUPERVISION}/{before.isoformat()}" not in vehicle.settled:
+        return vehicle
+    text = f"The vehicle is heard again, after {_span(at - before)} of silence. This closes nothing."
+    evidence = with_newest(alarm.evidence, (Evidence(text, None, at),))
+    told = replace(alarm, note=HEARD_AGAIN, evidence=evidence, gathering=True)
+    return replace(vehicle, alarms={**vehicle.alarms, SUPERVISION: told})
 
 
 def remember(sensed: dict[str, Sensed], fact: TheftSensor, moment: Moment) -> dict[str, Sensed]:
@@ -234,5 +255,5 @@ def _span(span: timedelta) -> str:
     seconds = span.total_seconds()
     for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
-            return f"{seconds / size:g} {unit}"
-    return f"{seconds:g} seconds"
+            return f"{round(seconds / size, 1):g} {unit}"
+    return f"{round(seconds):g} seconds"

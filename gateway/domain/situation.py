@@ -80,6 +80,8 @@ class Situation(Struct, frozen=True, omit_defaults=True):
     cards: dict[str, Card] = {}
     moving_since: Moment | None = None
     moving_stated: Moment | None = None
+    moving_in_doubt: bool = False
+    """Each statement of this movement came after a lost message: the ignition may be on by now."""
     drive_since: Moment | None = None
     """Start of the drive: stops shorter than ten minutes do not end it."""
     stopped: Moment | None = None
@@ -199,7 +201,13 @@ def _moved(situation: Situation, fact: Movement) -> Situation:
     if stopped is not None and stopped.at > moment.at:
         return situation
     if stated is None:
-        return replace(situation, moving_since=moment, drive_since=moment, moving_stated=moment)
+        return replace(
+            situation,
+            moving_since=moment,
+            moving_in_doubt=fact.after_gap,
+            drive_since=moment,
+            moving_stated=moment,
+        )
     heard_at = max(stated.received_at, moment.received_at)
     if stated.at > moment.at:
         return replace(situation, moving_stated=replace(stated, received_at=heard_at))
@@ -208,6 +216,7 @@ def _moved(situation: Situation, fact: Movement) -> Situation:
     return replace(
         situation,
         moving_since=began(since, moment) if goes_on and since is not None else moment,
+        moving_in_doubt=fact.after_gap and (situation.moving_in_doubt or not goes_on),
         drive_since=situation.drive_since if same_drive else moment,
         moving_stated=replace(moment, received_at=heard_at),
     )
@@ -233,7 +242,7 @@ def _ignition(situation: Situation, fact: Ignition, counting: frozenset[str]) ->
         ignition_since=moment,
         ignition_stated_at=fact.at,
         off_spell=_spell(situation, moment, counting) if fact.on else situation.off_spell,
-        parking=situation.parking if fact.on else left(situation.parking, moment),
+        parking=situation.parking if fact.on else left(situation.parking, moment, situation.moving_stated),
     )
 
 

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from gateway.domain import mode_acts
-from gateway.domain.alarm_life import follow, keep, with_newest
-from gateway.domain.alarms import Evidence, position_fix
+from gateway.domain import mode_acts, silence
+from gateway.domain.alarm_life import follow, keep
+from gateway.domain.alarms import Evidence, position_fix, with_newest
 from gateway.domain.durations import fold
 from gateway.domain.facts import AnyFact
 from gateway.domain.signals import (
@@ -58,9 +58,10 @@ def moved(turn: Turn, fact: Movement) -> None:
 
 
 def located(turn: Turn, fact: Located) -> None:
-    """Where it is; in private mode a drive leaves no trail, and where it is parked is remembered."""
+    """Where it is: a drive leaves no trail, and where it is parked is remembered."""
     _locate_unless_private(turn, fact.position, fact.at, for_alarm=fact.for_alarm)
-    if not (_mode_field(turn, "private_mode") and turn.vehicle.past.now.ignition_on is not False):
+    private = _mode_field(turn, "private_mode") and turn.vehicle.past.now.ignition_on is not False
+    if not (fact.driven or private):
         fold(turn, fact)
 
 
@@ -109,8 +110,7 @@ def locate(turn: Turn, position: Position, at: datetime) -> None:
 
 
 def _heard(turn: Turn, at: datetime) -> None:
-    if turn.vehicle.heard_at is None or turn.vehicle.heard_at < at:
-        turn.set(heard_at=at)
+    turn.vehicle = silence.hear(turn.vehicle, at)
 
 
 def _state(turn: Turn, topic_kind: str, fact: StatedFact) -> None:

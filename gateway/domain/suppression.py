@@ -18,7 +18,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.alarms import GATHER_AT_MOST, GATHER_FOR, MAX_EVIDENCE, Alarm, Evidence
+from gateway.domain.alarms import GATHER_AT_MOST, GATHER_FOR, MAX_EVIDENCE, Alarm, Evidence, with_newest
 from gateway.domain.effects import Announce, Effect
 from gateway.domain.identity import identity
 from gateway.domain.moment import Moment
@@ -150,7 +150,7 @@ def _added(alarm: Alarm, held: Held, vehicle: Vehicle) -> Alarm:
         alarm,
         count=alarm.count + 1,
         position=vehicle.position or alarm.position,
-        evidence=_newest(alarm.evidence, held.evidence),
+        evidence=with_newest(alarm.evidence, held.evidence),
         gathered=(*alarm.gathered, *held.event_ids),
         gathering=True,
     )
@@ -170,7 +170,9 @@ def restore(vehicle: Vehicle, cause: str, evidence: Evidence) -> Vehicle:
         for mode in vehicle.modes.running
     )
     suppressed = {
-        key: replace(alarm, evidence=_newest(alarm.evidence, (evidence,))) if alarm.cause == cause else alarm
+        key: replace(alarm, evidence=with_newest(alarm.evidence, (evidence,)))
+        if alarm.cause == cause
+        else alarm
         for key, alarm in vehicle.suppressed.items()
     }
     held_back = {name: moment for name, moment in vehicle.held_back.items() if name != cause}
@@ -203,7 +205,7 @@ def let_go(vehicle: Vehicle, mode: SpecialMode, now: datetime) -> tuple[Vehicle,
             effects.append(told)
         del suppressed[key]
         text = f"The mode has ended. It held {alarm.count} of these back."
-        evidence = _newest(alarm.evidence, (Evidence(text, None, now),))
+        evidence = with_newest(alarm.evidence, (Evidence(text, None, now),))
         alarm = replace(alarm, note=ENDED_NOTE, evidence=evidence, told_at=now)
         effects.append(Announce("alarm.updated", alarm))
     return replace(vehicle, suppressed=suppressed), tuple(effects)
@@ -265,9 +267,3 @@ def _told(alarm: Alarm, now: datetime) -> tuple[Alarm, Announce]:
     event_ids = alarm.gathered
     alarm = replace(alarm, gathered=(), gathering=False, told_at=now)
     return alarm, Announce("alarm.suppressed", alarm, event_ids)
-
-
-def _newest(evidence: tuple[Evidence, ...], more: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    """Keep the first sentence and the newest ones."""
-    every = (*evidence, *more)
-    return every if len(every) <= MAX_EVIDENCE else (every[0], *every[-(MAX_EVIDENCE - 1) :])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from gateway.domain import silence, suppression
-from gateway.domain.alarm_life import keep, origin_of, trigger, with_newest
-from gateway.domain.alarms import Evidence
+from gateway.domain.alarm_life import keep, origin_of, trigger
+from gateway.domain.alarms import Evidence, with_newest
 from gateway.domain.durations import fold
 from gateway.domain.effects import Verdict
 from gateway.domain.rules import car_alarm

@@ -19,9 +19,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
 from gateway.domain.remote_access.facts import Asked
+from gateway.domain.services.availability import EVERYWHERE, Availability, resolve
 from gateway.domain.signals import RegistryAct
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
@@ -60,6 +63,7 @@ class Decider:
         canary_vin: str,
         thresholds: Thresholds,
         socs: frozenset[str] = frozenset(),
+        availability: Availability = EVERYWHERE,
     ) -> None:
         self.failing_since_s: float | None = None
         """Monotonic time since when the store fails; None while it works."""
@@ -83,11 +87,13 @@ class Decider:
         self._canary_vin = canary_vin
         self._thresholds = thresholds
         self._socs = socs
+        self._availability = availability
         self._cache: OrderedDict[str, Vehicle] = OrderedDict()
         self._sequences: dict[str, int] = {}
         self._feed_id = ""
         self._encode_state = StateEncoder().encode
         self._stale = False
+        self._stale_vins: set[str] = set()
         self._kept: list[Item] = []
         self._trying = 0
         self._committing: asyncio.Task[None] | None = None
@@ -114,9 +120,12 @@ class Decider:
         """Last committed sequence of each feed."""
         return dict(self._sequences)
 
-    def forget(self) -> None:
-        """Read vehicles from the store again before the next batch: the registry has changed."""
-        self._stale = True
+    def forget(self, vins: Sequence[str] | None = None) -> None:
+        """Read vehicles (None: all) from the store again before the next batch: the registry has changed."""
+        if vins is None:
+            self._stale = True
+        else:
+            self._stale_vins.update(vins)
 
     async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
         """See ``gateway.ports.Acts``."""
@@ -147,6 +156,9 @@ class Decider:
         if self._stale:
             self._cache.clear()
             self._stale = False
+        for vin in self._stale_vins:
+            self._cache.pop(vin, None)
+        self._stale_vins.clear()
         try:
             batch = self._decide(items, await self._known(items))
         except StoreError as error:
@@ -188,7 +200,9 @@ class Decider:
         # So is what a person asks: a right that was taken back counts at once.
         vins |= {item.subject for item in items if isinstance(item.fact, RegistryAct | Asked)}
         odd = {(item.topic[:MAX_TOPIC], item.unwanted.sha256) for item in items if item.unwanted is not None}
-        return await self._store.known(tuple(events), tuple(vins), tuple(odd))
+        known = await self._store.known(tuple(events), tuple(vins), tuple(odd))
+        entries = {vin: resolve(entry, self._availability) for vin, entry in known.registrations.items()}
+        return replace(known, registrations=entries)
 
     def _decide(
         self, items: Sequence[Item], known: Known, cache: Mapping[str, Vehicle] | None = None

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from gateway.domain.facts import AnyFact
 from gateway.domain.moment import Moment
 from gateway.domain.parking import Fix, distance_m
@@ -24,6 +26,7 @@ from gateway.domain.signals import (
     Movement,
     Position,
     TheftSensor,
+    Tick,
 )
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
@@ -53,6 +56,9 @@ CONFIRMED_BY = 12
 """So many statements of one place are handed over: the smoothed distance follows within as many."""
 PLACES_AT_MOST = 12
 PLACES_WITHIN = timedelta(seconds=60)
+WAS_SILENT = timedelta(minutes=30)
+ONE_BOOT = 1_000
+"""Numbers that are further apart are counts of two boots."""
 MAX_VEHICLES = 200_000
 MAX_OTHER_SIGNALS = 200
 
@@ -64,13 +70,16 @@ class Track:
         "confirmed",
         "heard_at",
         "ignition",
+        "missed",
         "movement",
         "newest_movement",
+        "numbered",
         "others",
         "places",
         "position",
         "position_at",
         "signals",
+        "told_driven",
         "told_position",
         "told_position_at",
         "watch_until",
@@ -85,11 +94,17 @@ class Track:
         """A card has just gone: until then each statement of movement may prove something."""
         self.newest_movement: Movement | None = None
         self.ignition: Ignition | None = None
+        self.numbered: tuple[int, datetime] | None = None
+        """Number and time of the newest message that has one."""
+        self.missed = True
+        """What was said of the ignition may have been lost since it was last heard of."""
         self.position: Position | None = None
         self.position_at: datetime | None = None
         self.told_position: Position | None = None
         self.told_position_at: datetime | None = None
         """Time of the newest position that went out with anything: a track needs no second one."""
+        self.told_driven = False
+        """It was told as that of a car that is driven: where it is left is told again."""
         self.heard_at: datetime | None = None
         """Arrival of the newest message."""
         self.confirmed = 0
@@ -139,9 +154,11 @@ class TelemetryIntake:
         track = self._tracks.get(vin)
         if track is None:
             track = self._new_track(vin)
-        stamp = Fact(received_at=message.received_at, occurred_at=message.occurred_at)
-        at = stamp.at
+        message = _ordered(track, message)
+        at = Fact(received_at=message.received_at, occurred_at=message.occurred_at).at
         _remember(track, message.signals, at)
+        was_silent = track.heard_at is None or message.received_at - track.heard_at >= WAS_SILENT
+        told = track.ignition, track.movement
         track.heard_at = message.received_at
         located = LATITUDE in message.signals and LONGITUDE in message.signals
         if located:
@@ -153,6 +170,14 @@ class TelemetryIntake:
         self._movement(vin, track, message)
         if vin in self._watched and track.position_at == at:
             self._follow(vin, track, message.received_at)
+        if was_silent and told == (track.ignition, track.movement):
+            # What it says changes nothing, but that it speaks may end a silence that was told.
+            heard = Tick(
+                received_at=message.received_at,
+                hearing_since=message.received_at,
+                heard_at=message.received_at,
+            )
+            self._state(vin, "tick", heard)
 
     def precede(self, vin: str, fact: Event | Connection) -> None:
         """Take note of a fact that may raise an alarm, and state what the fold should know before it."""
@@ -198,6 +223,7 @@ class TelemetryIntake:
             # A position that was stated before must not get a new time: it may be miles away by now.
             position=track.position if track.position_at == stated.at else None,
             odometer_m=None if odometer_m is None else float(odometer_m),
+            after_gap=track.missed,
         )
         newest, told = track.newest_movement, track.movement
         if newest is None or newest.at <= fact.at:
@@ -217,14 +243,17 @@ class TelemetryIntake:
         if state is None:
             return
         on = state not in IGNITION_OFF
+        track.missed = False
         if track.ignition is not None and track.ignition.on == on:
             return
         fact = Ignition(received_at=message.received_at, occurred_at=message.occurred_at, on=on)
         if self._state(vin, "ignition", fact):
             track.ignition = fact
             track.confirmed = 0
-            if not on and track.position is not track.told_position:
+            if not on and (track.told_driven or track.position is not track.told_position):
                 self._located(vin, track, message.received_at, PLACE)  # where it is left
+        else:
+            track.missed = True
 
     def _place(self, vin: str, track: Track, received_at: datetime) -> None:
         """State a position of a car that is not driven: news of a place, or its confirmation."""
@@ -255,10 +284,12 @@ class TelemetryIntake:
             occurred_at=track.position_at,
             position=track.position,
             for_alarm=for_alarm,
+            driven=kind != PLACE and _is_driven(track),
         )
         if not self._state(vin, kind, fact):
             return False
         track.told_position, track.told_position_at = track.position, track.position_at
+        track.told_driven = fact.driven
         return True
 
     def _state(self, vin: str, kind: str, fact: AnyFact) -> bool:
@@ -273,6 +304,35 @@ class TelemetryIntake:
             del self._tracks[next(iter(self._tracks))]
         track = self._tracks[vin] = Track()
         return track
+
+
+def _ordered(track: Track, message: Telemetry) -> Telemetry:
+    """
+    The message, without its time if its number says that the vehicle's clock was set back.
+
+    Numbers grow within one boot; a time that goes back meanwhile would make all that follows look old.
+    """
+    seq = message.seq
+    if seq is None:
+        return message
+    at = Fact(received_at=message.received_at, occurred_at=message.occurred_at).at
+    if track.numbered is not None:
+        known, newest = track.numbered
+        set_back = 0 < seq - known <= ONE_BOOT and at < newest
+        track.missed = track.missed or seq > known + 1
+        if set_back:
+            message, at = replace(message, occurred_at=None), message.received_at
+        elif at < newest:
+            return message
+    track.numbered = seq, at
+    return message
+
+
+def _is_driven(track: Track) -> bool:
+    """Whether the newest position is one of a drive; the parking spot and its surroundings are none."""
+    if track.ignition is not None:
+        return track.ignition.on
+    return track.newest_movement is not None and track.newest_movement.moving
 
 
 def _may_be_parked(track: Track, message: Telemetry) -> bool:

@@ -19,6 +19,7 @@ from gateway.ports.decision import (
     Notification,
     QuarantineRow,
     RegistryRow,
+    Revocation,
     TrackRow,
     VehicleRow,
 )
@@ -46,8 +47,9 @@ from gateway.ports.outbox import (
     SinkPlan,
     SinkRole,
 )
+from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, UnprotectedVehicle
 from gateway.ports.store import Store
-from gateway.ports.stored import AlarmFilter, Known, Role, StoredAlarm, StoredVehicle, Token
+from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
 __all__ = [
     "Acts",
@@ -74,6 +76,7 @@ __all__ = [
     "Link",
     "LiveFeed",
     "LiveVehicles",
+    "Mention",
     "Message",
     "Notification",
     "Outcome",
@@ -82,6 +85,7 @@ __all__ = [
     "RegistryRow",
     "Reply",
     "Retry",
+    "Revocation",
     "Role",
     "SignalValue",
     "SinkPlan",
@@ -92,5 +96,9 @@ __all__ = [
     "StoredVehicle",
     "Token",
     "TrackRow",
+    "UnprotectedFilter",
+    "UnprotectedRow",
+    "UnprotectedVehicle",
+    "User",
     "VehicleRow",
 ]

@@ -87,9 +87,12 @@ class Payload(Struct, frozen=True, kw_only=True):
 class Telemetry(Struct, frozen=True):
     """One decoded message."""
 
-    occurred_at: datetime
+    occurred_at: datetime | None
+    """None where the vehicle's clock can't be believed."""
     received_at: datetime
     signals: dict[str, Any]
+    seq: int | None = None
+    """Grows with each message of one boot."""
 
 
 _decoder = msgspec.json.Decoder(Payload)
@@ -117,7 +120,7 @@ def decode(payload: bytes, received_at: datetime) -> Telemetry:
             raise ValueError(message)
     for name in other:
         del signals[name]
-    return Telemetry(utc(stated.occurred_at), received_at, signals)
+    return Telemetry(utc(stated.occurred_at), received_at, signals, stated.seq)
 
 
 def _fits(expected: Number | str | tuple[str, ...], value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.domain.facts import AnyFact
 from gateway.domain.signals import Located, Mode, Position
@@ -45,10 +46,35 @@ def test_a_car_that_was_armed_is_pushed() -> None:
         pytest.param([*NO_CARD, ignition(True, 90), moves(100)], id="driven, no card fitted"),
         pytest.param([moves(100), moves(120)], id="nobody stated the ignition"),
         pytest.param([*CARD, moves(-20), ignition(False, -5), card("c-1", False, 0)], id="an old movement"),
+        pytest.param(
+            [*NO_CARD, moves(100, after_gap=True), moves(120, after_gap=True), ignition(True, 129)],
+            id="the ignition's statement was lost, its repeat is heard",
+        ),
     ],
 )
 def test_a_movement_that_is_none(facts: list[AnyFact]) -> None:
     assert "unauthorised_movement" not in Car().live(facts).raised
+
+
+@pytest.mark.parametrize(
+    ("facts", "after_s"),
+    [
+        pytest.param([*NO_CARD, moves(100)], 100, id="nothing was lost"),
+        pytest.param([*NO_CARD, moves(100, after_gap=True)], 130, id="nothing more is heard"),
+        pytest.param(
+            [*NO_CARD, *(moves(100 + 10 * s, after_gap=True) for s in range(9))], 130, id="no repeat comes"
+        ),
+        pytest.param(
+            [*NO_CARD, moves(100, after_gap=True), ignition(False, 105), moves(106)], 106, id="it is off"
+        ),
+        pytest.param([*ARMED, moves(100, after_gap=True)], 100, id="a card disarms, and none is there"),
+    ],
+)
+def test_a_lost_message_lets_an_armed_car_wait_half_a_minute_at_most(
+    facts: list[AnyFact], after_s: float
+) -> None:
+    """Ignition and movement are repeated every 30 s: what is still off then is no lost statement."""
+    assert Car().live(facts).raised_after_s("unauthorised_movement") == after_s
 
 
 def test_a_late_ignition_on_takes_the_alarm_back_before_it_is_one() -> None:
@@ -65,6 +91,17 @@ def test_the_ignition_is_switched_on_while_armed() -> None:
     car = Car().live([*ARMED, ignition(True, 100)], until_s=110)
     assert car.raised == ["ignition_on_armed"]
     assert car.raised_after_s("ignition_on_armed") == 103
+
+
+def test_a_car_that_was_armed_by_its_own_clock_needs_no_further_fact() -> None:
+    """What it was left like arrives late; the ignition being on is the fact that proves the time before."""
+    left: list[AnyFact] = [
+        registered(-200, "DC-1"),
+        ignition(False, -20000, 100),
+        card("c-1", False, -20000, 100),
+    ]
+    car = Car().live([*left, ignition(True, 101)], until_s=110)
+    assert (car.raised, car.raised_after_s("ignition_on_armed")) == (["ignition_on_armed"], 104)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +160,10 @@ def test_position_0_0_or_a_jump_of_600_km_is_a_sensor_note() -> None:
     [
         pytest.param([there(0, -20), *NO_CARD, ignition(True, 90), *truck(2000)], id="driven"),
         pytest.param([there(0, -20), *NO_CARD, there(2000, 5), there(2001, 900)], id="the receiver settles"),
+        pytest.param(
+            [there(0, -400), ignition(True, -390), moves(-300), ignition(False, -100), there(3000, 10)],
+            id="a short drive without a position",
+        ),
         pytest.param([there(0, -700), *NO_CARD, there(9000, 100), there(9001, 900)], id="an old position"),
         pytest.param([there(0, -20), *NO_CARD, *(there(800, 100 + s) for s in range(4))], id="a short echo"),
         pytest.param(
@@ -159,3 +200,13 @@ def test_a_private_drive_leaves_no_trail_of_places() -> None:
     assert driven.vehicle.past.window == (ignition(True, 0),)
     parked = Car().live([private, there(0, -20), *NO_CARD, *truck(900)])
     assert parked.raised == ["towed"]
+
+
+def test_no_drive_leaves_a_trail_of_places() -> None:
+    """Whatever asks for the positions of a drive, the state keeps the newest alone."""
+    drive = [replace(there(100 * s, 10 + s), driven=True) for s in range(20)]
+    car = Car().live([ignition(True, 0), *drive], until_s=40)
+    assert car.vehicle.past.window == (ignition(True, 0),)
+    assert car.vehicle.past.now.parking is None
+    assert car.vehicle.position is not None
+    assert car.vehicle.position.latitude == drive[-1].position.latitude

@@ -59,9 +59,11 @@ def statements(draw: st.DrawFn, span_s: int = 590, at_most: int = 14) -> list[An
                     st.builds(
                         DriverCard, present=st.booleans(), card_id=st.sampled_from("AB"), **_just(event)
                     ),
-                    st.builds(Movement, moving=st.booleans(), **_just(times)),
+                    st.builds(Movement, moving=st.booleans(), after_gap=st.booleans(), **_just(times)),
                     st.builds(Ignition, on=st.booleans(), **_just(times)),
-                    st.builds(Located, position=st.sampled_from(PLACES), **_just(times)),
+                    st.builds(
+                        Located, position=st.sampled_from(PLACES), driven=st.booleans(), **_just(times)
+                    ),
                     st.builds(
                         TheftSensor,
                         cause=st.sampled_from(("car_alarm", "car_alarm", "tilt")),

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from gateway.domain.facts import AnyFact
 from gateway.domain.moment import Moment
 from gateway.domain.offline import why_offline
-from gateway.domain.signals import Acknowledge, Charging, Connection, Mode, Tick
+from gateway.domain.signals import Acknowledge, Charging, Close, Connection, Mode, Tick
 from tests.domain.cars import START, Car, at, card, ignition, moves, registered, sensor, times
 
 ARMED: list[AnyFact] = [registered(-200, "DC-1"), card("c", False, -100), ignition(False, -100)]
@@ -113,6 +113,35 @@ def test_supervision_is_lost_after_twice_the_expected_interval(facts: list[AnyFa
     assert car.raised == ["supervision_lost"]
     assert car.raised_after_s("supervision_lost") == after_s
     assert "would have cleared this" in car.alarm("supervision_lost").evidence[0].text
+
+
+def test_a_lost_vehicle_that_is_heard_again_says_so_once_and_closes_nothing() -> None:
+    """Lost, heard, lost again, heard again: each once, on the alarm that is open."""
+    car = Car(hears=True).live([ignition(True, 0)], until_s=100)
+    car.live([moves(600), moves(610), card("c", True, 620)], until_s=650)
+    assert [(one.type, one.alarm.note) for one in car.announced] == [
+        ("alarm.raised", None),
+        ("alarm.updated", "heard_again"),
+    ]
+    alarm = car.alarm("supervision_lost")
+    assert (alarm.state, alarm.count) == ("open", 1)
+    assert alarm.evidence[-1].text == (
+        "The vehicle is heard again, after 10 minutes of silence. This closes nothing."
+    )
+    car.wait(at(700))
+    assert [one.alarm.count for one in car.announced] == [1, 1, 2]
+    car.live([moves(900)], until_s=910)
+    assert [one.alarm.note for one in car.announced][-1] == "heard_again"
+    assert len(car.announced) == 4
+
+
+def test_a_vehicle_that_is_heard_after_its_alarm_was_closed_says_nothing() -> None:
+    car = Car(hears=True).live([ignition(True, 0)], until_s=100)
+    alarm_id = car.alarm("supervision_lost").alarm_id
+    car.take(Close(received_at=at(100), alarm_id=alarm_id, by="kim", disposition="radio_fault"))
+    said = len(car.announced)
+    car.live([moves(600), moves(610)], until_s=620)
+    assert len(car.announced) == said
 
 
 def test_on_a_ferry_gsm_is_lost_for_9_hours() -> None:

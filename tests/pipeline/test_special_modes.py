@@ -16,7 +16,7 @@ from gateway.adapters.storage.sqlite.retention import MAX_TRACK
 from gateway.adapters.storage.sqlite.verify import holes
 from gateway.domain.effects import Effect, Refused
 from gateway.domain.facts import AnyFact
-from gateway.domain.signals import Close, EndMode, Registration, SetMode
+from gateway.domain.signals import Close, EndMode, Place, Registration, SetMode
 from tests.pipeline.conftest import VIN, Rig
 
 H = 3600.0
@@ -245,16 +245,49 @@ async def test_an_old_position_gets_no_new_time(garage: Garage) -> None:
 # -- where a car was ----------------------------------------------------------------------------------------
 
 
-async def test_without_a_theft_alarm_no_track_is_kept(garage: Garage) -> None:
-    await garage.put("workshop", H)
-    for metres in range(0, 100, 10):
-        await garage.wait(30)
-        await garage.telemetry(**{LATITUDE: 52.123456 + metres / 1e6, LONGITUDE: 5.0, SPEED: 5.0})
+@pytest.mark.parametrize("ignition", [{}, {IGNITION: "ON"}], ids=["ignition unknown", "ignition on"])
+@pytest.mark.parametrize("every_s", [1, 30])
+@pytest.mark.parametrize("private", [False, True])
+async def test_without_a_theft_alarm_no_track_is_kept(
+    garage: Garage, ignition: dict[str, str], every_s: float, private: bool
+) -> None:
+    """A car whose each position is asked for is driven about: the newest is kept, and the mode's place."""
+    if private:
+        stated = {"event_id": "m", "occurred_at": garage.rig.clock.now().isoformat(), "private_mode": True}
+        garage.rig.send("mode", stated)
+    await garage.telemetry(**{LATITUDE: 52.123, LONGITUDE: 5.0, **ignition})
+    await garage.put("workshop", H, place=Place(52.123, 5.0))
+    for number in range(1, 20):
+        await garage.wait(every_s)
+        signals: dict[str, Any] = {LATITUDE: 52.123 + number / 1e4, LONGITUDE: 5.0, SPEED: 5.0, **ignition}
+        await garage.telemetry(**signals)
+        if number % 5 == 0:
+            await garage.trigger("tilt")
+    await garage.wait(10)
     assert garage.rows("SELECT * FROM tracks") == []
-    assert not [body for (body,) in garage.rows("SELECT body FROM facts") if b"52.1234" in body]
-    states = garage.rows("SELECT body FROM vehicles")
-    places = {place for (body,) in states for place in re.findall(rb"52\.123\d*", body)}
-    assert len(places) <= 2, "the newest, and the mode's place"
+    facts = garage.rows("SELECT body FROM facts WHERE kind <> 'setmode'")
+    assert not [body for (body,) in facts if b"52.12" in body]
+    ((body,),) = garage.rows("SELECT body FROM vehicles WHERE vin LIKE 'XVG%'")
+    state = json.loads(body)
+    places = state["modes"]["running"][0]["place"]["latitude"], state["position"]["latitude"]
+    held_back = [alarm["position"]["latitude"] for alarm in state["suppressed"].values()]
+    assert set(re.findall(rb"52\.1[2-9]\d*", body)) == {str(one).encode() for one in (*places, *held_back)}
+    assert len(state["suppressed"]) == 1, "the place of what was held back is the alarm's, like any other's"
+
+
+async def test_where_the_car_is_left_is_known_though_its_drive_was_followed(garage: Garage) -> None:
+    """Each position of the drive was told for the mode's place; the last of them is the parking spot."""
+    await garage.telemetry(**{LATITUDE: 52.0, LONGITUDE: 5.0, IGNITION: "ON"})
+    await garage.put("workshop", H)
+    for metres in range(0, 200, 20):
+        await garage.wait(5)
+        await garage.telemetry(**{LATITUDE: 52 + metres / 111_195, LONGITUDE: 5.0, SPEED: 15.0})
+    await garage.wait(2)
+    await garage.telemetry(**{IGNITION: "OFF", SPEED: 0})
+    await garage.restart()
+    ((body,),) = garage.rows("SELECT body FROM vehicles WHERE vin LIKE 'XVG%'")
+    latitude, *_rest = json.loads(body)["past"]["now"]["parking"][1]
+    assert round((latitude - 52) * 111_195) == 180
 
 
 async def test_the_track_of_a_theft_is_erased_thirty_days_after_its_case(garage: Garage) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from gateway.domain.alarms import Evidence
-from gateway.domain.arming import armed_at, armed_from
+from gateway.domain.arming import armed_at, armed_from, has_card_fitted
 from gateway.domain.finding import Finding, OnClock
 from gateway.domain.situation import MOVEMENT_HOLDS, Situation
 from gateway.domain.thresholds import Thresholds
 
 CAUSE = "unauthorised_movement"
+IGNITION_IS_REPEATED_WITHIN = timedelta(seconds=30)
+"""Without a card only the ignition disarms: where its statement may be lost, its repeat is awaited."""
 
 
 def due(
@@ -26,6 +30,8 @@ def due(
     if armed_since is None or since_at is None or off_at is None or stated_at is None:
         return None
     fulfilled = max(armed_since, since_at, off_at)
+    if situation.moving_in_doubt and not has_card_fitted(situation, counting):
+        fulfilled += IGNITION_IS_REPEATED_WITHIN
     if fulfilled > stated_at + MOVEMENT_HOLDS:
         return None
     clears = "A Driver Card in the car, or the ignition being on, would clear this."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime, timedelta
 
+from gateway.adapters.storage.sqlite import accounts
 from gateway.adapters.storage.sqlite.times import text
 
 KEEP_DELIVERED = timedelta(days=30)
@@ -45,6 +46,7 @@ def prune(connection: sqlite3.Connection, now: datetime, canary_vin: str) -> Non
         (text(now - KEEP_COMMANDS), AT_ONCE),
     )
     _tracks(connection, now)
+    accounts.forget_tries(connection, now)
 
 
 def _tracks(connection: sqlite3.Connection, now: datetime) -> None:
