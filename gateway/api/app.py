@@ -13,7 +13,20 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.types import Message, Scope
 
-from gateway.api import alarms, commands, control, feed, modes, protection, root, track, vehicles
+from gateway.api import (
+    accounts,
+    alarms,
+    commands,
+    control,
+    feed,
+    modes,
+    ownership,
+    protection,
+    registry,
+    root,
+    track,
+    vehicles,
+)
 from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
 from gateway.api.feed import Streams
@@ -51,6 +64,9 @@ def build_app(deps: Deps) -> Litestar:
                     vehicles.routes,
                     modes.routes,
                     commands.routes,
+                    registry.routes,
+                    ownership.routes,
+                    accounts.routes,
                     track.routes,
                     protection.routes,
                     control.routes,
@@ -116,6 +132,8 @@ def _openapi() -> OpenAPIConfig:
             Tag("vehicles", "What is known of vehicles."),
             Tag("remote access", "Commands to vehicles, theft reports, and the second person."),
             Tag("special modes", "Workshop, transport, deactivation, and the security code."),
+            Tag("registry", "Vehicles, consents, security code."),
+            Tag("ownership", "Pairing, users, hand-over, a person's own data."),
             Tag("control", "Audit, quarantine, deliveries."),
             Tag("health", "For monitoring; no token."),
         ],
