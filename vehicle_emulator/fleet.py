@@ -183,6 +183,8 @@ class Fleet:
             self._live(now_ms)
             self._sweep(now_ms)
             await asyncio.sleep(self._nap_s(min(end_ms, self._next_due_ms())))
+        if not self.stopping.is_set():
+            self._live(end_ms)  # what a stall at the end has held up
 
     async def _drain(self) -> None:
         """Nothing new happens; what waits is sent again until its receipt comes."""

@@ -13,8 +13,22 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.effects import Announce, Audited, Effect, Notify, Refused, Register, Silent, Verdict
+from gateway.domain.effects import (
+    Announce,
+    Audited,
+    Effect,
+    Notify,
+    Refused,
+    Register,
+    Revoke,
+    Silent,
+    Verdict,
+)
 from gateway.domain.facts import AnyFact
+from gateway.domain.parts import ACTS
+from gateway.domain.protection import ingredients, reasons
+from gateway.domain.remote_access.effects import CommandChanged
+from gateway.domain.remote_access.facts import Request
 from gateway.domain.signals import (
     Connection,
     Event,
@@ -24,12 +38,14 @@ from gateway.domain.signals import (
     Movement,
     Registered,
     Registration,
+    Surveyed,
     TheftSensor,
     Unreadable,
 )
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
+from gateway.pipeline.commanding import LEAVES, Leaving, command_row
 from gateway.pipeline.inbox import KEPT_BYTES, Item
 from gateway.pipeline.messages import FeedData, alarm_row, encode_data, feed_data, feed_message
 from gateway.pipeline.receipts import Receipt
@@ -37,6 +53,7 @@ from gateway.pipeline.telemetry import PLACE
 from gateway.ports import (
     AlarmRow,
     AuditEntry,
+    CommandRow,
     Decision,
     FactRow,
     Known,
@@ -46,7 +63,9 @@ from gateway.ports import (
     Notification,
     QuarantineRow,
     RegistryRow,
+    Revocation,
     TrackRow,
+    UnprotectedRow,
     VehicleRow,
 )
 from gateway.texts import DEFAULT, language_of, render
@@ -112,8 +131,14 @@ class Batch:
         self._audit: list[AuditEntry] = []
         self._track: list[TrackRow] = []
         self._left_cases: list[LeftCase] = []
+        self._before: dict[str, Vehicle] = {}
+        self._surveyed: set[str] = set()
         self._entries: dict[str, Registration | None] = {}
         self._registrations: dict[str, RegistryRow] = {}
+        self._commands: dict[str, CommandRow] = {}
+        self.leaving: list[Leaving] = []
+        self._revocations: list[Revocation] = []
+        self._notified = 0
         self.suppressed = 0
         self._announced: list[tuple[Announce, Vehicle, Key]] = []
 
@@ -131,7 +156,10 @@ class Batch:
         elif isinstance(item.fact, Event):
             self._event(item, item.fact)
         elif item.fact is not None:
-            effects = self._fold(item.subject, item.kind, item.fact)
+            fact: AnyFact = item.fact
+            if item.complete is not None:
+                fact = item.complete(fact, self._vehicle(item.subject))
+            effects = self._fold(item.subject, item.kind, fact)
             if item.answer is not None:
                 self.answers.append((item.answer, effects))
 
@@ -159,7 +187,20 @@ class Batch:
             track=tuple(self._track),
             left_cases=tuple(self._left_cases),
             registrations=tuple(self._registrations.values()),
+            commands=tuple(self._commands.values()),
+            unprotected=tuple(self._unprotected()),
+            revocations=tuple(self._revocations),
         )
+
+    def _unprotected(self) -> Iterator[UnprotectedRow]:
+        """Why cars are not protected, where that may have changed; a mistake in it must not cost an alarm."""
+        for subject, vehicle in self.vehicles.items():
+            before = self._before.get(subject, vehicle)
+            if before is vehicle and subject not in self._surveyed:
+                continue
+            with contextlib.suppress(Exception):
+                if subject in self._surveyed or ingredients(before) != ingredients(vehicle):
+                    yield UnprotectedRow(subject, vehicle.soc, reasons(vehicle))
 
     def unrecorded(self, is_told: Callable[[Key], bool]) -> Iterator[tuple[Message, Key]]:
         """New triggers as messages without a sequence, each with a key that a second attempt gives again."""
@@ -268,6 +309,10 @@ class Batch:
             return ()  # a retained statement that the broker replays at each start
         if isinstance(fact, Located) and _is_left_out(before, kind, fact):
             return ()
+        if isinstance(fact, Request) and (answer := self._unchanged(before, fact)) is not None:
+            return answer
+        if isinstance(fact, Surveyed):
+            self._surveyed.add(subject)
         vehicle, effects = self._step(before, fact)
         verdict = self._carry_out(vehicle, effects, fact, item)
         self._follow_case(before, vehicle, fact)
@@ -278,6 +323,14 @@ class Batch:
         if not isinstance(fact, Located) and not (derived and before.is_private):
             self._journal(subject, kind, fact, item, verdict)
         return effects
+
+    def _unchanged(self, before: Vehicle, fact: Request) -> tuple[Effect, ...] | None:
+        """The answer to what changes nothing: a stranger leaves no trace but in the audit trail."""
+        outcome = ACTS[type(fact)](before, fact, max(self.now, fact.received_at))
+        if outcome.vehicle is not before:
+            return None
+        self._carry_out(before, outcome.effects, fact, None)
+        return outcome.effects
 
     def _follow_case(self, before: Vehicle, vehicle: Vehicle, fact: AnyFact) -> None:
         """Keep the track of a vehicle under an open theft alarm, and note when its case ends."""
@@ -302,7 +355,7 @@ class Batch:
         if vehicle is not None:
             return vehicle
         vehicle, fresh = self._look_up(subject)
-        self.vehicles[subject] = vehicle
+        self.vehicles[subject] = self._before[subject] = vehicle
         registration = self._known.registrations.get(subject)
         read = fresh or registration is not None
         self._entries[subject] = registration if read else vehicle.registration
@@ -340,15 +393,24 @@ class Batch:
                     )
                     self._audit.append(entry)
                 case Notify():
-                    self._notify(vehicle, effect, len(self._notifications))
+                    self._notify(vehicle, effect)
                 case Register():
                     replaces = self._entries.get(vehicle.vin)
                     self._registrations[vehicle.vin] = RegistryRow(effect.registration, replaces)
+                case Revoke():
+                    self._revoke(vehicle.vin, effect)
                 case Silent():
                     self.silent.append(vehicle.vin)
                 case _:
-                    pass
+                    self._leave(vehicle.vin, effect, fact)
         return own
+
+    def _leave(self, vin: str, effect: Effect, fact: AnyFact) -> None:
+        """Take what is published to vehicles and people."""
+        if isinstance(effect, CommandChanged):
+            self._commands[effect.command.command_id] = command_row(vin, effect.command)
+        if isinstance(effect, LEAVES):
+            self.leaving.append(Leaving(vin, effect, fact.received_at))
 
     def _announce(self, vehicle: Vehicle, announce: Announce, fact: AnyFact) -> None:
         if announce.type == "alarm.suppressed":
@@ -383,8 +445,15 @@ class Batch:
             created_at=self.now,
         )
 
-    def _notify(self, vehicle: Vehicle, notify: Notify, number: int) -> None:
-        now = self.now
+    def _revoke(self, vin: str, revoke: Revoke) -> None:
+        """Who is no user any more gets nothing that was decided before either."""
+        self._revocations.append(Revocation(vin, revoke.users, revoke.unnamed, self.now))
+        kept = [one for one in self._notifications if one.vin != vin or one.user not in revoke.users]
+        self._notifications = kept
+
+    def _notify(self, vehicle: Vehicle, notify: Notify) -> None:
+        now, number = self.now, self._notified
+        self._notified += 1
         identity = f"{vehicle.vin}-{vehicle.version}-{number}"
         entry = vehicle.registration
         language = language_of(entry.language, entry.country) if entry else DEFAULT

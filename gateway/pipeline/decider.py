@@ -19,14 +19,19 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
+from gateway.domain.remote_access.facts import Asked
+from gateway.domain.services.availability import EVERYWHERE, Availability, resolve
 from gateway.domain.signals import RegistryAct
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
 from gateway.errors import StoreError
 from gateway.faults import crash_point
 from gateway.pipeline.batch import MAX_TOPIC, Batch, Context
+from gateway.pipeline.commanding import Leaving
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.receipts import Receipts
@@ -58,6 +63,7 @@ class Decider:
         canary_vin: str,
         thresholds: Thresholds,
         socs: frozenset[str] = frozenset(),
+        availability: Availability = EVERYWHERE,
     ) -> None:
         self.failing_since_s: float | None = None
         """Monotonic time since when the store fails; None while it works."""
@@ -68,6 +74,8 @@ class Decider:
         self.on_wake: Callable[[str, datetime | None], None] = lambda _subject, _at: None
         self.on_silent: Callable[[Sequence[str]], None] = lambda _vins: None
         self.on_modes: Callable[[str, Sequence[datetime]], None] = lambda _subject, _ends: None
+        self.on_leaving: Callable[[Sequence[Leaving]], None] = lambda _leaving: None
+        """Publishes commands and answers; called once for each commit, and never before it."""
         self.on_watched: Callable[[str, bool], None] = lambda _subject, _watched: None
         self._inbox = inbox
         self._store = store
@@ -79,11 +87,13 @@ class Decider:
         self._canary_vin = canary_vin
         self._thresholds = thresholds
         self._socs = socs
+        self._availability = availability
         self._cache: OrderedDict[str, Vehicle] = OrderedDict()
         self._sequences: dict[str, int] = {}
         self._feed_id = ""
         self._encode_state = StateEncoder().encode
         self._stale = False
+        self._stale_vins: set[str] = set()
         self._kept: list[Item] = []
         self._trying = 0
         self._committing: asyncio.Task[None] | None = None
@@ -110,9 +120,12 @@ class Decider:
         """Last committed sequence of each feed."""
         return dict(self._sequences)
 
-    def forget(self) -> None:
-        """Read vehicles from the store again before the next batch: the registry has changed."""
-        self._stale = True
+    def forget(self, vins: Sequence[str] | None = None) -> None:
+        """Read vehicles (None: all) from the store again before the next batch: the registry has changed."""
+        if vins is None:
+            self._stale = True
+        else:
+            self._stale_vins.update(vins)
 
     async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
         """See ``gateway.ports.Acts``."""
@@ -143,6 +156,9 @@ class Decider:
         if self._stale:
             self._cache.clear()
             self._stale = False
+        for vin in self._stale_vins:
+            self._cache.pop(vin, None)
+        self._stale_vins.clear()
         try:
             batch = self._decide(items, await self._known(items))
         except StoreError as error:
@@ -181,9 +197,12 @@ class Decider:
         events = {(item.subject, item.event_id) for item in items if item.event_id is not None}
         vins = {item.subject for item in items if item.subject} - self._cache.keys()
         # What changes the registry is decided on the entry as it is now: an import may have run beside us.
-        vins |= {item.subject for item in items if isinstance(item.fact, RegistryAct)}
+        # So is what a person asks: a right that was taken back counts at once.
+        vins |= {item.subject for item in items if isinstance(item.fact, RegistryAct | Asked)}
         odd = {(item.topic[:MAX_TOPIC], item.unwanted.sha256) for item in items if item.unwanted is not None}
-        return await self._store.known(tuple(events), tuple(vins), tuple(odd))
+        known = await self._store.known(tuple(events), tuple(vins), tuple(odd))
+        entries = {vin: resolve(entry, self._availability) for vin, entry in known.registrations.items()}
+        return replace(known, registrations=entries)
 
     def _decide(
         self, items: Sequence[Item], known: Known, cache: Mapping[str, Vehicle] | None = None
@@ -238,6 +257,8 @@ class Decider:
         crash_point("before_receipt")
         self._receipts.send(batch.receipts)
         crash_point("after_receipt")
+        if batch.leaving:
+            self.on_leaving(batch.leaving)
         for tell in self.on_messages:
             if batch.messages:
                 tell(batch.messages)

@@ -10,6 +10,7 @@ from gateway.ports.clock import Clock
 from gateway.ports.decision import (
     AlarmRow,
     AuditEntry,
+    CommandRow,
     Decision,
     FactRow,
     LaterVerdict,
@@ -18,11 +19,13 @@ from gateway.ports.decision import (
     Notification,
     QuarantineRow,
     RegistryRow,
+    Revocation,
     TrackRow,
     VehicleRow,
 )
 from gateway.ports.inside import (
     Acts,
+    Commands,
     HealthReport,
     HealthReporter,
     LiveFeed,
@@ -30,7 +33,7 @@ from gateway.ports.inside import (
     SignalValue,
     SinkTester,
 )
-from gateway.ports.link import Inbound, Link
+from gateway.ports.link import Inbound, Link, Reply
 from gateway.ports.outbox import (
     AlarmSink,
     Backlog,
@@ -44,8 +47,9 @@ from gateway.ports.outbox import (
     SinkPlan,
     SinkRole,
 )
+from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, UnprotectedVehicle
 from gateway.ports.store import Store
-from gateway.ports.stored import AlarmFilter, Known, Role, StoredAlarm, StoredVehicle, Token
+from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
 __all__ = [
     "Acts",
@@ -55,6 +59,8 @@ __all__ = [
     "AuditEntry",
     "Backlog",
     "Clock",
+    "CommandRow",
+    "Commands",
     "Decision",
     "Delivered",
     "DeliveryMark",
@@ -70,13 +76,16 @@ __all__ = [
     "Link",
     "LiveFeed",
     "LiveVehicles",
+    "Mention",
     "Message",
     "Notification",
     "Outcome",
     "Park",
     "QuarantineRow",
     "RegistryRow",
+    "Reply",
     "Retry",
+    "Revocation",
     "Role",
     "SignalValue",
     "SinkPlan",
@@ -87,5 +96,9 @@ __all__ = [
     "StoredVehicle",
     "Token",
     "TrackRow",
+    "UnprotectedFilter",
+    "UnprotectedRow",
+    "UnprotectedVehicle",
+    "User",
     "VehicleRow",
 ]

@@ -13,7 +13,7 @@ import pytest
 
 from devtools.broker import HOST, Broker
 from tests.emulator.receipting import ReceiptingGateway
-from vehicle_emulator import messages
+from vehicle_emulator import messages, outbox
 from vehicle_emulator.body import LOCKS
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.fleet import Fleet, Plan, cast, vins
@@ -53,6 +53,17 @@ def lines(ledger: io.BytesIO) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line) for line in ledger.getvalue().splitlines()]
 
 
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not true():  # noqa: ASYNC110  # counters and lists have no event
+            await asyncio.sleep(0.01)
+
+
+def online(gateway: ReceiptingGateway, vin: str) -> list[bool]:
+    said = ((kind, body) for heard, kind, body in gateway.heard if heard == vin)
+    return [body["online"] for kind, body in said if kind == messages.CONNECTION]
+
+
 async def test_every_event_is_receipted_and_in_the_ledger(crowd: Broker, gateway: ReceiptingGateway) -> None:
     ledger = io.BytesIO()
     plan = Plan(vehicles=20, seed=SEED, duration_s=1.0, alarms_per_s=200.0, telemetry_per_s=200.0)
@@ -74,50 +85,50 @@ async def test_births_and_farewells_frame_what_a_vehicle_says(
 ) -> None:
     plan = Plan(vehicles=3, seed=SEED, duration_s=0.3, driving_share=0.0)
     await build(crowd, plan).run()
-    await asyncio.sleep(0.1)
-    for vin in vins(SEED, 3):
-        said = [(kind, body) for heard, kind, body in gateway.heard if heard == vin]
-        online = [body["online"] for kind, body in said if kind == messages.CONNECTION]
-        assert online[-2:] == [True, False]
-        assert {messages.DRIVER_CARD, messages.DATA_BUNDLE, messages.MODE} <= {kind for kind, _ in said}
+    numbers = vins(SEED, 3)
+    await until(lambda: all(online(gateway, vin)[-2:] == [True, False] for vin in numbers))
+    for vin in numbers:
+        assert {messages.DRIVER_CARD, messages.DATA_BUNDLE, messages.MODE} <= set(gateway.kinds(vin))
 
 
 async def test_a_deaf_gateway_leaves_events_unreceipted(crowd: Broker, gateway: ReceiptingGateway) -> None:
     gateway.is_deaf = True
     ledger = io.BytesIO()
-    plan = Plan(vehicles=2, seed=SEED, duration_s=0.2, drain_s=1.6, driving_share=0.0)
-    report = await build(crowd, plan, ledger).run()
+    plan = Plan(vehicles=2, seed=SEED, duration_s=0.0, drain_s=0.0, driving_share=0.0)
+    fleet = build(crowd, plan, ledger)
+    running = asyncio.create_task(fleet.run())
+    await until(lambda: fleet.depot.tally.counts["resent"] >= 6)
+    fleet.stopping.set()
+    report = await running
     assert (report.events.unreceipted, report.events.receipted) == (6, 0)
-    assert report.events.resent >= 6
     assert [line["receipted_at"] for line in lines(ledger)] == [None] * 6
 
 
-async def test_a_rejected_event_is_not_sent_again(crowd: Broker, gateway: ReceiptingGateway) -> None:
+async def test_a_rejected_event_is_not_sent_again(
+    crowd: Broker, gateway: ReceiptingGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "RESEND_FIRST_MS", 20_000)  # a stall must not repeat what is being answered
     gateway.rejects = set(messages.THEFT_CAUSES)
-    plan = Plan(vehicles=4, seed=SEED, duration_s=0.5, alarms_per_s=40.0, drain_s=2.0, driving_share=0.0)
+    plan = Plan(vehicles=4, seed=SEED, duration_s=0.5, alarms_per_s=40.0, drain_s=15.0, driving_share=0.0)
     report = await build(crowd, plan).run()
     assert report.events.rejected >= 15
     assert (report.events.resent, report.events.unreceipted) == (0, 0)
 
 
 async def test_events_survive_a_lost_connection(crowd: Broker, gateway: ReceiptingGateway) -> None:
-    plan = Plan(vehicles=4, seed=SEED, duration_s=1.0, alarms_per_s=100.0, driving_share=0.0)
+    plan = Plan(vehicles=4, seed=SEED, duration_s=0.0, drain_s=30.0, alarms_per_s=100.0, driving_share=0.0)
     fleet = build(crowd, plan)
     running = asyncio.create_task(fleet.run())
-    while fleet.depot.tally.counts["receipted"] < 20:  # noqa: ASYNC110  # a counter has no event
-        await asyncio.sleep(0.01)
+    await until(lambda: fleet.depot.tally.counts["receipted"] >= 20)
     for unit in fleet.units:
         unit.link.cut()
         unit.link.open()
+    await until(lambda: fleet.depot.tally.counts["receipted"] >= 100)
+    await until(lambda: fleet.depot.station.counts["connects"] == 8)
+    fleet.stopping.set()
     report = await running
     assert report.events.made == report.events.receipted >= 100
     assert report.connections["connects"] == 8
-
-
-async def until(what: Callable[[], object], within_s: float = 60.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not what():  # noqa: ASYNC110  # counters and lists have no event
-            await asyncio.sleep(0.01)
 
 
 def seed_of(broker: Broker, *, asleep: bool) -> int:
@@ -162,19 +173,12 @@ async def test_a_car_that_sleeps_says_goodbye_and_comes_back_for_a_theft(
     running = asyncio.create_task(fleet.run())
     unit = fleet.units[0]
 
-    def online() -> list[bool]:
-        return [
-            body["online"]
-            for heard, kind, body in gateway.heard
-            if (heard, kind) == (vin, messages.CONNECTION)
-        ]
-
-    await until(lambda: online()[-2:] == [True, False] and unit.link.is_gone)
+    await until(lambda: online(gateway, vin)[-2:] == [True, False] and unit.link.is_gone)
     assert fleet.depot.station.counts["disconnects"] == 0
     unit.vehicle.plan(int(fleet.depot.clock.now_ms()), lambda alive, at_ms: alive.trigger(at_ms, "tilt"))
     fleet.depot.woken.append(unit)
     await until(lambda: messages.THEFT_SENSOR in gateway.kinds(vin))
-    assert online()[-1] is True
+    assert online(gateway, vin)[-1] is True
     fleet.stopping.set()
     assert (await running).events.unreceipted == 0
 

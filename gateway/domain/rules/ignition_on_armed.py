@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 from gateway.domain.alarms import Evidence
 from gateway.domain.arming import has_card_fitted
-from gateway.domain.finding import Finding, OnClock
+from gateway.domain.finding import Finding, OnClock, on_gateway_clock, on_vehicle_clock
+from gateway.domain.moment import Spell
 from gateway.domain.situation import Situation
 from gateway.domain.thresholds import Thresholds
 
@@ -22,22 +25,28 @@ def due(
     spell = situation.off_spell
     if spell is None or not has_card_fitted(situation, counting):
         return None
-    since, until = on(spell.since), on(spell.until)
-    if since is None or until is None:
+    until, lasted = on(spell.until), max(_lengths(spell), default=timedelta(0))
+    if until is None or lasted < timedelta(seconds=thresholds.arming_delay_s):
         return None
-    if until - since < timedelta(seconds=thresholds.arming_delay_s):
-        return None
-    off_s = round((until - since).total_seconds())
-    text = f"The ignition was switched on after {off_s} s off without a Driver Card in the car: it was armed."
     return Finding(
         CAUSE,
         key=spell.until.at.isoformat(),
         at=until + CARD_MAY_FOLLOW,
         since=spell.until,
-        evidence=(
-            Evidence(text, None, spell.until.at),
-            Evidence(
-                "A Driver Card seen before or with the ignition would clear this.", None, spell.since.at
-            ),
-        ),
+        evidence=partial(_evidence, spell, lasted),
     )
+
+
+def _evidence(spell: Spell, off: timedelta) -> tuple[Evidence, ...]:
+    off_s = round(off.total_seconds())
+    text = f"The ignition was switched on after {off_s} s off without a Driver Card in the car: it was armed."
+    clears = "A Driver Card seen before or with the ignition would clear this."
+    return Evidence(text, None, spell.until.at), Evidence(clears, None, spell.since.at)
+
+
+def _lengths(spell: Spell) -> Iterator[timedelta]:
+    """By each clock that can be believed: the ignition being on is the fact that proves what went before."""
+    for on in (on_vehicle_clock, on_gateway_clock):
+        since, until = on(spell.since), on(spell.until)
+        if since is not None and until is not None:
+            yield until - since

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime, timedelta
 
+from gateway.adapters.storage.sqlite import accounts
 from gateway.adapters.storage.sqlite.times import text
 
 KEEP_DELIVERED = timedelta(days=30)
 KEEP_EVENTS = timedelta(days=430)
 """Event ids are unique for 400 days; the key must be kept at least as long."""
 KEEP_CANARY = timedelta(days=1)
+KEEP_COMMANDS = timedelta(days=90)
 KEEP_TRACK = timedelta(days=30)
 """After its case has ended."""
 MAX_TRACK = 20_000
@@ -38,7 +40,13 @@ def prune(connection: sqlite3.Connection, now: datetime, canary_vin: str) -> Non
         "DELETE FROM quarantine WHERE n <= (SELECT MAX(n) FROM quarantine) - ?",
         (MAX_QUARANTINE,),
     )
+    connection.execute(
+        "DELETE FROM commands WHERE command_id IN"
+        " (SELECT command_id FROM commands WHERE changed_at < ? LIMIT ?)",
+        (text(now - KEEP_COMMANDS), AT_ONCE),
+    )
     _tracks(connection, now)
+    accounts.forget_tries(connection, now)
 
 
 def _tracks(connection: sqlite3.Connection, now: datetime) -> None:
