@@ -53,6 +53,9 @@ LOG_EVENTS: dict[str, str] = {
     "api.denied": "A request without sufficient rights.",
     "api.failed": "A request ended in an unexpected error.",
     "registry.changed": "The registry has changed.",
+    # recording
+    "recording.started": "Vehicles' messages are recorded: the files hold positions.",
+    "recording.lost": "Messages are missing from the recording; the reason is given.",
     # canary
     "canary.late": "The canary did not come back in time.",
     "notification.failed": "The broker did not take a notification; it is tried again.",
@@ -72,6 +75,8 @@ METRICS: dict[str, str] = {
     "gateway_alarms_total": "Feed messages, by type, cause and severity.",
     "gateway_receipts_dropped_total": "Receipts that found the outgoing queue full; the vehicle asks again.",
     "gateway_publish_refused_total": "Publishes that the broker refused.",
+    "gateway_recorded_total": "Lines written to the recording.",
+    "gateway_recording_lost_total": "Messages that are missing from the recording.",
     "gateway_inbox": "Facts waiting to be decided.",
     "gateway_batch_size": "Facts decided in one transaction.",
     "gateway_commit_seconds": "Duration of a commit.",

@@ -23,11 +23,18 @@ from gateway.api.settings import ApiSettings
 from gateway.domain.thresholds import Thresholds
 from gateway.errors import SettingsError
 from gateway.pipeline.canary import CanarySettings
+from gateway.pipeline.recording import RecordingSettings
 
 T = TypeVar("T")
 
 PREFIX = "GATEWAY__"
-PATHS = (("gateway", "data_dir"), ("mqtt", "ca_file"), ("mqtt", "cert_file"), ("mqtt", "key_file"))
+PATHS = (
+    ("gateway", "data_dir"),
+    ("mqtt", "ca_file"),
+    ("mqtt", "cert_file"),
+    ("mqtt", "key_file"),
+    ("recording", "folder"),
+)
 
 
 class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,6 +67,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     soc: SocSettings = SocSettings()
     theft_protection: Thresholds = Thresholds()
     canary: CanarySettings = CanarySettings()
+    recording: RecordingSettings = RecordingSettings()
     sinks: tuple[SinkSettings, ...] = ()
     """Built from ``[[soc.sinks]]``: one settings Struct each."""
 

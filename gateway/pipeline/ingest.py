@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gateway import wire
 from gateway.domain.signals import Event
@@ -23,9 +23,13 @@ class Ingest:
         self._inbox = inbox
         self._intake = intake
         self._meters = meters
+        self.on_heard: Callable[[Sequence[Inbound]], None] | None = None
+        """Hears every batch before it is decoded."""
 
     def take(self, batch: Sequence[Inbound]) -> bool:
         """Take a batch in order; False if there was no room for all of it."""
+        if self.on_heard is not None:
+            self.on_heard(batch)
         crash_point("after_receive")
         return all([self._one(message) for message in batch])  # noqa: C419  # all of them, whatever one says
 
