@@ -29,7 +29,7 @@ from tests.support.gateway import GatewayProcess
 from vehicle_emulator.fleet import vins
 
 SECRET = "whsec_" + base64.b64encode(b"the secret of a drill: 32 bytes.").decode()
-START_WITHIN_S = 15.0
+START_WITHIN_S = 30.0
 EXTRA_SINKS = {
     "log": '[[soc.sinks]]\nname = "log"\ntype = "log"\n',
     "mqtt": '[[soc.sinks]]\nname = "mqtt"\ntype = "mqtt"\n',

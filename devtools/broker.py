@@ -33,8 +33,9 @@ Party = Literal["vehicles", "users", "gateways"]
 # In the order of the listeners in mosquitto.conf.
 PARTIES: tuple[Party, ...] = ("vehicles", "users", "gateways")
 HOST = "127.0.0.1"
-START_S = 10.0
-STOP_S = 10.0
+START_S = 30.0
+STOP_S = 30.0
+PINGREQ = b"\xc0\x00"
 
 
 class BrokerError(RuntimeError):
@@ -120,7 +121,7 @@ class Broker:
         return self._alive().pid
 
     def start(self) -> None:
-        """Start on the ports of this Broker and return when all three listeners accept."""
+        """Start on the ports of this Broker and return when all three listeners are served."""
         if self.running:
             return
         self._process = Process(
@@ -130,7 +131,7 @@ class Broker:
             log=self.log_path,
             environment=self._mosquitto.environment,
         )
-        self._wait(self._accepts, START_S, "did not start")
+        self._wait(self._serves, START_S, "did not start")
 
     def stop(self) -> None:
         """Stop in good order: it writes its sessions to disk first."""
@@ -208,9 +209,9 @@ class Broker:
             raise BrokerError(self._complaint("is not running"))
         return self._process
 
-    def _accepts(self) -> bool:
+    def _serves(self) -> bool:
         self._alive()
-        return all(_accepts(port) for port in self.ports.values())
+        return all(_serves(port) for port in self.ports.values())
 
     def _reload(self) -> None:
         # It reads all files before its next turn, so its word that it began is enough for who connects after.
@@ -292,9 +293,14 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
-def _accepts(port: int) -> bool:
+def _serves(port: int) -> bool:
+    """Whether it answers: the system accepts before it does, and a SIGHUP so early would end it."""
     try:
-        socket.create_connection((HOST, port), timeout=1).close()
+        with socket.create_connection((HOST, port), timeout=1) as probe:
+            probe.sendall(PINGREQ)  # before any CONNECT, so its answer is to hang up
+            probe.recv(1)
+    except ConnectionResetError:
+        return True
     except OSError:
         return False
     return True

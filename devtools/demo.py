@@ -1,5 +1,9 @@
 """
-The demo: a broker, a gateway, a fleet with two thefts and a security operations centre, on this machine.
+The demo: a broker, a gateway, a fleet with four thefts, a workshop and a SOC, on this machine.
+
+The cars that are stolen from their parking place or stand in the workshop have been parked for six hours:
+they say so when they connect, with the time at which it was so, and are therefore armed from the beginning.
+No number of the gateway differs from its default.
 
 Everything it makes is in ``.demo/``, made anew each time unless ``--keep`` says otherwise.
 The gateway may be killed at any time: it is started again, and no alarm may be missing.
@@ -22,24 +26,33 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import FrameType
 from urllib.error import URLError
 from urllib.parse import urlsplit
+
+import msgspec
 
 from devtools import ROOT
 from devtools.broker import HOST, Broker, free_ports
 from devtools.environment import BIN
 from devtools.mosquitto import Mosquitto, find_or_fetch
 from devtools.processes import Process
-from vehicle_emulator.fleet import vins
+from vehicle_emulator.fleet import cast, vins
+from vehicle_emulator.verdict import Verdict
 
 FOLDER = ROOT / ".demo"
 CONFIG = FOLDER / "gateway.toml"
 SEED = 1
-# Name and start of what is played, and the alarm that must come of it.
-THEFTS = {"glass_break@17": "intrusion", "card_missing@0": "driver_card_missing"}
+# Name of what is played, and the second of its start. All have played after 90 s.
+SCENES = {"glass_break": 17, "card_missing": 0, "workshop_service": 6, "towed_away": 3, "leaves_yard": 10}
+# Main users who set a mode prove their security code, where their car has one.
+SECURITY_CODES = {"workshop_service": "1234", "leaves_yard": None}
 PLAYED_S = 120  # the emulator insists on playing its scenarios to the end
+STORY, SOC_LEDGER, REPORT = FOLDER / "story.jsonl", FOLDER / "soc.jsonl", FOLDER / "report.json"
+OWNERS = FOLDER / "owners.json"
 READY_S = 30
 
 # Colours are for people: a log or a pipe gets plain text.
@@ -48,13 +61,34 @@ BOLD, DIM, RESET = ("\033[1m", "\033[2m", "\033[0m") if COLOURED else ("", "", "
 COLOURS = {"critical": "\033[97;41m", "major": "\033[30;43m", "minor": "\033[36m"} if COLOURED else {}
 
 
-class Soc:
-    """A security operations centre of one screen: prints a line for each message and remembers the causes."""
+class Story:
+    """What the vehicles play, line by line, as the emulator writes it down."""
 
     def __init__(self) -> None:
+        """Begin with an empty page."""
+        STORY.write_text("")
+        self._file = STORY.open()
+        self._rest = ""
+        self._reading = threading.Lock()
+
+    def tell(self) -> None:
+        """Print what is new."""
+        with self._reading:
+            *lines, self._rest = (self._rest + self._file.read()).split("\n")
+            for line in map(json.loads, lines):
+                scene = f"{BOLD} story     {RESET} {line['scenario']:22} {line['vin']}"
+                print(f"{time.strftime('%H:%M:%S')} {scene} {line['text']}", flush=True)
+
+
+class Soc:
+    """A security operations centre of one screen: prints a line for each message and keeps it in a ledger."""
+
+    def __init__(self, story: Story) -> None:
         """Listen on a free port."""
-        self.causes: set[str] = set()
+        SOC_LEDGER.write_text("")
+        self._story = story
         self.seen: set[str] = set()
+        self._writing = threading.Lock()
         soc = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -80,13 +114,19 @@ class Soc:
         alarm = message.get("data", {})
         kind = str(message.get("type", ""))
         if kind.startswith("alarm."):
-            again = f"{DIM} (again: the same webhook-id){RESET}" if message_id in self.seen else ""
-            self.seen.add(message_id)
-            self.causes.add(alarm["cause"])
-            colour = COLOURS.get(alarm["severity"], "")
+            self._story.tell()  # what led to it was written down before
+            now = datetime.now(UTC).isoformat()
+            with self._writing, SOC_LEDGER.open("a") as ledger:
+                ledger.write(json.dumps({"received_at": now, **message}) + "\n")
+                again = f"{DIM} (again: the same webhook-id){RESET}" if message_id in self.seen else ""
+                self.seen.add(message_id)
+            held_back = alarm["state"] == "suppressed"
+            colour = DIM if held_back else COLOURS.get(alarm["severity"], "")
             place = alarm.get("vin") or message.get("subject")
-            what = f"{colour} {alarm['severity']:8} {RESET} {alarm['cause']:22} {place}"
-            which = f"{DIM}{kind} #{alarm['sequence']}, counts {alarm['count']}{RESET}{again}"
+            grade = "held back" if held_back else alarm["severity"]
+            what = f"{colour} {grade:9} {RESET} {alarm['cause']:22} {place}"
+            note = f", {alarm['note']}" if alarm["note"] else ""
+            which = f"{DIM}{kind} #{alarm['sequence']}, counts {alarm['count']}{note}{RESET}{again}"
             print(f"{time.strftime('%H:%M:%S')} {what} {which}", flush=True)
         return {"alarm_id": alarm.get("alarm_id")}
 
@@ -136,7 +176,7 @@ class Gateway:
 
 
 def main() -> int:
-    """Run the demo until Ctrl-C, or for a while; 1 if a theft was not alarmed in an unattended run."""
+    """Run the demo until Ctrl-C, or for a while; 1 if a label was broken in an unattended run."""
     options = parse(sys.argv[1:])
     # SIGTERM ends it like Ctrl-C.
     signal.signal(signal.SIGTERM, interrupt)
@@ -144,19 +184,18 @@ def main() -> int:
         shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(exist_ok=True)
     # A second Ctrl-C, while things end, must not leave anything behind: the watchdogs see to that.
-    soc = Soc()
+    REPORT.unlink(missing_ok=True)
+    story = Story()
+    soc = Soc(story)
     with ExitStack() as stack:
         try:
-            run(options, soc, stack)
+            run(options, soc, story, stack)
         except KeyboardInterrupt:
             say("ending")
-    missing = set(THEFTS.values()) - soc.causes
-    if options.for_s and missing:
-        say(f"not alarmed: {', '.join(sorted(missing))}")
-    return 1 if options.for_s and missing else 0
+    return 0 if conclude() or not options.for_s else 1
 
 
-def run(options: argparse.Namespace, soc: Soc, stack: ExitStack) -> None:
+def run(options: argparse.Namespace, soc: Soc, story: Story, stack: ExitStack) -> None:
     """Start the parts one after another, each with its end on the stack, and watch over the gateway."""
     fleet = vins(SEED, options.vehicles)
     spare = vins(SEED + 1, 1)[0]  # for whoever wants to be a vehicle
@@ -166,24 +205,45 @@ def run(options: argparse.Namespace, soc: Soc, stack: ExitStack) -> None:
     passwords_file.chmod(0o600)
     listen = f"{HOST}:{free_ports(1)[0]}"
     write_config(place, listen, soc.url)
-    register([*fleet, spare])
+    roles = dict(zip(SCENES, cast(SEED, fleet, len(SCENES)), strict=True))
+    register([*fleet, spare], roles)
     if place.clients is not None:
         stack.callback(read_feed(place).end)
     gateway = Gateway(f"http://{listen}")
     stack.callback(gateway.stop)
     say("starting the gateway")
     gateway.start()
-    token = make_token()
-    scenarios = [part for theft in THEFTS for part in ("--scenario", theft)]
+    token = make_token("--role", "operator", "--person", "demo")
+    write_owners(fleet, roles)
+    stack.callback(story.tell)
+    stack.callback(start_emulator(options, place, gateway, passwords_file).end)
+    welcome(options, place, spare, gateway, token)
+    until = time.monotonic() + (options.for_s or float("inf"))
+    while time.monotonic() < until:
+        gateway.keep_running()
+        story.tell()
+        time.sleep(0.2)
+
+
+def start_emulator(
+    options: argparse.Namespace, place: Place, gateway: Gateway, passwords_file: Path
+) -> Process:
+    """Let the fleet live; it holds its labels against what the SOC got, and reports at its end."""
     duration = max(options.for_s or 86_400, PLAYED_S)
-    emulator = Process(
+    scenes = [part for name, start_s in SCENES.items() for part in ("--scenario", f"{name}@{start_s}")]
+    return Process(
         BIN / "vehicle-emulator", "run", "--broker", place.vehicles_url, "--vehicles", str(options.vehicles),
         "--seed", str(SEED), "--passwords", passwords_file, "--duration", f"{duration:g}", "--drain", "5",
-        *scenarios,
+        "--api", gateway.api, "--owners", OWNERS, "--story", STORY, "--soc", SOC_LEDGER, "--report", REPORT,
+        *scenes,
         log=FOLDER / "emulator.log", cwd=ROOT,
     )  # fmt: skip
-    stack.callback(emulator.end)
-    say(f"{options.vehicles} vehicles are driving; two thefts will happen within a minute")
+
+
+def welcome(options: argparse.Namespace, place: Place, spare: str, gateway: Gateway, token: str) -> None:
+    """Say what is going on and where to look."""
+    say(f"{options.vehicles} vehicles live; within 90 s four thefts are alarmed and a workshop's work is not")
+    say("three of them have been parked for six hours and say so: they are armed from the beginning")
     print(f"\n  {BOLD}console{RESET}   {gateway.api}/#token={token}")
     print(f"  {BOLD}crash it{RESET}  kill -9 {gateway.pid}    (it comes back, and no alarm is missing)")
     print(f"  {BOLD}logs{RESET}      {FOLDER.relative_to(ROOT)}/*.log    {BOLD}end{RESET}  Ctrl-C")
@@ -191,10 +251,22 @@ def run(options: argparse.Namespace, soc: Soc, stack: ExitStack) -> None:
         print(f"  {BOLD}SOC{RESET}       webhook: the lines below    MQTT: .demo/soc-mqtt.log")
         print(f"  {BOLD}be a car{RESET}  {by_hand(place, spare)}")
     print(flush=True)
-    until = time.monotonic() + (options.for_s or float("inf"))
-    while time.monotonic() < until:
-        gateway.keep_running()
-        time.sleep(0.2)
+
+
+def conclude() -> bool:
+    """Print what became of each label; False if an alarm is missing or was not called for."""
+    if not REPORT.exists():
+        say(f"no report: see {(FOLDER / 'emulator.log').relative_to(ROOT)}")
+        return False
+    report = json.loads(REPORT.read_text())
+    good = not (report["elsewhere"] or report["left_out"])
+    for verdict in msgspec.convert(report["verdicts"], list[Verdict]):
+        say(f"{verdict.name:18} {verdict.sentence()}")
+        good = good and not verdict.is_broken
+    for word, found in (("alarms elsewhere", report["elsewhere"]), ("not played", report["left_out"])):
+        if found:
+            say(f"{word}: {', '.join(found)}")
+    return good
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -202,14 +274,23 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     about = (__doc__ or "").strip().partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python3 dev.py demo", description=about)
     parser.add_argument(
-        "--vehicles", type=int, default=50, metavar="N", help="size of the fleet (default 50)"
+        "--vehicles", type=fleet_size, default=50, metavar="N", help="size of the fleet (default 50)"
     )
-    parser.add_argument("--keep", action="store_true", help="go on with what the last demo stored")
+    parser.add_argument(
+        "--keep", action="store_true", help="go on with what the last demo stored; a mode may be refused"
+    )
     parser.add_argument(
         "--for", dest="for_s", type=float, metavar="SECONDS",
-        help="end by itself, with exit code 1 if a theft was not alarmed (both need about 60 s)",
+        help="end by itself, with exit code 1 if an alarm is missing or uncalled for (all is played in 100)",
     )  # fmt: skip
     return parser.parse_args(arguments)
+
+
+def fleet_size(text: str) -> int:
+    """Read a number of vehicles: one for each scene at the least."""
+    if int(text) < len(SCENES):
+        raise argparse.ArgumentTypeError(f"{len(SCENES)} scenes need as many vehicles")
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -272,15 +353,18 @@ def read_feed(place: Place) -> Process:
     )
 
 
-def register(fleet: list[str]) -> None:
-    """Make the vehicles known, as an import of customers does."""
+def register(fleet: list[str], roles: dict[str, str]) -> None:
+    """Make the vehicles known, as an import of customers does; ``roles`` are the cars of the scenes."""
     lines = FOLDER / "fleet.jsonl"
     until = f"{time.gmtime().tm_year + 1}-01-01T00:00:00Z"
     services = {"car_security": {"until": until, "certified": True}, "remote_access": {"until": until}}
     contacts = [{"name": "Demo Owner", "phone": "+31 20 555 0100"}]
+    codes = {roles[name]: code for name, code in SECURITY_CODES.items()}
     with lines.open("w") as file:
         for number, vin in enumerate(fleet):
             line = {"vin": vin, "country": "NL", "main_user": f"owner-{number}", "driver_cards": ["DC-1"]}
+            if code := codes.get(vin):
+                line["security_code"] = code
             file.write(json.dumps(line | {"services": services, "contacts": contacts}) + "\n")
     command = [BIN / "vehicle-gateway", "fleet", "import", lines, "--config", CONFIG]
     subprocess.run([str(part) for part in command], check=True, capture_output=True)
@@ -316,9 +400,20 @@ confirm = "echo"
     )
 
 
-def make_token() -> str:
-    """Ask the gateway for an operator's token: the last line of the answer."""
-    who = ("--role", "operator", "--person", "demo")
+def write_owners(fleet: list[str], roles: dict[str, str]) -> None:
+    """Give the emulator what a main user's app has: user, token and, where there is one, security code."""
+    owners = {}
+    for name, code in SECURITY_CODES.items():
+        vin = roles[name]
+        user = f"owner-{fleet.index(vin)}"
+        token = make_token("--role", "main_user", "--person", "Demo Owner", "--user", user, "--vin", vin)
+        owners[vin] = {"user": user, "token": token, "security_code": code}
+    OWNERS.touch(mode=0o600)
+    OWNERS.write_text(json.dumps(owners))
+
+
+def make_token(*who: str) -> str:
+    """Ask the gateway for a token: the last line of the answer."""
     answer = subprocess.run(
         [BIN / "vehicle-gateway", "token", "create", *who, "--config", CONFIG],
         check=True,

@@ -45,6 +45,8 @@ from gateway.pipeline.notifier import Notifier
 from gateway.pipeline.outlet import Way
 from gateway.pipeline.receipts import Receipts
 from gateway.pipeline.recording import RecordedActs, Recorder
+from gateway.pipeline.set_back import SetBack
+from gateway.pipeline.survey import Survey
 from gateway.pipeline.sys_topics import DROPPED, SysTopics
 from gateway.pipeline.telemetry import TelemetryIntake
 from gateway.pipeline.timers import Timers
@@ -54,6 +56,8 @@ from gateway.wire import connection, telemetry
 from gateway.wire.topics import gateway_topic, vehicle_topic
 
 LOOK_FOR_CHANGES_S = 1.0
+FORGET_AT_ONCE = 5_000
+"""Of more vehicles than this, all are read again."""
 PRUNE_EVERY_S = 60.0
 REACH_AGAIN_S = 0.5
 COALESCE_TELEMETRY_S = 0.002
@@ -134,7 +138,10 @@ async def _build(
         canary_vin=canary_vin,
         thresholds=settings.theft_protection,
         socs=frozenset(way.plan.soc for way in ways if way.plan.role == "primary"),
+        availability=settings.availability,
     )
+    guard = SetBack(store, clock, meters, log, instance)
+    await guard.at_start()
     await decider.open()
     feed = Feed(store)
     feed.begin(decider.sequences())
@@ -150,6 +157,8 @@ async def _build(
     decider.on_wake = timers.wake
     decider.on_modes = timers.pin
     decider.on_watched = intake.watch
+    decider.before_turn = guard.look
+    guard.on_set_back = [decider.set_back, intake.set_back, timers.set_back]
     for subject, _ in await store.timers():
         intake.watch(subject, True)  # until the vehicle's state is read again
     recorder = await _record(settings, ingest, store, stack, clock=clock, meters=meters, log=log)
@@ -181,6 +190,7 @@ async def _build(
             instance=instance,
             metrics=meters.text,
             thresholds=settings.theft_protection,
+            availability=settings.availability,
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
     )
@@ -198,6 +208,7 @@ async def _build(
         "notifier": Notifier(store, link, log).run(),
         "broker": dropped.run(link.wait_connected),
         "registry": _watch_registry(store, decider, log),
+        "survey": Survey(store, decider, clock, settings.availability, log).run(),
         "retention": _prune(store, clock),
     }
     if recorder is not None:
@@ -308,11 +319,12 @@ async def _watch_registry(store: Store, decider: Decider, log: Any) -> None:
     while True:
         try:
             version = await store.registry_version()
+            vins = await store.registered_since(known, FORGET_AT_ONCE) if known not in {-1, version} else []
         except StoreError:
-            version = known
-        if version != known and known >= 0:
+            version, vins = known, []
+        if vins:
             log.info("registry.changed", version=version)
-            decider.forget()
+            decider.forget(vins if len(vins) < FORGET_AT_ONCE else None)
         known = version
         await asyncio.sleep(LOOK_FOR_CHANGES_S)
 

@@ -53,6 +53,8 @@ LOG_EVENTS: dict[str, str] = {
     "api.denied": "A request without sufficient rights.",
     "api.failed": "A request ended in an unexpected error.",
     "registry.changed": "The registry has changed.",
+    "registry.surveyed": "What follows from changed registry entries is worked out, up to this version.",
+    "clock.set_back": "The gateway's clock was set back; what is kept was moved by as much.",
     # recording
     "recording.started": "Vehicles' messages are recorded: the files hold positions.",
     "recording.lost": "Messages are missing from the recording; the reason is given.",
@@ -75,6 +77,7 @@ METRICS: dict[str, str] = {
     "gateway_alarms_total": "Feed messages, by type, cause and severity.",
     "gateway_receipts_dropped_total": "Receipts that found the outgoing queue full; the vehicle asks again.",
     "gateway_publish_refused_total": "Publishes that the broker refused.",
+    "gateway_clock_set_back_total": "How often the gateway's clock was set back.",
     "gateway_recorded_total": "Lines written to the recording.",
     "gateway_recording_lost_total": "Messages that are missing from the recording.",
     "gateway_inbox": "Facts waiting to be decided.",

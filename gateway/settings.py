@@ -17,9 +17,11 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.adapters.availability import load_availability
 from gateway.adapters.mqtt.settings import MqttSettings
 from gateway.adapters.sinks import SINKS, SinkSettings
 from gateway.api.settings import ApiSettings
+from gateway.domain.services.availability import EVERYWHERE, Availability
 from gateway.domain.thresholds import Thresholds
 from gateway.errors import SettingsError
 from gateway.pipeline.canary import CanarySettings
@@ -34,6 +36,7 @@ PATHS = (
     ("mqtt", "cert_file"),
     ("mqtt", "key_file"),
     ("recording", "folder"),
+    ("services", "availability"),
 )
 
 
@@ -49,6 +52,13 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Section ``[store]``; without it the database lies in the data folder."""
 
     url: Annotated[str, Meta(pattern="^sqlite:///.+$")] | None = None
+
+
+class ServicesSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section ``[services]``."""
+
+    availability: str | None = None
+    """A site's own table of what can be had where."""
 
 
 class SocSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,6 +78,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     theft_protection: Thresholds = Thresholds()
     canary: CanarySettings = CanarySettings()
     recording: RecordingSettings = RecordingSettings()
+    services: ServicesSettings = ServicesSettings()
+    availability: Availability = EVERYWHERE
+    """Read from the file that ``[services] availability`` names, or the shipped one."""
     sinks: tuple[SinkSettings, ...] = ()
     """Built from ``[[soc.sinks]]``: one settings Struct each."""
 
@@ -91,15 +104,18 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
     _secret_files(values, name, Path.cwd() if path is None else path.parent)
     folder = Path.cwd() if path is None else path.resolve().parent
     _absolute(values, folder)
-    if "sinks" in values:
-        raise SettingsError(f"{name}: sinks: unknown key; write [[soc.sinks]]")
+    for key, instead in (("sinks", "[[soc.sinks]]"), ("availability", "[services] availability")):
+        if key in values:
+            raise SettingsError(f"{name}: {key}: unknown key; write {instead}")
     settings = _convert(values, Settings, name, "")
     sinks = tuple(_sink(one, index, name) for index, one in enumerate(settings.soc.sinks))
     names = [sink.name for sink in sinks]
     for twice in sorted({one for one in names if names.count(one) > 1}):
         raise SettingsError(f"{name}: soc.sinks: two sinks are named {twice!r}")
     # The raw tables go: they would show secrets wherever settings are shown.
-    return msgspec.structs.replace(settings, soc=SocSettings(), sinks=sinks)
+    own = settings.services.availability
+    availability = load_availability(None if own is None else Path(own))
+    return msgspec.structs.replace(settings, soc=SocSettings(), sinks=sinks, availability=availability)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.broker import broker, mosquitto
 
 __all__ = ["broker", "mosquitto", "no_loop_of_its_own"]
+
+# How long one example takes says something about the machine, and nothing about the code.
+settings.register_profile(
+    "patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)

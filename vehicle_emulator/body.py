@@ -88,6 +88,13 @@ class Body:
             self._untold.update({name: self._signals[name] for name in CORE})
         return self._tell(at_ms, self._untold)
 
+    def core(self, at_ms: int) -> Message:
+        """Telemetry of the core signals alone; what is untold stays so."""
+        untold, signals = self._untold, {name: self._signals[name] for name in CORE}
+        told = self._tell(at_ms, signals)
+        self._untold = untold
+        return told
+
     def everything(self, at_ms: int) -> Message:
         """Telemetry of all signals."""
         return self._tell(at_ms, self._signals)

@@ -26,8 +26,10 @@ from vehicle_emulator.codec import Version
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.fleet import Fleet, Plan
 from vehicle_emulator.link import Station
+from vehicle_emulator.owner import Api, Owner
 from vehicle_emulator.report import Report, Tally
 from vehicle_emulator.scenario import Scenario
+from vehicle_emulator.stage import Stage, StoryLine
 from vehicle_emulator.unit import Clock, Depot
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -59,6 +61,15 @@ class Outputs(msgspec.Struct, frozen=True):
     """Files to write."""
 
     report: Path | None
+    ledger: Path | None
+    story: Path | None
+
+
+class Soc(msgspec.Struct, frozen=True):
+    """Where to find the gateway's API, its main users, and what the SOC got."""
+
+    api: str | None
+    owners: Path | None
     ledger: Path | None
 
 
@@ -99,8 +110,16 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     ] = None,
     report_file: Annotated[Path | None, typer.Option("--report", help="closing report as JSON")] = None,
     ledger: Annotated[Path | None, typer.Option(help="one JSON line per event sent")] = None,
+    story: Annotated[Path | None, typer.Option(help="one JSON line per step of a scenario")] = None,
+    soc: Annotated[
+        Path | None, typer.Option(help="JSON lines of what the SOC got: labels are held against it")
+    ] = None,
+    api: Annotated[str | None, typer.Option(help="the gateway's http://host:port, to set modes")] = None,
+    owners: Annotated[
+        Path | None, typer.Option(exists=True, help="JSON: VIN to {user, token, security_code}")
+    ] = None,
 ) -> None:
-    """Let a fleet live on a broker; exit 1 if events stay without a receipt."""
+    """Let a fleet live on a broker; exit 1 if events stay without a receipt or a label was broken."""
     plan = Plan(
         vehicles=vehicles, seed=seed, duration_s=duration, drain_s=drain, telemetry_per_s=telemetry_rate,
         alarms_per_s=alarm_rate, driving_share=driving_share,
@@ -114,18 +133,25 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
         version=Version.V5 if protocol is Protocol.V5 else Version.V311,
     )  # fmt: skip
     _allow_files(vehicles)
-    closing = asyncio.run(_run(plan, station, secrets, Outputs(report_file, ledger)))
+    closing = asyncio.run(
+        _run(plan, station, secrets, Outputs(report_file, ledger, story), Soc(api, owners, soc))
+    )
     console.print(report.table(closing))
-    raise typer.Exit(1 if closing.events.unreceipted or closing.events.given_up else 0)
+    raise typer.Exit(1 if closing.is_broken else 0)
 
 
 async def _run(
-    plan: Plan, station: Station, secrets: Callable[[str], tuple[str, str | None]], outputs: Outputs
+    plan: Plan,
+    station: Station,
+    secrets: Callable[[str], tuple[str, str | None]],
+    outputs: Outputs,
+    soc: Soc,
 ) -> Report:
     """Build the fleet, run it, write its files."""
     with ExitStack() as files:
         tally = Tally(_open(files, outputs.ledger))
-        fleet = Fleet(plan, Depot(station, Clock(time.time() * 1_000), tally, secrets))
+        depot = Depot(station, Clock(time.time() * 1_000), tally, secrets)
+        fleet = Fleet(plan, depot, _stage(soc, _open(files, outputs.story)))
         _stop_on_signals(fleet)
         gc.collect()
         gc.freeze()  # the fleet lives as long as the run: looking through it again and again finds nothing
@@ -135,6 +161,17 @@ async def _run(
     if outputs.report is not None:
         outputs.report.write_bytes(msgspec.json.format(msgspec.json.encode(closing)) + b"\n")
     return closing
+
+
+def _stage(soc: Soc, story: IO[bytes] | None) -> Stage:
+    """Bring the main users, the narrator and the SOC's ledger together."""
+    known = msgspec.json.decode(soc.owners.read_bytes(), type=dict[str, Owner]) if soc.owners else {}
+    api = Api(soc.api, known) if soc.api else None
+    return Stage(api=api, soc_ledger=soc.ledger, story=story, narrate=_narrate)
+
+
+def _narrate(line: StoryLine) -> None:
+    console.print(f"{line.at[11:19]} {line.scenario}: {line.text}", markup=False, highlight=False)
 
 
 async def _show_progress(fleet: Fleet) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from vehicle_emulator import journey, life, scenario
+from vehicle_emulator import journey, life, scenario, verdict
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.load import AlarmLoad, TelemetryLoad
 from vehicle_emulator.messages import rfc3339
 from vehicle_emulator.report import Report, percentiles
 from vehicle_emulator.scenario import Scenario
+from vehicle_emulator.stage import Stage
 from vehicle_emulator.unit import KEEPALIVE_S, Unit
 from vehicle_emulator.vehicle import Vehicle
 
@@ -38,6 +40,8 @@ _CONNECTS_PER_S = 500
 _BOOTS_PER_S = 500
 _KEEPALIVE_CALLS = 3
 _FAREWELL_MS = 5_000.0
+# What the SOC got in the last moment of a scene may still be on its way into the ledger.
+_CURTAIN_MS = 1_000
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,11 +83,12 @@ def home_of(seed: int, vin: str) -> tuple[float, float]:
 class Fleet:
     """All units, on one schedule: vehicles' agendas, load, and a sweep for resends and keepalives."""
 
-    def __init__(self, plan: Plan, depot: Depot) -> None:
+    def __init__(self, plan: Plan, depot: Depot, stage: Stage | None = None) -> None:
         """Build every vehicle; open nothing."""
-        self.plan, self.depot = plan, depot
+        self.plan, self.depot, self._stage = plan, depot, stage or Stage()
         numbers = vins(plan.seed, plan.vehicles)
         self._roles = cast(plan.seed, numbers, len(plan.scenarios))
+        self._left_out: list[str] = []
         self.units = [self._build(vin) for vin in numbers]
         self._agenda: list[tuple[int, int]] = []
         self._places = {unit: index for index, unit in enumerate(self.units)}
@@ -95,13 +100,27 @@ class Fleet:
 
     async def run(self) -> Report:
         """Connect, live, drain, leave, report."""
+        self._prepare()
         await self._connect()
+        await self._set_scenes()
         self._begin(self.depot.clock.now_ms())
         await self._live_until(self._started_ms + (self.plan.duration_s or math.inf) * 1_000)
         ran_ms = self.depot.clock.now_ms() - self._started_ms
         await self._drain()
         await self._leave()
         return self._report(ran_ms / 1_000)
+
+    def _prepare(self) -> None:
+        by_vin = {unit.vin: unit for unit in self.units}
+        for (played, _), vin in zip(self.plan.scenarios, self._roles, strict=True):
+            played.prepare(by_vin[vin].vehicle, int(self.depot.clock.now_ms()))
+
+    async def _set_scenes(self) -> None:
+        """Modes are set before anything plays; a scenario without the mode that it needs is left out."""
+        for (played, _), vin in zip(self.plan.scenarios, self._roles, strict=True):
+            place = home_of(self.plan.seed, vin)
+            if not await self._stage.set_scene(played, vin, place, int(self.depot.clock.now_ms())):
+                self._left_out.append(vin)
 
     async def _connect(self) -> None:
         """Open every link and wait for all, but not for ever: the broker may be what is being tested."""
@@ -119,14 +138,29 @@ class Fleet:
         self._started_ms = now_ms
         for index, unit in enumerate(self.units):
             unit.vehicle.plan(int(now_ms + index * 1_000 / _BOOTS_PER_S), life.begin)
-        by_vin = {unit.vin: unit for unit in self.units}
         for (played, start_s), vin in zip(self.plan.scenarios, self._roles, strict=True):
-            start_ms = int(now_ms + start_s * 1_000)
-            played.stage(by_vin[vin].vehicle, start_ms)
-            self._plays.append(scenario.bill(played, vin, start_ms))
+            if vin not in self._left_out:
+                self._raise_curtain(played, vin, int(now_ms + start_s * 1_000))
         for unit in self.units:
             self._schedule(unit)
         self._begin_load()
+
+    def _raise_curtain(self, played: Scenario, vin: str, start_ms: int) -> None:
+        """Stage a scenario and, where there is a SOC to ask, its verdict at its end."""
+        vehicle = next(unit.vehicle for unit in self.units if unit.vin == vin)
+        play = scenario.bill(played, vin, start_ms)
+        self._plays.append(play)
+        played.stage(vehicle, start_ms, partial(self._tell, play))
+        if self._stage.judges:
+            curtain_ms = start_ms + round(played.length_s * 1_000) + _CURTAIN_MS
+            vehicle.plan(curtain_ms, lambda _vehicle, at_ms: self._tell(play, at_ms, self._judged(play)))
+
+    def _tell(self, play: scenario.Play, at_ms: int, text: str) -> None:
+        self._stage.tell(at_ms, play.name, play.vin, text)
+
+    def _judged(self, play: scenario.Play) -> str:
+        found = self._stage.judge(play, self.depot.clock.now_ms())
+        return f"Verdict: {found.sentence()}."
 
     def _begin_load(self) -> None:
         """Load starts when all have booted, and leaves the vehicles alone that play a scenario."""
@@ -142,6 +176,8 @@ class Fleet:
             self._live(now_ms)
             self._sweep(now_ms)
             await asyncio.sleep(self._nap_s(min(end_ms, self._next_due_ms())))
+        if not self.stopping.is_set():
+            self._live(end_ms)  # what a stall at the end has held up
 
     async def _drain(self) -> None:
         """Nothing new happens; what waits is sent again until its receipt comes."""
@@ -224,6 +260,11 @@ class Fleet:
 
     def _report(self, ran_s: float) -> Report:
         tally, station = self.depot.tally, self.depot.station
+        heard, until_s = self._stage.heard(), self._started_ms / 1_000 + ran_s
+        honest = (
+            [] if self.plan.alarms_per_s else [unit.vin for unit in self.units if unit.vin not in self._roles]
+        )
+        verdicts = [verdict.judge(play, heard, until_s) for play in self._plays] if self._stage.judges else []
         return Report(
             seed=self.plan.seed, vehicles=len(self.units), protocol=station.version.name,
             started_at=rfc3339(int(self._started_ms)), ran_s=round(ran_s, 3),
@@ -232,4 +273,6 @@ class Fleet:
             telemetry_dropped=tally.counts["telemetry_dropped"],
             connections={"connects": 0, "disconnects": 0, **station.counts},
             lag_ms=percentiles(tally.lags_ms), scenarios=tuple(self._plays),
+            verdicts=tuple(verdicts), left_out=tuple(self._left_out),
+            elsewhere=verdict.elsewhere(honest, heard, self._started_ms / 1_000),
         )  # fmt: skip

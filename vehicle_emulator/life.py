@@ -164,6 +164,18 @@ def plug(vehicle: Vehicle, at_ms: int, *, connected: bool) -> None:
     vehicle.event(at_ms, messages.CHARGING, messages.Charging, **fields)
 
 
+def read_position(vehicle: Vehicle, under_way: Journey) -> None:
+    """What the satellite receiver reads under way, a few metres off; wheels and ignition have no say."""
+    dice, readings = vehicle.dice, vehicle.body
+    noise_m = 2.0 * dice.bell(), 2.0 * dice.bell()
+    north_m, east_m = under_way.north_m + noise_m[0], under_way.east_m + noise_m[1]
+    latitude, longitude = journey.place(*vehicle.set_out_at, north_m, east_m)
+    readings.set(body.LATITUDE, round(latitude, 6))
+    readings.set(body.LONGITUDE, round(longitude, 6))
+    readings.set(body.ACCURACY, 3 + dice.below(4))
+    readings.set(body.HEADING, int(under_way.heading_deg))
+
+
 def _lock(vehicle: Vehicle, at_ms: int) -> None:
     vehicle.body.lock(locked=True)
     if vehicle.is_electric and not vehicle.way:
@@ -177,18 +189,11 @@ def _settle(vehicle: Vehicle, at_ms: int) -> None:
 
 
 def _read_sensors(vehicle: Vehicle, under_way: Journey, driven_m: float) -> None:
-    dice, readings = vehicle.dice, vehicle.body
-    noise_m = 2.0 * dice.bell(), 2.0 * dice.bell()
-    north_m, east_m = under_way.north_m + noise_m[0], under_way.east_m + noise_m[1]
-    latitude, longitude = journey.place(*vehicle.set_out_at, north_m, east_m)
     speed_kmh = round(under_way.speed_mps * journey.KMH_PER_MPS, 1)
-    readings.set(body.SPEED, speed_kmh)
-    readings.set(body.IS_MOVING, speed_kmh > 0.0)
-    readings.set(body.LATITUDE, round(latitude, 6))
-    readings.set(body.LONGITUDE, round(longitude, 6))
-    readings.set(body.ACCURACY, 3 + dice.below(4))
-    readings.set(body.HEADING, int(under_way.heading_deg))
-    readings.set(body.VOLTAGE, round(14.1 + 0.05 * dice.bell(), 1))
+    vehicle.body.set(body.SPEED, speed_kmh)
+    vehicle.body.set(body.IS_MOVING, speed_kmh > 0.0)
+    read_position(vehicle, under_way)
+    vehicle.body.set(body.VOLTAGE, round(14.1 + 0.05 * vehicle.dice.bell(), 1))
     _use_up(vehicle, driven_m)
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from vehicle_emulator.messages import encode, rfc3339
 from vehicle_emulator.scenario import Play
+from vehicle_emulator.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +63,12 @@ class Percentiles(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The whole run. ``lag_ms`` is the emulator's own lateness: if large, the emulator was the bottleneck."""
+    """
+    The whole run. ``lag_ms`` is the emulator's own lateness: if large, the emulator was the bottleneck.
+
+    With a SOC's ledger: a verdict for each scenario, and ``elsewhere`` the alarms of vehicles that played
+    nothing. ``left_out`` are vehicles whose scenario lacked the special mode that it needs.
+    """
 
     seed: int
     vehicles: int
@@ -76,6 +82,16 @@ class Report(msgspec.Struct, frozen=True):
     connections: dict[str, int]
     lag_ms: Percentiles
     scenarios: tuple[Play, ...]
+    verdicts: tuple[Verdict, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether events are lost, or an alarm is missing or is there that must not be."""
+        lost = self.events.unreceipted or self.events.given_up
+        wrong = self.elsewhere or self.left_out or any(verdict.is_broken for verdict in self.verdicts)
+        return bool(lost or wrong)
 
 
 def percentiles(samples: Sequence[float]) -> Percentiles:
@@ -149,9 +165,13 @@ def table(report: Report) -> Table:
     _row(view, "telemetry", {"sent": report.telemetry_sent, "dropped": report.telemetry_dropped})
     _row(view, f"connections, {report.protocol}", report.connections)
     _row(view, "own lateness, ms", _numbers(report.lag_ms))
+    judged = {verdict.vin: verdict.sentence() for verdict in report.verdicts}
     for play in report.scenarios:
-        must = {expected.cause: f"by {expected.by_at}" for expected in play.must}
-        _row(view, f"{play.name} on {play.vin}", must or {"must": "nothing"})
+        must = ", ".join(f"{expected.cause} by {expected.by_at}" for expected in play.must)
+        view.add_row(f"{play.name} on {play.vin}", judged.get(play.vin, f"must: {must or 'nothing'}"))
+    for name, found in (("alarms elsewhere", report.elsewhere), ("not played", report.left_out)):
+        if found:
+            view.add_row(name, ", ".join(found))
     return view
 
 

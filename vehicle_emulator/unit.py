@@ -117,9 +117,10 @@ class Unit:
     def link_up(self) -> None:
         """Birth, all signals, then everything that waits."""
         now_ms = self._depot.clock.now_ms()
-        birth, everything = self.vehicle.connected(int(now_ms))
+        birth, *telemetry = self.vehicle.connected(int(now_ms))
         self.link.publish_surely(vehicle_topic(self.vin, birth.kind), birth.payload, retain=True)
-        self.hand_over(everything, now_ms)
+        for message in telemetry:
+            self.hand_over(message, now_ms)
         self.outbox.reconnected(now_ms)
         self.pump(now_ms)
 

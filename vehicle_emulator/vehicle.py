@@ -60,9 +60,9 @@ class Vehicle:
     """A car: its body, its agenda, and what it has to say."""
 
     __slots__ = (
-        "_agenda", "_boot_id", "_order", "_seq", "_told", "body", "bundle", "card_present", "command_counter",
-        "core_told_ms", "dice", "driving_share", "home", "is_electric", "is_on_air", "journey", "moved_ms",
-        "set_out_at", "tell_every_ms", "vin", "way",
+        "_agenda", "_boot_id", "_left_at_ms", "_order", "_seq", "_told", "_unheard", "body", "bundle",
+        "card_present", "command_counter", "core_told_ms", "dice", "driving_share", "home", "is_electric",
+        "is_on_air", "journey", "moved_ms", "set_out_at", "tell_every_ms", "vin", "way",
     )  # fmt: skip
 
     def __init__(self, vin: str, seed: int, home: tuple[float, float], *, driving_share: float = 0.0) -> None:
@@ -81,6 +81,8 @@ class Vehicle:
         self.way: tuple[Leg, ...] = ()
         self.set_out_at = home
         self.moved_ms = self.core_told_ms = 0
+        self._left_at_ms: int | None = None
+        self._unheard: Message | None = None
         self._agenda: list[_Due] = []
         self._told: list[Told] = []
         self._boot_id, self._seq, self._order = "", 0, 0
@@ -111,6 +113,15 @@ class Vehicle:
         """Call everything off that was planned."""
         self._agenda.clear()
 
+    def left_standing(self, since_ms: int) -> None:
+        """
+        Have been parked, switched off and without its card since then, with nobody to tell it to.
+
+        The first connect tells it with its own time (as a car does that stood in an underground garage), so
+        that the car counts as armed on its own clock.
+        """
+        self._left_at_ms, self._unheard = since_ms, self.body.core(since_ms)
+
     def power_up(self, at_ms: int) -> None:
         """Boot: state the card, the bundle and the settings once."""
         self._boot_id = f"{at_ms // 1_000:x}-{self.dice.below(1 << 16):04x}"
@@ -118,14 +129,19 @@ class Vehicle:
         self.is_on_air = True
         if not self.bundle.valid_until_ms:
             self.bundle.valid_until_ms = at_ms + _DAY_MS * (10 + self.dice.below(300))
-        self.state_card(at_ms)
+        self.state_card(at_ms if self._left_at_ms is None else self._left_at_ms)
+        self._left_at_ms = None
         self.state_bundle(at_ms)
         self.event(at_ms, messages.MODE, messages.Mode, private_mode=False, remote_access_enabled=True)
 
     def connected(self, at_ms: int) -> list[Message]:
-        """Birth, then every signal, as after each connect."""
+        """Birth, then what nobody has heard yet and every signal, as after each connect."""
         self.core_told_ms = at_ms
-        return [self.connection(at_ms, online=True), self.body.everything(at_ms)]
+        unheard, self._unheard = self._unheard, None
+        telemetry = (
+            [self.body.everything(at_ms)] if unheard is None else [unheard, self.body.everything(at_ms)]
+        )
+        return [self.connection(at_ms, online=True), *telemetry]
 
     def connection(self, at_ms: int, *, online: bool) -> Message:
         """Birth or farewell, on the retained topic."""

@@ -11,6 +11,7 @@ from gateway.domain.alarms import AlarmState
 from gateway.domain.arming import ArmingState
 from gateway.domain.causes import CauseClass, Severity
 from gateway.domain.offline import WhyOffline
+from gateway.domain.reasons import Code
 from gateway.domain.services.data_bundle import BundleState
 from gateway.domain.services.entitlements import CarSecurity
 from gateway.domain.services.special_modes import MAX_RADIUS_M, MIN_RADIUS_M
@@ -336,6 +337,36 @@ class VehiclePage(Struct, frozen=True):
     """Vehicles in the order of their VINs; ``next_after`` is a VIN."""
 
     items: list[VehicleLine]
+    next_after: str | None
+
+
+class UnprotectedReason(Struct, frozen=True):
+    """One reason, and when it holds; null: already, or with no end that is known."""
+
+    code: Code
+    severity: Severity
+    text: str
+    from_at: datetime | None
+    until_at: datetime | None
+    detail: str | None
+
+
+class UnprotectedLine(Struct, frozen=True):
+    """A car that is not protected; ``severity`` is that of its worst reason."""
+
+    vin: str
+    severity: Severity
+    reasons: list[UnprotectedReason]
+    service: CarSecurity
+    country: str | None
+    model: str | None
+    soc: str | None
+
+
+class UnprotectedPage(Struct, frozen=True):
+    """Worst first, then by VIN; ``next_after`` goes into ``after``."""
+
+    items: list[UnprotectedLine]
     next_after: str | None
 
 

@@ -13,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.types import Message, Scope
 
-from gateway.api import alarms, control, feed, modes, root, track, vehicles
+from gateway.api import alarms, control, feed, modes, protection, root, track, vehicles
 from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
 from gateway.api.feed import Streams
@@ -51,6 +51,7 @@ def build_app(deps: Deps) -> Litestar:
                     vehicles.routes,
                     modes.routes,
                     track.routes,
+                    protection.routes,
                     control.routes,
                 ],
                 security=[{"bearer": []}],

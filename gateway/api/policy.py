@@ -23,6 +23,7 @@ POLICY: dict[str, frozenset[Role]] = {
     "GET /api/v1/vehicles": SOC | OWNERS,
     "GET /api/v1/vehicles/{vin}": SOC | OWNERS,
     "GET /api/v1/vehicles/{vin}/track": SOC,
+    "GET /api/v1/unprotected": SOC,
     "POST /api/v1/vehicles/{vin}/challenge": OWNERS,
     "GET /api/v1/vehicles/{vin}/special-modes": SOC | OWNERS | {"workshop"},
     "PUT /api/v1/vehicles/{vin}/special-modes/{mode}": frozenset({"main_user", "workshop", "operator"}),

@@ -64,6 +64,13 @@ class Refused(Struct, frozen=True):
         "security_code_required",
         "security_code_wrong",
         "invalid_request",
+        "unknown_user",
+        "unknown_transfer",
+        "not_main_user",
+        "has_main_user",
+        "too_many_users",
+        "code_wrong",
+        "code_locked",
     ]
     detail: str
 
@@ -88,6 +95,14 @@ class Register(Struct, frozen=True):
     registration: Registration
 
 
+class Revoke(Struct, frozen=True):
+    """These users are none of the vehicle any more: their tokens for it and what waits for them end."""
+
+    users: tuple[str, ...]
+    unnamed: bool = False
+    """Owners' tokens that are bound to the vehicle and to no user as well."""
+
+
 Effect = (
     Announce
     | Verdict
@@ -96,6 +111,7 @@ Effect = (
     | Silent
     | Audited
     | Register
+    | Revoke
     | CommandChanged
     | RequestAnswered
     | ChallengeGiven

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from gateway.domain.people.facts import Consent
+from gateway.domain.people.facts import (
+    AcceptTransfer,
+    CancelTransfer,
+    ChangeCode,
+    ChangeEntry,
+    Consent,
+    EraseUser,
+    Invite,
+    Join,
+    MakePairingCode,
+    Pair,
+    RemoveUser,
+    StartTransfer,
+)
 from gateway.domain.remote_access.facts import ChallengeRequested, CommandRequested
 from gateway.domain.signals import (
     Acknowledge,
@@ -24,6 +37,7 @@ from gateway.domain.signals import (
     Registered,
     SetMode,
     Software,
+    Surveyed,
     TheftReport,
     TheftSensor,
     Tick,
@@ -45,6 +59,7 @@ AnyFact = (
     | Unreadable
     | ForgedRepeat
     | Registered
+    | Surveyed
     | Acknowledge
     | Close
     | SetMode
@@ -54,6 +69,17 @@ AnyFact = (
     | ChallengeRequested
     | TheftReport
     | Consent
+    | ChangeEntry
+    | ChangeCode
+    | MakePairingCode
+    | Pair
+    | Invite
+    | Join
+    | RemoveUser
+    | StartTransfer
+    | AcceptTransfer
+    | CancelTransfer
+    | EraseUser
     | Blind
     | Healthy
     | Tick

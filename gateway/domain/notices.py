@@ -7,6 +7,19 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "special_mode": ("started", "changed", "ended", "reminder", "requested"),
     "service_term": ("ends_in_30_days", "ends_in_7_days", "ends_in_1_day", "ended"),
     "card_battery": ("low",),
+    "ownership": (
+        "contacts_changed",
+        "paired",
+        "user_joined",
+        "user_removed",
+        "code_changed",
+        "code_reset",
+        "transfer_started",
+        "transfer_accepted",
+        "transfer_cancelled",
+        "transfer_lapsed",
+        "transfer_completed",
+    ),
     "remote_access": ("security_code_locked",),
 }
 """A new one: its code here, its sentence in each file of ``gateway/texts``. Never a silent alarm."""

@@ -123,17 +123,22 @@ def wrong(guard: CodeGuard, user: str, purpose: str, now: datetime) -> tuple[Cod
 
     The second value says whether it is the fifth within a day on this vehicle: that is an alarm.
     """
-    known = _tries(guard, user)
-    tries = replace(known, wrong=known.wrong + 1)
-    if tries.wrong >= TRIES:
-        lock = LOCKS[min(tries.locks, len(LOCKS) - 1)]
-        tries = replace(tries, wrong=0, locks=tries.locks + 1, locked_at=now, locked_until=now + lock)
+    tries = counted(_tries(guard, user), now)
     wrong_at = (*(at for at in guard.wrong_at if now - at < DAY), now)
     alarm = len(wrong_at) >= ALARM_TRIES
     others = tuple(one for one in guard.people if one.user != user)
     challenges = tuple(one for one in guard.challenges if (one.user, one.purpose) != (user, purpose))
     people = (*others, tries)[-MAX_PEOPLE:]
     return CodeGuard(challenges, people, () if alarm else wrong_at), alarm
+
+
+def counted(known: Tries, now: datetime) -> Tries:
+    """One more wrong answer; the third locks, each time for longer."""
+    tries = replace(known, wrong=known.wrong + 1)
+    if tries.wrong < TRIES:
+        return tries
+    lock = LOCKS[min(tries.locks, len(LOCKS) - 1)]
+    return replace(tries, wrong=0, locks=tries.locks + 1, locked_at=now, locked_until=now + lock)
 
 
 def _tries(guard: CodeGuard, user: str) -> Tries:

@@ -211,6 +211,10 @@ class RegistryAct(Fact, frozen=True, kw_only=True):
     """An act that may change the registry: it is decided on the entry as the store has it that moment."""
 
 
+class Surveyed(RegistryAct, frozen=True, kw_only=True):
+    """What follows from the registry entry is to be looked at: it has changed, or the program has."""
+
+
 class Registered(Fact, frozen=True, kw_only=True):
     """The registry's entry for this vehicle is new or has changed (None: it was removed)."""
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from gateway.domain.alarms import Alarm, PositionFix
 from gateway.domain.approvals import Approvals
 from gateway.domain.moment import Moment
+from gateway.domain.people.state import People
 from gateway.domain.remote_access.state import RemoteAccess
 from gateway.domain.security_code import CodeGuard
 from gateway.domain.services.data_bundle import Bundles
@@ -29,6 +30,7 @@ from gateway.domain.signals import (
     TheftSensor,
 )
 from gateway.domain.situation import Situation, SituationFact, apply
+from gateway.domain.terms import Terms
 from gateway.domain.thresholds import Thresholds
 
 WINDOW = timedelta(minutes=10)
@@ -84,6 +86,7 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Newest statement by topic kind, for topics that no service interprets further."""
     bundles: Bundles = Bundles()
     card_cells: tuple[CardCell, ...] = ()
+    terms: Terms = Terms()
     position: PositionFix | None = None
     heard_at: datetime | None = None
     alarms: dict[str, Alarm] = {}
@@ -102,11 +105,14 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     held_back: dict[str, Moment] = {}
     """The newest tamper or battery cut that a special mode holds back, by cause."""
     code_guard: CodeGuard = CodeGuard()
+    people: People = People()
     stolen: bool = False
     """The owner has confirmed the theft to the SOC."""
     remote: RemoteAccess = RemoteAccess()
     approvals: Approvals = Approvals()
     wake_at: datetime | None = None
+    set_back_from: datetime | None = None
+    """From which time the gateway's clock was last set back (see ``set_back``)."""
 
     @property
     def is_gateway(self) -> bool:

@@ -13,8 +13,19 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.effects import Announce, Audited, Effect, Notify, Refused, Register, Silent, Verdict
+from gateway.domain.effects import (
+    Announce,
+    Audited,
+    Effect,
+    Notify,
+    Refused,
+    Register,
+    Revoke,
+    Silent,
+    Verdict,
+)
 from gateway.domain.facts import AnyFact
+from gateway.domain.protection import ingredients, reasons
 from gateway.domain.signals import (
     Connection,
     Event,
@@ -24,6 +35,7 @@ from gateway.domain.signals import (
     Movement,
     Registered,
     Registration,
+    Surveyed,
     TheftSensor,
     Unreadable,
 )
@@ -46,7 +58,9 @@ from gateway.ports import (
     Notification,
     QuarantineRow,
     RegistryRow,
+    Revocation,
     TrackRow,
+    UnprotectedRow,
     VehicleRow,
 )
 from gateway.texts import DEFAULT, language_of, render
@@ -112,8 +126,12 @@ class Batch:
         self._audit: list[AuditEntry] = []
         self._track: list[TrackRow] = []
         self._left_cases: list[LeftCase] = []
+        self._before: dict[str, Vehicle] = {}
+        self._surveyed: set[str] = set()
         self._entries: dict[str, Registration | None] = {}
         self._registrations: dict[str, RegistryRow] = {}
+        self._revocations: list[Revocation] = []
+        self._notified = 0
         self.suppressed = 0
         self._announced: list[tuple[Announce, Vehicle, Key]] = []
 
@@ -159,7 +177,19 @@ class Batch:
             track=tuple(self._track),
             left_cases=tuple(self._left_cases),
             registrations=tuple(self._registrations.values()),
+            unprotected=tuple(self._unprotected()),
+            revocations=tuple(self._revocations),
         )
+
+    def _unprotected(self) -> Iterator[UnprotectedRow]:
+        """Why cars are not protected, where that may have changed; a mistake in it must not cost an alarm."""
+        for subject, vehicle in self.vehicles.items():
+            before = self._before.get(subject, vehicle)
+            if before is vehicle and subject not in self._surveyed:
+                continue
+            with contextlib.suppress(Exception):
+                if subject in self._surveyed or ingredients(before) != ingredients(vehicle):
+                    yield UnprotectedRow(subject, vehicle.soc, reasons(vehicle))
 
     def unrecorded(self, is_told: Callable[[Key], bool]) -> Iterator[tuple[Message, Key]]:
         """New triggers as messages without a sequence, each with a key that a second attempt gives again."""
@@ -268,6 +298,8 @@ class Batch:
             return ()  # a retained statement that the broker replays at each start
         if isinstance(fact, Located) and _is_left_out(before, kind, fact):
             return ()
+        if isinstance(fact, Surveyed):
+            self._surveyed.add(subject)
         vehicle, effects = self._step(before, fact)
         verdict = self._carry_out(vehicle, effects, fact, item)
         self._follow_case(before, vehicle, fact)
@@ -302,7 +334,7 @@ class Batch:
         if vehicle is not None:
             return vehicle
         vehicle, fresh = self._look_up(subject)
-        self.vehicles[subject] = vehicle
+        self.vehicles[subject] = self._before[subject] = vehicle
         registration = self._known.registrations.get(subject)
         read = fresh or registration is not None
         self._entries[subject] = registration if read else vehicle.registration
@@ -340,10 +372,12 @@ class Batch:
                     )
                     self._audit.append(entry)
                 case Notify():
-                    self._notify(vehicle, effect, len(self._notifications))
+                    self._notify(vehicle, effect)
                 case Register():
                     replaces = self._entries.get(vehicle.vin)
                     self._registrations[vehicle.vin] = RegistryRow(effect.registration, replaces)
+                case Revoke():
+                    self._revoke(vehicle.vin, effect)
                 case Silent():
                     self.silent.append(vehicle.vin)
                 case _:
@@ -383,8 +417,15 @@ class Batch:
             created_at=self.now,
         )
 
-    def _notify(self, vehicle: Vehicle, notify: Notify, number: int) -> None:
-        now = self.now
+    def _revoke(self, vin: str, revoke: Revoke) -> None:
+        """Who is no user any more gets nothing that was decided before either."""
+        self._revocations.append(Revocation(vin, revoke.users, revoke.unnamed, self.now))
+        kept = [one for one in self._notifications if one.vin != vin or one.user not in revoke.users]
+        self._notifications = kept
+
+    def _notify(self, vehicle: Vehicle, notify: Notify) -> None:
+        now, number = self.now, self._notified
+        self._notified += 1
         identity = f"{vehicle.vin}-{vehicle.version}-{number}"
         entry = vehicle.registration
         language = language_of(entry.language, entry.country) if entry else DEFAULT

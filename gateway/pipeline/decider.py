@@ -15,12 +15,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
+from gateway.domain.services.availability import EVERYWHERE, Availability, resolve
 from gateway.domain.signals import RegistryAct
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
@@ -58,6 +61,7 @@ class Decider:
         canary_vin: str,
         thresholds: Thresholds,
         socs: frozenset[str] = frozenset(),
+        availability: Availability = EVERYWHERE,
     ) -> None:
         self.failing_since_s: float | None = None
         """Monotonic time since when the store fails; None while it works."""
@@ -68,6 +72,8 @@ class Decider:
         self.on_wake: Callable[[str, datetime | None], None] = lambda _subject, _at: None
         self.on_silent: Callable[[Sequence[str]], None] = lambda _vins: None
         self.on_modes: Callable[[str, Sequence[datetime]], None] = lambda _subject, _ends: None
+        self.before_turn: Callable[[list[Item]], Awaitable[list[Item]]] = _as_they_are
+        """Looks at the items of a batch before they are decided."""
         self.on_watched: Callable[[str, bool], None] = lambda _subject, _watched: None
         self._inbox = inbox
         self._store = store
@@ -79,11 +85,13 @@ class Decider:
         self._canary_vin = canary_vin
         self._thresholds = thresholds
         self._socs = socs
+        self._availability = availability
         self._cache: OrderedDict[str, Vehicle] = OrderedDict()
         self._sequences: dict[str, int] = {}
         self._feed_id = ""
         self._encode_state = StateEncoder().encode
         self._stale = False
+        self._stale_vins: set[str] = set()
         self._kept: list[Item] = []
         self._trying = 0
         self._committing: asyncio.Task[None] | None = None
@@ -110,9 +118,16 @@ class Decider:
         """Last committed sequence of each feed."""
         return dict(self._sequences)
 
-    def forget(self) -> None:
-        """Read vehicles from the store again before the next batch: the registry has changed."""
-        self._stale = True
+    def forget(self, vins: Sequence[str] | None = None) -> None:
+        """Read vehicles (None: all) from the store again before the next batch: the registry has changed."""
+        if vins is None:
+            self._stale = True
+        else:
+            self._stale_vins.update(vins)
+
+    async def set_back(self, _by: timedelta) -> None:
+        """Read vehicles from the store again: they were moved to another clock."""
+        self._cache.clear()
 
     async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
         """See ``gateway.ports.Acts``."""
@@ -143,7 +158,11 @@ class Decider:
         if self._stale:
             self._cache.clear()
             self._stale = False
+        for vin in self._stale_vins:
+            self._cache.pop(vin, None)
+        self._stale_vins.clear()
         try:
+            items = await self.before_turn(items)
             batch = self._decide(items, await self._known(items))
         except StoreError as error:
             self._keep(items, error)
@@ -183,7 +202,9 @@ class Decider:
         # What changes the registry is decided on the entry as it is now: an import may have run beside us.
         vins |= {item.subject for item in items if isinstance(item.fact, RegistryAct)}
         odd = {(item.topic[:MAX_TOPIC], item.unwanted.sha256) for item in items if item.unwanted is not None}
-        return await self._store.known(tuple(events), tuple(vins), tuple(odd))
+        known = await self._store.known(tuple(events), tuple(vins), tuple(odd))
+        entries = {vin: resolve(entry, self._availability) for vin, entry in known.registrations.items()}
+        return replace(known, registrations=entries)
 
     def _decide(
         self, items: Sequence[Item], known: Known, cache: Mapping[str, Vehicle] | None = None
@@ -363,3 +384,7 @@ class Decider:
             self._log.info("store.recovered")
             self._meters.gauge("gateway_store_ok", 1)
             self._unrecorded.clear()
+
+
+async def _as_they_are(items: list[Item]) -> list[Item]:
+    return items

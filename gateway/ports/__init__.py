@@ -18,6 +18,7 @@ from gateway.ports.decision import (
     Notification,
     QuarantineRow,
     RegistryRow,
+    Revocation,
     TrackRow,
     VehicleRow,
 )
@@ -44,8 +45,9 @@ from gateway.ports.outbox import (
     SinkPlan,
     SinkRole,
 )
+from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, UnprotectedVehicle
 from gateway.ports.store import Store
-from gateway.ports.stored import AlarmFilter, Known, Role, StoredAlarm, StoredVehicle, Token
+from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
 __all__ = [
     "Acts",
@@ -70,6 +72,7 @@ __all__ = [
     "Link",
     "LiveFeed",
     "LiveVehicles",
+    "Mention",
     "Message",
     "Notification",
     "Outcome",
@@ -77,6 +80,7 @@ __all__ = [
     "QuarantineRow",
     "RegistryRow",
     "Retry",
+    "Revocation",
     "Role",
     "SignalValue",
     "SinkPlan",
@@ -87,5 +91,9 @@ __all__ = [
     "StoredVehicle",
     "Token",
     "TrackRow",
+    "UnprotectedFilter",
+    "UnprotectedRow",
+    "UnprotectedVehicle",
+    "User",
     "VehicleRow",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.domain.signals import Registration
+from gateway.ports.protection import UnprotectedRow
 
 
 class FactRow(Struct, frozen=True):
@@ -120,6 +121,16 @@ class RegistryRow(Struct, frozen=True):
     replaces: Registration | None
 
 
+class Revocation(Struct, frozen=True):
+    """Tokens for a vehicle, and notifications about it, of people who are none of its users any more."""
+
+    vin: str
+    users: tuple[str, ...]
+    unnamed: bool
+    """Owners' tokens that name the vehicle and no user as well."""
+    at: datetime
+
+
 class Notification(Struct, frozen=True):
     """Something that the main user is told, kept until the broker has it."""
 
@@ -144,3 +155,5 @@ class Decision(Struct, frozen=True):
     track: tuple[TrackRow, ...] = ()
     left_cases: tuple[LeftCase, ...] = ()
     registrations: tuple[RegistryRow, ...] = ()
+    unprotected: tuple[UnprotectedRow, ...] = ()
+    revocations: tuple[Revocation, ...] = ()

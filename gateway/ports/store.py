@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from gateway.domain.signals import Registration
 from gateway.ports.decision import AuditEntry, Decision, Message, Notification, TrackRow
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
-from gateway.ports.stored import AlarmFilter, Known, StoredAlarm, StoredVehicle, Token
+from gateway.ports.protection import UnprotectedFilter, UnprotectedVehicle
+from gateway.ports.stored import AlarmFilter, Known, Mention, StoredAlarm, StoredVehicle, Token, User
 
 
 class Store(Protocol):
@@ -42,12 +43,37 @@ class Store(Protocol):
         """Last sequence of each SOC's feed."""
         ...
 
+    async def newest_decided(self) -> datetime | None:
+        """When the newest fact was decided, by the gateway's clock of then; None if there is none."""
+        ...
+
     async def timers(self) -> list[tuple[str, datetime]]:
         """Every vehicle that asked to be woken, with the time."""
         ...
 
     async def registry_version(self) -> int:
         """Grows with each change of the registry, by whatever process."""
+        ...
+
+    async def changed_entries(self, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        """Version and VIN of registry entries that changed after such a pair, in that order."""
+        ...
+
+    async def survey_mark(self) -> str:
+        """How far the registry has been surveyed, as it was kept; empty if never."""
+        ...
+
+    async def keep_survey_mark(self, mark: str) -> None:
+        """Keep how far the registry has been surveyed."""
+        ...
+
+    async def unprotected(
+        self, where: UnprotectedFilter, after: tuple[int, str], limit: int
+    ) -> list[UnprotectedVehicle]:
+        """Cars that are not protected, worst first; ``after`` is rank and VIN of the last one seen."""
+
+    async def registered_since(self, version: int, limit: int) -> list[str]:
+        """VINs whose registry entries are newer than a version."""
         ...
 
     # feed and alarms
@@ -137,6 +163,38 @@ class Store(Protocol):
 
     async def registration(self, vin: str) -> Registration | None:
         """One registry entry."""
+        ...
+
+    async def vehicles_of(self, user: str) -> list[tuple[str, str]]:
+        """VIN and role of each vehicle that the registry gives a person."""
+        ...
+
+    async def involved(self, user: str) -> list[str]:
+        """VINs of vehicles whose state names a person; slow, it reads all."""
+        ...
+
+    async def mentions(self, user: str) -> list[Mention]:
+        """Journal entries that name a person; slow, it reads all."""
+        ...
+
+    async def add_user(self, user: User, entry: AuditEntry) -> bool:
+        """False if there is such a user already."""
+        ...
+
+    async def begin_try(self, user: str, now: datetime) -> datetime | None:
+        """Count a code before it is judged; the end of the person's lock-out instead, if there is one."""
+        ...
+
+    async def end_tries(self, user: str) -> None:
+        """The code was right."""
+        ...
+
+    async def held_of(self, user: str) -> dict[str, Any]:
+        """What is kept of a person beside vehicles and journal, without secrets, as JSON values."""
+        ...
+
+    async def erase(self, user: str, journal: Sequence[int], entry: AuditEntry) -> None:
+        """Erase tokens, account, notifications and these journal entries of a person."""
         ...
 
     async def vehicles(self, after: str, limit: int) -> list[str]:

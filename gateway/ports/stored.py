@@ -44,6 +44,23 @@ class Token(Struct, frozen=True):
     revoked_at: datetime | None = None
 
 
+class User(Struct, frozen=True):
+    """A person's account, as ``user add`` made it."""
+
+    user: str
+    person: str
+    added_at: datetime
+
+
+class Mention(Struct, frozen=True):
+    """A journal entry that names a person."""
+
+    n: int
+    vin: str
+    kind: str
+    body: bytes
+
+
 class AlarmFilter(Struct, frozen=True):
     """Filters of ``GET /alarms``; None: any."""
 

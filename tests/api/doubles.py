@@ -14,6 +14,8 @@ from gateway.api.auth import make_token
 from gateway.api.deps import Deps
 from gateway.domain.effects import Announce, Audited, Effect, Register
 from gateway.domain.facts import AnyFact
+from gateway.domain.protection import reasons
+from gateway.domain.reasons import RANK, SEVERITIES
 from gateway.domain.signals import Position, Registered, Registration, RegistryAct, TheftSensor
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
@@ -34,6 +36,8 @@ from gateway.ports import (
     StoredVehicle,
     Token,
     TrackRow,
+    UnprotectedFilter,
+    UnprotectedVehicle,
 )
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -76,6 +80,7 @@ class MemoryStore:
         self.parked: list[DeliveryRow] = []
         self.bad: list[dict[str, Any]] = []
         self.looked_up = 0
+        self.asked: UnprotectedFilter | None = None
         self.fails: Exception | None = None
 
     def _check(self) -> None:
@@ -133,6 +138,19 @@ class MemoryStore:
             for n, entry in enumerate(self.trail, 1)
         ]
         return [row for row in rows if row["n"] > after][:limit]
+
+    async def unprotected(
+        self, where: UnprotectedFilter, after: tuple[int, str], limit: int
+    ) -> list[UnprotectedVehicle]:
+        """Every vehicle's reasons, whenever they hold; filtering is the real store's."""
+        self.asked = where
+        found = []
+        for vin, state in self.states.items():
+            why = reasons(state)
+            if why:
+                rank, severity = min((RANK[SEVERITIES[one.code]], SEVERITIES[one.code]) for one in why)
+                found.append(((rank, vin), UnprotectedVehicle(vin, severity, why)))
+        return [one for key, one in sorted(found, key=lambda pair: pair[0]) if key > after][:limit]
 
     async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:
         return [(n, row) for n, row in enumerate(self.tracked, 1) if row.vin == vin and n > after][:limit]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from devtools import ROOT
-from devtools.broker import Broker, free_ports
+from devtools.broker import HOST, Broker, _serves, free_ports
 from devtools.mosquitto import Mosquitto
 from tests.devtools.client import Client, RefusedError
 
@@ -141,7 +142,7 @@ def test_it_dies_with_its_parent(tmp_path: Path) -> None:
         broker_pid = int(parent.stdout.readline())
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while _lives(broker_pid) and time.monotonic() < until:
         time.sleep(0.01)
     assert not _lives(broker_pid)
@@ -170,6 +171,12 @@ def _lives(pid: int) -> bool:
             return False
         return True
     return state != "Z"
+
+
+def test_a_port_that_nobody_answers_is_not_served() -> None:
+    """A broker that listens and has not begun to answer would die of a SIGHUP."""
+    with socket.create_server((HOST, 0)) as listening:
+        assert not _serves(listening.getsockname()[1])
 
 
 def test_free_ports_are_not_those_of_outgoing_connections() -> None:

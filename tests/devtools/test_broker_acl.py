@@ -9,7 +9,7 @@ import pytest
 
 from devtools.broker import Broker, Party
 from devtools.mosquitto import Mosquitto
-from tests.devtools.client import Client, RefusedError
+from tests.devtools.client import ANSWER_S, Client, RefusedError
 
 OWN, OTHER, CANARY = "TEST0000000000001", "WVWZZZ1KZAW000002", "CANARY00000000001"
 UP = (
@@ -142,7 +142,7 @@ def test_a_will_can_speak_only_for_its_own_vehicle(doors: Broker) -> None:
                 Client(doors, "vehicles", OWN, will=will).cut()
             except RefusedError:
                 assert will == other
-        assert gateway.messages.get(timeout=5)[0] == own
+        assert gateway.messages.get(timeout=ANSWER_S)[0] == own
         assert gateway.received() == []
 
 

@@ -25,7 +25,7 @@ from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
 
-VIN = "WDDZZZ99ZTS392124"
+VIN = "TESTZZZ99ZTS39212"
 START = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
 

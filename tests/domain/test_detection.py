@@ -93,6 +93,17 @@ def test_the_ignition_is_switched_on_while_armed() -> None:
     assert car.raised_after_s("ignition_on_armed") == 103
 
 
+def test_a_car_that_was_armed_by_its_own_clock_needs_no_further_fact() -> None:
+    """What it was left like arrives late; the ignition being on is the fact that proves the time before."""
+    left: list[AnyFact] = [
+        registered(-200, "DC-1"),
+        ignition(False, -20000, 100),
+        card("c-1", False, -20000, 100),
+    ]
+    car = Car().live([*left, ignition(True, 101)], until_s=110)
+    assert (car.raised, car.raised_after_s("ignition_on_armed")) == (["ignition_on_armed"], 104)
+
+
 @pytest.mark.parametrize(
     "facts",
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ import pytest
 
 from devtools.broker import HOST, Broker
 from tests.emulator.receipting import ReceiptingGateway
-from vehicle_emulator import messages
+from vehicle_emulator import messages, outbox
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.fleet import Fleet, Plan, cast, vins
 from vehicle_emulator.link import Station
@@ -50,6 +50,17 @@ def lines(ledger: io.BytesIO) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line) for line in ledger.getvalue().splitlines()]
 
 
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not true():  # noqa: ASYNC110  # counters and lists have no event
+            await asyncio.sleep(0.01)
+
+
+def online(gateway: ReceiptingGateway, vin: str) -> list[bool]:
+    said = ((kind, body) for heard, kind, body in gateway.heard if heard == vin)
+    return [body["online"] for kind, body in said if kind == messages.CONNECTION]
+
+
 async def test_every_event_is_receipted_and_in_the_ledger(crowd: Broker, gateway: ReceiptingGateway) -> None:
     ledger = io.BytesIO()
     plan = Plan(vehicles=20, seed=SEED, duration_s=1.0, alarms_per_s=200.0, telemetry_per_s=200.0)
@@ -71,65 +82,68 @@ async def test_births_and_farewells_frame_what_a_vehicle_says(
 ) -> None:
     plan = Plan(vehicles=3, seed=SEED, duration_s=0.3, driving_share=0.0)
     await build(crowd, plan).run()
-    await asyncio.sleep(0.1)
-    for vin in vins(SEED, 3):
-        said = [(kind, body) for heard, kind, body in gateway.heard if heard == vin]
-        online = [body["online"] for kind, body in said if kind == messages.CONNECTION]
-        assert online[-2:] == [True, False]
-        assert {messages.DRIVER_CARD, messages.DATA_BUNDLE, messages.MODE} <= {kind for kind, _ in said}
+    numbers = vins(SEED, 3)
+    await until(lambda: all(online(gateway, vin)[-2:] == [True, False] for vin in numbers))
+    for vin in numbers:
+        assert {messages.DRIVER_CARD, messages.DATA_BUNDLE, messages.MODE} <= set(gateway.kinds(vin))
 
 
 async def test_a_deaf_gateway_leaves_events_unreceipted(crowd: Broker, gateway: ReceiptingGateway) -> None:
     gateway.is_deaf = True
     ledger = io.BytesIO()
-    plan = Plan(vehicles=2, seed=SEED, duration_s=0.2, drain_s=1.6, driving_share=0.0)
-    report = await build(crowd, plan, ledger).run()
+    plan = Plan(vehicles=2, seed=SEED, duration_s=0.0, drain_s=0.0, driving_share=0.0)
+    fleet = build(crowd, plan, ledger)
+    running = asyncio.create_task(fleet.run())
+    await until(lambda: fleet.depot.tally.counts["resent"] >= 6)
+    fleet.stopping.set()
+    report = await running
     assert (report.events.unreceipted, report.events.receipted) == (6, 0)
-    assert report.events.resent >= 6
     assert [line["receipted_at"] for line in lines(ledger)] == [None] * 6
 
 
-async def test_a_rejected_event_is_not_sent_again(crowd: Broker, gateway: ReceiptingGateway) -> None:
+async def test_a_rejected_event_is_not_sent_again(
+    crowd: Broker, gateway: ReceiptingGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "RESEND_FIRST_MS", 20_000)  # a stall must not repeat what is being answered
     gateway.rejects = set(messages.THEFT_CAUSES)
-    plan = Plan(vehicles=4, seed=SEED, duration_s=0.5, alarms_per_s=40.0, drain_s=2.0, driving_share=0.0)
+    plan = Plan(vehicles=4, seed=SEED, duration_s=0.5, alarms_per_s=40.0, drain_s=15.0, driving_share=0.0)
     report = await build(crowd, plan).run()
     assert report.events.rejected >= 15
     assert (report.events.resent, report.events.unreceipted) == (0, 0)
 
 
 async def test_events_survive_a_lost_connection(crowd: Broker, gateway: ReceiptingGateway) -> None:
-    plan = Plan(vehicles=4, seed=SEED, duration_s=1.0, alarms_per_s=100.0, driving_share=0.0)
+    plan = Plan(vehicles=4, seed=SEED, duration_s=0.0, drain_s=30.0, alarms_per_s=100.0, driving_share=0.0)
     fleet = build(crowd, plan)
     running = asyncio.create_task(fleet.run())
-    while fleet.depot.tally.counts["receipted"] < 20:  # noqa: ASYNC110  # a counter has no event
-        await asyncio.sleep(0.01)
+    await until(lambda: fleet.depot.tally.counts["receipted"] >= 20)
     for unit in fleet.units:
         unit.link.cut()
         unit.link.open()
+    await until(lambda: fleet.depot.tally.counts["receipted"] >= 100)
+    await until(lambda: fleet.depot.station.counts["connects"] == 8)
+    fleet.stopping.set()
     report = await running
     assert report.events.made == report.events.receipted >= 100
     assert report.connections["connects"] == 8
 
 
 async def test_a_command_is_performed_once_and_answered(crowd: Broker, gateway: ReceiptingGateway) -> None:
-    plan = Plan(vehicles=1, seed=SEED, duration_s=1.5, driving_share=0.0)
+    plan = Plan(vehicles=1, seed=SEED, duration_s=0.0, driving_share=0.0)
     fleet = build(crowd, plan)
     running = asyncio.create_task(fleet.run())
     vin = fleet.units[0].vin
-    while messages.MODE not in gateway.kinds(vin):  # noqa: ASYNC110  # a list has no event
-        await asyncio.sleep(0.01)
-    command = {
-        "command_id": "c-1",
-        "action": "unlock",
-        "params": {},
-        "counter": 1,
-        "expires_at": "2099-01-01T00:00:00Z",
-    }
-    for _ in range(2):
-        gateway.say(vin, messages.COMMAND, msgspec.json.encode(command))
+    await until(lambda: messages.MODE in gateway.kinds(vin))
+    command = {"action": "unlock", "params": {}, "expires_at": "2099-01-01T00:00:00Z"}
+    for counter in (1, 1, 2):
+        numbered = {**command, "command_id": f"c-{counter}", "counter": counter}
+        gateway.say(vin, messages.COMMAND, msgspec.json.encode(numbered))
+    await until(lambda: gateway.kinds(vin).count(messages.RESULT) >= 2)
+    fleet.stopping.set()
     await running
     results = [body for _, kind, body in gateway.heard if kind == messages.RESULT]
-    assert [(one["command_id"], one["status"]) for one in results] == [("c-1", "performed")]
+    performed = [("c-1", "performed"), ("c-2", "performed")]
+    assert [(one["command_id"], one["status"]) for one in results] == performed
 
 
 async def test_a_scenario_plays_on_a_vehicle_that_load_leaves_alone(

@@ -17,6 +17,7 @@ from gateway.adapters.mqtt.splitter import Received
 
 VIN = "XVGZZZ99ZTS000001"
 TOPIC = f"v1/vehicles/{VIN}/theft-sensor"
+PATIENCE_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,12 @@ def client_id(request: pytest.FixtureRequest) -> str:
 def fast_reader(request: pytest.FixtureRequest) -> bool:
     """Every trap is tried with both ways of reading."""
     return bool(request.param == "fast")
+
+
+async def eventually(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not true():  # noqa: ASYNC110  # nothing tells
+            await asyncio.sleep(0.005)
 
 
 class Listener:
@@ -56,7 +63,7 @@ class Listener:
         self.received.extend(batch)
         self._arrived.set()
 
-    async def until(self, count: int, within_s: float = 5) -> list[Received]:
+    async def until(self, count: int, within_s: float = PATIENCE_S) -> list[Received]:
         """Wait for so many messages."""
         async with asyncio.timeout(within_s):
             while len(self.received) < count:
@@ -94,7 +101,7 @@ async def vehicle(own_broker: Broker) -> AsyncIterator[Callable[..., None]]:
     client.loop_start()
 
     def publish(payload: bytes, *, topic: str = TOPIC, qos: int = 1, retain: bool = False) -> None:
-        client.publish(topic, payload, qos, retain).wait_for_publish(5)
+        client.publish(topic, payload, qos, retain).wait_for_publish(PATIENCE_S)
 
     yield publish
     client.disconnect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -15,11 +16,17 @@ from gateway.testing import FakeClock
 from tests.pipeline.conftest import VIN, Rig
 
 
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not true():  # noqa: ASYNC110  # a heap has no event
+            await asyncio.sleep(0.01)
+
+
 async def test_an_overdue_timer_waits_until_the_gateway_hears(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The siren's end waited at the broker while the gateway was away: it is heard first."""
-    monkeypatch.setattr(timers_module, "HEAR_FIRST_S", 0.3)
+    monkeypatch.setattr(timers_module, "HEAR_FIRST_S", 0.5)
     rig.trigger("car_alarm", "e1")
     await rig.settle()
     rig.clock.advance(10)
@@ -34,13 +41,16 @@ async def test_an_overdue_timer_waits_until_the_gateway_hears(
         await heard.wait()
 
     running = asyncio.create_task(rig.timers.run(rig.store, hearing))
+    await until(lambda: bool(rig.timers._heap))
     await asyncio.sleep(0.05)
     assert len(rig.inbox) == 0, "overdue, but not yet heard"
     heard.set()
-    await asyncio.sleep(0.05)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(rig.inbox) == 0, "what waits at the broker comes first"
     restored = {"event_id": "e2", "occurred_at": ended_at, "cause": "car_alarm", "state": "restored"}
     rig.send("theft-sensor", restored)
-    await asyncio.sleep(0.5)
+    await until(lambda: len(rig.inbox) == 2)
     await rig.settle()
     running.cancel()
     assert rig.messages == []

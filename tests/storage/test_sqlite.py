@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -131,15 +130,13 @@ async def test_a_locked_database_never_blocks_the_loop(store: SqliteStore) -> No
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     commit = asyncio.create_task(store.commit(Decision(vehicles=(vehicle(),))))
-    worst_s = 0.0
-    for _ in range(20):
-        before_s = time.monotonic()
+    turns = 0
+    while not commit.done():
         await asyncio.sleep(0.01)
-        worst_s = max(worst_s, time.monotonic() - before_s)
-    assert worst_s < 0.15
+        turns += 1
+    assert turns > 5, "the loop goes on while the commit waits for a second"
     with pytest.raises(StoreError, match="locked"):
-        async with asyncio.timeout(5):
-            await commit
+        await commit
     other.execute("ROLLBACK")
     other.close()
     await store.commit(Decision(vehicles=(vehicle(),)))
@@ -319,13 +316,13 @@ async def test_a_job_that_fails_costs_only_itself(tmp_path: Path) -> None:
 
         def hold(_on: sqlite3.Connection) -> None:
             begun.set()
-            go_on.wait(5)
+            go_on.wait(30)
 
         def insert(number: int) -> Callable[[sqlite3.Connection], int]:
             return lambda on: on.execute("INSERT INTO jobs VALUES (?)", (number,)).rowcount
 
         holding = asyncio.create_task(writer.run(hold))
-        await asyncio.to_thread(begun.wait, 5)
+        await asyncio.to_thread(begun.wait, 30)
         tasks = [asyncio.create_task(writer.run(insert(number))) for number in (1, 2, 2, 3)]
         await asyncio.sleep(0)
         go_on.set()

@@ -19,7 +19,7 @@ from typing import Any, Self
 from devtools.broker import HOST, free_ports
 from devtools.processes import Process
 
-READY_WITHIN_S = 15.0
+READY_WITHIN_S = 30.0
 
 
 class GatewayProcess:
@@ -113,7 +113,7 @@ class GatewayProcess:
         """SIGCONT."""
         os.kill(self.pid, signal.SIGCONT)
 
-    def wait_dead(self, within_s: float = 20.0) -> int:
+    def wait_dead(self, within_s: float = 30.0) -> int:
         """Wait for its end by itself; returns the exit code."""
         code = self.wait_for(lambda: self.exit_code, within_s, "the gateway did not end")
         return int(code)
@@ -135,7 +135,7 @@ class GatewayProcess:
     def health(self) -> tuple[int, dict[str, Any]]:
         """Status and body of ``/health/ready``; (0, {}) while nobody listens."""
         try:
-            with urllib.request.urlopen(f"{self.url}/health/ready", timeout=2) as answer:
+            with urllib.request.urlopen(f"{self.url}/health/ready", timeout=10) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
@@ -158,7 +158,7 @@ class GatewayProcess:
         request = urllib.request.Request(
             f"{self.url}/api/v1{path}", headers={"Authorization": f"Bearer {token}"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:

@@ -26,6 +26,8 @@ from typing import IO, Literal, Self, get_args
 import msgspec
 from msgspec import Struct
 
+from devtools.broker import free_ports
+
 Mode = Literal[
     "ok",
     "hang",
@@ -135,12 +137,12 @@ class FakeSoc:
         await self.down()
 
     async def up(self) -> None:
-        """Listen, on the same port as before."""
+        """Listen, on the same port as before: one that no outgoing connection is given meanwhile."""
         loop = asyncio.get_running_loop()
+        self.port = self.port or free_ports(1)[0]
         self._server = await loop.create_server(
             lambda: Conversation(self), "127.0.0.1", self.port, reuse_address=True, backlog=1024
         )
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
         """Refuse connections and break those that are open."""

@@ -26,7 +26,7 @@ GOLDEN = [
     json.loads(line)
     for line in (Path(__file__).parents[1] / "data/wire/golden.jsonl").read_text().splitlines()
 ]
-VIN = "WDDZZZ99ZTS392124"
+VIN = "TESTZZZ99ZTS39212"
 
 Decoded = Event | Connection | telemetry.Telemetry | Unwanted
 

@@ -35,5 +35,10 @@ BATTERY_CUT = Scenario(
         # The counter starts again, the boot id does not: nothing of this is a forged repeat.
         never=("tamper", "comm_loss_after_tamper", "unauthorised_movement"),
     ),
-    beats=(Beat(0, _cut), Beat(3, _fall_silent), Beat(43, _wake), Beat(50, _lift)),
+    beats=(
+        Beat(0, _cut, "The battery is cut."),
+        Beat(3, _fall_silent, "The car falls silent."),
+        Beat(43, _wake, "The car wakes with a new boot id."),
+        Beat(50, _lift, "The car is lifted."),
+    ),
 )

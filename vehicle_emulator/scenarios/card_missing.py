@@ -38,10 +38,10 @@ CARD_MISSING = Scenario(
         never=("ignition_on_armed", "unauthorised_movement", "towed", "tamper"),
     ),
     beats=(
-        Beat(0, _get_in),
-        Beat(12, _take_the_road),
-        Beat(30, _lose_card),
-        Beat(90, life.stand),
+        Beat(0, _get_in, "A driver with the Driver Card gets in."),
+        Beat(12, _take_the_road, "The car takes the road."),
+        Beat(30, _lose_card, "The driver is forced out: the Driver Card is gone, the car drives on."),
+        Beat(90, life.stand, "The car stops."),
         Beat(93, life.switch_off),
     ),
 )

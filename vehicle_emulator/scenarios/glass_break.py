@@ -30,5 +30,9 @@ GLASS_BREAK = Scenario(
         must=(Expected("intrusion", within_s=3), Expected("car_alarm", within_s=18)),
         never=("driver_card_missing", "unauthorised_movement", "tamper"),
     ),
-    beats=(Beat(0, _break_in), Beat(20, _siren_ends), Beat(22, _sensor_rests)),
+    beats=(
+        Beat(0, _break_in, "A window of a parked car is broken; the siren sounds."),
+        Beat(20, _siren_ends, "The siren ends."),
+        Beat(22, _sensor_rests),
+    ),
 )

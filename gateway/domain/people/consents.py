@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from gateway.domain.effects import Audited, Refused, Register
 from gateway.domain.outcome import Outcome
+from gateway.domain.people.common import refuse
 from gateway.domain.people.facts import Consent
 from gateway.domain.vehicle import Vehicle
 
@@ -18,7 +19,7 @@ def set_consent(vehicle: Vehicle, fact: Consent, now: datetime) -> Outcome:
     """Give or take back; the same again changes nothing but stands in the audit trail."""
     entry = vehicle.registration
     if entry is None or entry.main_user is None or entry.main_user != fact.user:
-        return Outcome(vehicle, (Refused("not_authorised", "Only the main user consents."),))
+        return refuse(vehicle, fact, Refused("not_main_user", "Only the vehicle's main user may do this."))
     details = {"consent": fact.consent, "given": fact.given, "role": fact.role}
     audited = Audited(fact.by, "consent.given" if fact.given else "consent.taken_back", details)
     if entry.consents.get(fact.consent, False) == fact.given and fact.consent in entry.consented_at:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from gateway.domain.alarms import Evidence
 from gateway.domain.arming import has_card_fitted
-from gateway.domain.finding import Finding, OnClock
+from gateway.domain.finding import Finding, OnClock, on_gateway_clock, on_vehicle_clock
+from gateway.domain.moment import Spell
 from gateway.domain.situation import Situation
 from gateway.domain.thresholds import Thresholds
 
@@ -22,12 +24,10 @@ def due(
     spell = situation.off_spell
     if spell is None or not has_card_fitted(situation, counting):
         return None
-    since, until = on(spell.since), on(spell.until)
-    if since is None or until is None:
+    until, lasted = on(spell.until), max(_lengths(spell), default=timedelta(0))
+    if until is None or lasted < timedelta(seconds=thresholds.arming_delay_s):
         return None
-    if until - since < timedelta(seconds=thresholds.arming_delay_s):
-        return None
-    off_s = round((until - since).total_seconds())
+    off_s = round(lasted.total_seconds())
     text = f"The ignition was switched on after {off_s} s off without a Driver Card in the car: it was armed."
     return Finding(
         CAUSE,
@@ -41,3 +41,11 @@ def due(
             ),
         ),
     )
+
+
+def _lengths(spell: Spell) -> Iterator[timedelta]:
+    """By each clock that can be believed: the ignition being on is the fact that proves what went before."""
+    for on in (on_vehicle_clock, on_gateway_clock):
+        since, until = on(spell.since), on(spell.until)
+        if since is not None and until is not None:
+            yield until - since

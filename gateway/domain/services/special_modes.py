@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from gateway.domain.signals import Place, Position
 
-EndedBy = Literal["time", "setter", "operator", "driven", "left_place", "finished"]
+EndedBy = Literal["time", "setter", "operator", "driven", "left_place", "finished", "transferred"]
 
 DAY = timedelta(hours=24)
 REMIND_AT = 0.8

@@ -59,12 +59,30 @@ def register(connection: sqlite3.Connection, registrations: Sequence[Registratio
         "INSERT OR REPLACE INTO registry VALUES (?, ?, ?)",
         [(one.vin, version, msgspec.json.encode(one)) for one in registrations],
     )
+    connection.executemany("DELETE FROM registry_users WHERE vin = ?", [(one.vin,) for one in registrations])
+    connection.executemany(
+        "INSERT OR IGNORE INTO registry_users VALUES (?, ?, ?)",
+        [
+            row
+            for one in registrations
+            for row in (
+                *([(one.main_user, one.vin, "main_user")] if one.main_user is not None else ()),
+                *((user, one.vin, "secondary_user") for user in one.secondary_users),
+            )
+        ],
+    )
 
 
 def registry_version(connection: sqlite3.Connection) -> int:
     """Grows with each change."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'registry_version'").fetchone()
     return 0 if row is None else int(row[0])
+
+
+def registered_since(connection: sqlite3.Connection, version: int, limit: int) -> list[str]:
+    """VINs whose entries are newer than a version."""
+    query = "SELECT vin FROM registry WHERE version > ? LIMIT ?"
+    return [vin for (vin,) in connection.execute(query, (version, limit))]
 
 
 def registration(connection: sqlite3.Connection, vin: str) -> Registration | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime, timedelta
 
+from gateway.adapters.storage.sqlite import accounts
 from gateway.adapters.storage.sqlite.times import text
 
 KEEP_DELIVERED = timedelta(days=30)
@@ -39,6 +40,7 @@ def prune(connection: sqlite3.Connection, now: datetime, canary_vin: str) -> Non
         (MAX_QUARANTINE,),
     )
     _tracks(connection, now)
+    accounts.forget_tries(connection, now)
 
 
 def _tracks(connection: sqlite3.Connection, now: datetime) -> None:

@@ -26,7 +26,7 @@ def migrate(connection: sqlite3.Connection) -> tuple[int, int]:
         connection.execute("BEGIN IMMEDIATE")
         # Read again: another process may have done it while this one waited.
         (done,) = connection.execute("PRAGMA user_version").fetchone()
-        for version in range(done + 1, newest + 1):
+        for version in sorted(version for version in scripts if version > done):
             for statement in _statements(scripts[version]):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {newest}")

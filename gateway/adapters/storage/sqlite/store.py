@@ -9,7 +9,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.adapters.storage.sqlite import chain, deciding, feeds, outbox, people, retention
+from gateway.adapters.storage.sqlite import (
+    accounts,
+    chain,
+    deciding,
+    feeds,
+    outbox,
+    people,
+    protection,
+    retention,
+)
 from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
 from gateway.domain.signals import Registration
@@ -23,6 +32,7 @@ from gateway.ports import (
     DeliveryRow,
     DeliveryState,
     Known,
+    Mention,
     Message,
     Notification,
     SinkPlan,
@@ -30,6 +40,9 @@ from gateway.ports import (
     StoredVehicle,
     Token,
     TrackRow,
+    UnprotectedFilter,
+    UnprotectedVehicle,
+    User,
 )
 
 
@@ -68,11 +81,31 @@ class SqliteStore:
     async def sequences(self) -> dict[str, int]:
         return await self._reading.run(feeds.sequences)
 
+    async def newest_decided(self) -> datetime | None:
+        return await self._reading.run(deciding.newest_decided)
+
     async def timers(self) -> list[tuple[str, datetime]]:
         return await self._reading.run(deciding.timers)
 
     async def registry_version(self) -> int:
         return await self._reading.run(people.registry_version)
+
+    async def changed_entries(self, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        return await self._reading.run(lambda on: protection.changed(on, after, limit))
+
+    async def survey_mark(self) -> str:
+        return await self._reading.run(protection.survey_mark)
+
+    async def keep_survey_mark(self, mark: str) -> None:
+        await self._writer.run(lambda on: protection.keep_survey_mark(on, mark))
+
+    async def unprotected(
+        self, where: UnprotectedFilter, after: tuple[int, str], limit: int
+    ) -> list[UnprotectedVehicle]:
+        return await self._serving.run(lambda on: protection.page(on, where, after, limit))
+
+    async def registered_since(self, version: int, limit: int) -> list[str]:
+        return await self._reading.run(lambda on: people.registered_since(on, version, limit))
 
     # feed and alarms
     async def messages(self, soc: str, after: int, limit: int) -> list[Message]:
@@ -139,6 +172,30 @@ class SqliteStore:
 
     async def registration(self, vin: str) -> Registration | None:
         return await self._reading.run(lambda on: people.registration(on, vin))
+
+    async def vehicles_of(self, user: str) -> list[tuple[str, str]]:
+        return await self._reading.run(lambda on: accounts.vehicles_of(on, user))
+
+    async def involved(self, user: str) -> list[str]:
+        return await self._serving.run(lambda on: accounts.involved(on, user))
+
+    async def mentions(self, user: str) -> list[Mention]:
+        return await self._serving.run(lambda on: accounts.mentions(on, user))
+
+    async def add_user(self, user: User, entry: AuditEntry) -> bool:
+        return await self._writer.run(lambda on: accounts.add_user(on, user, entry))
+
+    async def begin_try(self, user: str, now: datetime) -> datetime | None:
+        return await self._writer.run(lambda on: accounts.begin_try(on, user, now))
+
+    async def end_tries(self, user: str) -> None:
+        await self._writer.run(lambda on: accounts.end_tries(on, user))
+
+    async def held_of(self, user: str) -> dict[str, Any]:
+        return await self._serving.run(lambda on: accounts.held_of(on, user))
+
+    async def erase(self, user: str, journal: Sequence[int], entry: AuditEntry) -> None:
+        await self._writer.run(lambda on: accounts.erase(on, user, journal, entry))
 
     async def vehicles(self, after: str, limit: int) -> list[str]:
         return await self._serving.run(lambda on: people.vehicles(on, after, limit))

@@ -1,0 +1,59 @@
+"""
+The end of one owner's time: in one step, everything of that person is gone from the vehicle.
+
+Services, equipment and the history of alarms belong to the car and stay.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from gateway.domain import mode_acts
+from gateway.domain.effects import Notify, Register, Revoke
+from gateway.domain.outcome import Outcome
+from gateway.domain.people.common import users_of
+from gateway.domain.people.state import People
+from gateway.domain.security_code import CodeGuard
+from gateway.domain.services.special_modes import MODES, Modes
+from gateway.domain.vehicle import Vehicle
+
+
+def emptied(vehicle: Vehicle, main_user: str | None, by: str, now: datetime) -> Outcome:
+    """
+    The vehicle as its next main user gets it (None: nobody yet).
+
+    Users, invitations, codes, security code, contacts, consents and taught cards are gone, special modes end,
+    and remote access waits for the car.
+    """
+    entry = vehicle.registration
+    if entry is None:
+        return Outcome(vehicle)
+    before = tuple(user for user in users_of(entry) if user != main_user)
+    outcome = Outcome(vehicle)
+    for mode in vehicle.modes.running:
+        if mode.mode in MODES:
+            outcome = outcome.then(mode_acts.end(outcome.vehicle, mode, "transferred", by, now))
+    entry = replace(
+        entry,
+        main_user=main_user,
+        secondary_users=(),
+        driver_cards=(),
+        contacts=(),
+        consents={},
+        consented_at={},
+        security_code_key=None,
+        language=None,
+    )
+    kept = Modes(running=outcome.vehicle.modes.running, made=outcome.vehicle.modes.made)
+    vehicle = replace(
+        outcome.vehicle,
+        registration=entry,
+        people=People(code_changed_at=now),
+        code_guard=CodeGuard(),
+        modes=kept,
+    )
+    # Whoever is no user any more hears nothing any more, this included.
+    effects = tuple(one for one in outcome.effects if not isinstance(one, Notify))
+    return Outcome(vehicle, (*effects, Register(entry), Revoke(before, unnamed=True)), outcome.found)

@@ -1,0 +1,129 @@
+"""Labelled thefts and a workshop's work, played by emulated vehicles before the real gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devtools.broker import HOST, Broker
+from tests.integration.conftest import SocThread, until
+from tests.support.gateway import GatewayProcess
+from vehicle_emulator import scenarios, verdict
+from vehicle_emulator.dice import Dice
+from vehicle_emulator.fleet import Fleet, Plan, cast, vins
+from vehicle_emulator.link import Station
+from vehicle_emulator.owner import Api, Owner
+from vehicle_emulator.report import Report, Tally
+from vehicle_emulator.stage import Stage, StoryLine
+from vehicle_emulator.unit import Clock, Depot
+
+SEED = 404
+PLAYED = ("glass_break", "workshop_service", "towed_away", "leaves_yard")
+CODES = {"workshop_service": "1234", "leaves_yard": None}
+LENGTH_S = 90.0
+SPEED = 10.0
+
+
+class Hurried(Clock):
+    """
+    Plays a past minute and a half in seconds, and has caught up with the wall clock at its end.
+
+    The gateway decides durations by the vehicle's own clock as soon as a later fact proves them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__((time.time() - LENGTH_S) * 1_000)
+        self._began_ms = super().now_ms()
+
+    def now_ms(self) -> float:
+        return self._began_ms + (super().now_ms() - self._began_ms) * SPEED
+
+
+def owners_of(gateway: GatewayProcess, roles: dict[str, str]) -> dict[str, Owner]:
+    """Register every vehicle; the main users of those in the workshop, with a code and without one."""
+    known, lines = {}, []
+    for name, vin in roles.items():
+        line: dict[str, Any] = {"vin": vin, "main_user": f"owner-{name}", "driver_cards": ["DC-1"]}
+        if name in CODES:
+            words = ("--role", "main_user", "--person", name, "--user", line["main_user"], "--vin", vin)
+            token = gateway.command("token", "create", *words).stdout.splitlines()[-1]
+            known[vin] = Owner(line["main_user"], token, CODES[name])
+            line |= {"security_code": CODES[name]} if CODES[name] else {}
+        lines.append(json.dumps(line))
+    fleet = gateway.folder / "emulated.jsonl"
+    fleet.write_text("\n".join(lines))
+    assert gateway.command("fleet", "import", str(fleet)).returncode == 0
+    return known
+
+
+def play(broker: Broker, stage: Stage, passwords: dict[str, str]) -> Report:
+    async def run() -> Report:
+        station = Station(HOST, broker.ports["vehicles"], Dice(SEED))
+        depot = Depot(station, Hurried(), Tally(), lambda vin: (vin, passwords[vin]))
+        chosen = [found for name in PLAYED if (found := scenarios.find(name))]
+        plan = Plan(
+            vehicles=5, seed=SEED, duration_s=LENGTH_S, driving_share=0.0,
+            scenarios=tuple((one, 1.0) for one in chosen),
+        )  # fmt: skip
+        return await Fleet(plan, depot, stage).run()
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def roles() -> dict[str, str]:
+    return dict(zip(PLAYED, cast(SEED, vins(SEED, 5), len(PLAYED)), strict=True))
+
+
+def test_what_happens_in_the_yard_is_recorded_and_every_theft_is_alarmed(
+    path_broker: Broker, gateway: GatewayProcess, soc: SocThread, roles: dict[str, str], tmp_path: Path
+) -> None:
+    passwords = path_broker.add("vehicles", *vins(SEED, 5))
+    owners = owners_of(gateway, roles)
+    story: list[StoryLine] = []
+    report = play(path_broker, Stage(api=Api(gateway.url, owners), narrate=story.append), passwords)
+    assert (report.left_out, report.events.unreceipted, report.events.rejected) == ((), 0, 0)
+
+    ledger = tmp_path / "soc.jsonl"
+
+    def broken() -> list[str]:
+        ledger.write_text("\n".join(json.dumps(one) for one in soc.messages()))
+        heard = verdict.read(ledger)
+        found = [verdict.judge(one, heard, time.time()) for one in report.scenarios]
+        return [f"{one.name} {one.sentence()}" for one in found if one.is_broken or one.not_due]
+
+    until(lambda: not broken(), 10, f"{broken()}")
+    yard = [one["type"] for one in soc.messages(roles["workshop_service"])]
+    assert set(yard) == {"alarm.suppressed"}
+    left = soc.alarm(roles["leaves_yard"], "left_workshop")
+    assert (left["state"], left["severity"]) == ("open", "critical")
+    assert soc.alarm(roles["towed_away"], "towed")["severity"] == "critical"
+    assert verdict.elsewhere(set(vins(SEED, 5)) - set(roles.values()), verdict.read(ledger), 0) == ()
+    assert {line.scenario for line in story if "workshop mode" in line.text} == set(CODES)
+    done = gateway.command("verify")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("owner", "reason"),
+    [
+        (None, "no_owner"),
+        (Owner("owner-glass_break", "wrong-token"), "unauthorised"),
+    ],
+    ids=["nobody", "wrong-token"],
+)
+def test_without_its_mode_a_scene_is_left_out(
+    gateway: GatewayProcess, owner: Owner | None, reason: str
+) -> None:
+    played = scenarios.find("leaves_yard")
+    assert played is not None
+    story: list[StoryLine] = []
+    vin = vins(SEED, 5)[0]
+    stage = Stage(api=Api(gateway.url, {vin: owner} if owner else {}), narrate=story.append)
+    assert not asyncio.run(stage.set_scene(played, vin, (52.0, 5.0), 0))
+    assert reason in story[0].text

@@ -1,0 +1,51 @@
+"""A car in workshop mode is taken out of the yard: the mode covers the yard and nothing beyond."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vehicle_emulator import journey, life
+from vehicle_emulator.scenario import ANY, Beat, Expected, Label, ModeWish, Scenario
+
+if TYPE_CHECKING:
+    from vehicle_emulator.vehicle import Vehicle
+
+_ROAD_M = 6_000.0
+_ROAD_MPS = 50 / journey.KMH_PER_MPS
+_NIGHT_S = 6 * 3_600.0
+
+
+def _take_key(vehicle: Vehicle, at_ms: int) -> None:
+    life.unlock(vehicle, at_ms)
+    life.ignite(vehicle, at_ms)
+
+
+def _take_the_road(vehicle: Vehicle, at_ms: int) -> None:
+    heading_deg = float(vehicle.dice.below(360))
+    life.take_way(vehicle, at_ms, (journey.Leg(heading_deg, _ROAD_M, _ROAD_MPS),))
+
+
+LEAVES_YARD = Scenario(
+    name="leaves_yard",
+    played="Workshop mode: a thief takes the key from the board and drives the car out of the yard.",
+    label=Label(
+        must=(
+            Expected("ignition_on_armed", within_s=12, held_back=True),
+            Expected("driver_card_missing", within_s=8, after_s=4, held_back=True),
+            # 300 m of yard take 20 s at the least, then two positions outside; the mode's end tells the rest.
+            Expected("left_workshop", within_s=45, after_s=20),
+            Expected("ignition_on_armed", within_s=45, after_s=20),
+            Expected("driver_card_missing", within_s=45, after_s=20),
+        ),
+        never=(ANY,),
+    ),
+    beats=(
+        Beat(0, _take_key, "Somebody takes the key from the workshop's board; no Driver Card."),
+        Beat(4, _take_the_road, "The car drives off towards the gate."),
+        Beat(24, lambda _vehicle, _at_ms: None, "It passes the gate and does not stop."),
+        Beat(70, life.stand, "It is parked two streets away."),
+        Beat(73, life.switch_off),
+    ),
+    parked_for_s=_NIGHT_S,
+    mode=ModeWish("workshop", "Brakes"),
+)
