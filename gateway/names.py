@@ -52,6 +52,7 @@ LOG_EVENTS: dict[str, str] = {
     # people
     "api.denied": "A request without sufficient rights.",
     "api.failed": "A request ended in an unexpected error.",
+    "code.refused": "A pairing code, an invitation or a hand-over was tried with a code that does not count.",
     "registry.changed": "The registry has changed.",
     "registry.surveyed": "What follows from changed registry entries is worked out, up to this version.",
     "clock.set_back": "The gateway's clock was set back; what is kept was moved by as much.",

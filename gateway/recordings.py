@@ -81,11 +81,29 @@ def replay(path: Path, thresholds: list[Thresholds], on_raised: Callable[[int, A
 
     Errors:  StartError with file, line and reason.
     """
-    raw = not _is_store(path) and _is_raw(path)
-    runs = [_Run(one, raw=raw) for one in thresholds]
+    if not _is_store(path) and _is_raw(path):
+        return _replay_messages(path, thresholds, on_raised)
+    runs = [Replay(one) for one in thresholds]
+    numbered = tuple(enumerate(runs))
     last: datetime | None = None
-    lost = 0
-    for line in _facts(path) if _is_store(path) else _lines(path):
+    for record in _facts(path):
+        last = record.at
+        for index, run in numbered:
+            for alarm in run.take(record):
+                on_raised(index, alarm)
+    if last is not None:
+        for index, run in numbered:
+            for alarm in run.finish(last):
+                on_raised(index, alarm)
+    return Played(runs[0].facts, 0)
+
+
+def _replay_messages(
+    path: Path, thresholds: list[Thresholds], on_raised: Callable[[int, Alarm], None]
+) -> Played:
+    runs, lost = [_Run(one) for one in thresholds], 0
+    last: datetime | None = None
+    for _number, line in _lines(path):
         last, lost = line.at, lost + line.lost
         for index, run in enumerate(runs):
             for alarm in run.take(line):
@@ -100,9 +118,9 @@ def replay(path: Path, thresholds: list[Thresholds], on_raised: Callable[[int, A
 class _Run:
     """One configuration, with its own eyes on the messages: what it states depends on what it watches."""
 
-    def __init__(self, thresholds: Thresholds, *, raw: bool) -> None:
+    def __init__(self, thresholds: Thresholds) -> None:
         self._messages = Messages()
-        self.replay = Replay(thresholds, self._messages if raw else None)
+        self.replay = Replay(thresholds, self._messages)
 
     def take(self, line: Line) -> Iterator[Alarm]:
         """Fold one line; yields what is raised."""
@@ -146,44 +164,38 @@ def _rows(path: Path) -> Iterator[tuple[str, str, bytes, str | None]]:
         connection.close()
 
 
-def _facts(path: Path) -> Iterator[Line]:
-    for vin, at, body, cause in _rows(path):
-        yield Line(at=datetime.fromisoformat(at), vin=vin, fact=_fact.decode(body), cause=cause)
+def _facts(path: Path) -> Iterator[Record]:
+    if _is_store(path):
+        for vin, at, body, cause in _rows(path):
+            yield Record(vin, datetime.fromisoformat(at), _fact.decode(body), cause)
+        return
+    for number, line in _lines(path):
+        fact, vin = line.fact, line.vin
+        if fact is None or not vin:
+            raise StartError(f"{path}, line {number}: a fact needs vin and fact")
+        yield Record(vin, line.at, fact, line.cause)
 
 
 def _is_raw(path: Path) -> bool:
     """Whether what follows are messages: facts of a store hold the gateway's own ticks, messages none."""
     first = next(_lines(path), None)
-    return first is not None and (first.topic != "" or first.recording > 0)
+    return first is not None and (first[1].topic != "" or first[1].recording > 0)
 
 
-def _lines(path: Path) -> Iterator[Line]:
-    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
-    for file in files:
+def _lines(path: Path) -> Iterator[tuple[int, Line]]:
+    decode = _line.decode
+    for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
         with file.open("rb") as lines:
             for number, text in enumerate(lines, 1):
-                if number > 1 and not text.endswith(b"\n") and not _is_whole(text):
-                    continue  # the gateway was killed while it wrote this line
-                if text.strip():
-                    yield _decoded(text, file, number)
-
-
-def _is_whole(text: bytes) -> bool:
-    try:
-        msgspec.json.decode(text)
-    except Exception:  # noqa: BLE001  # bad UTF-8 and deep nesting raise no DecodeError
-        return False
-    return True
-
-
-def _decoded(text: bytes, path: Path, number: int) -> Line:
-    try:
-        line = _line.decode(text)
-    except Exception as error:
-        raise StartError(f"{path}, line {number}: {error}") from error
-    if not (line.topic or line.lost or line.recording) and (line.fact is None or not line.vin):
-        raise StartError(f"{path}, line {number}: a fact needs vin and fact")
-    return line
+                try:
+                    line = decode(text)
+                except Exception as error:
+                    if not text.strip():
+                        continue
+                    if number > 1 and not text.endswith(b"\n"):
+                        continue  # the gateway was killed while it wrote this line
+                    raise StartError(f"{file}, line {number}: {error}") from error
+                yield number, line
 
 
 def as_sentence(alarm: Alarm) -> str:

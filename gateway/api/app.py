@@ -13,7 +13,19 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.types import Message, Scope
 
-from gateway.api import alarms, control, feed, modes, protection, root, track, vehicles
+from gateway.api import (
+    accounts,
+    alarms,
+    control,
+    feed,
+    modes,
+    ownership,
+    protection,
+    registry,
+    root,
+    track,
+    vehicles,
+)
 from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
 from gateway.api.feed import Streams
@@ -50,6 +62,9 @@ def build_app(deps: Deps) -> Litestar:
                     feed.routes,
                     vehicles.routes,
                     modes.routes,
+                    registry.routes,
+                    ownership.routes,
+                    accounts.routes,
                     track.routes,
                     protection.routes,
                     control.routes,
@@ -114,6 +129,8 @@ def _openapi() -> OpenAPIConfig:
             Tag("alarms", "Alarms and the feed."),
             Tag("vehicles", "What is known of vehicles."),
             Tag("special modes", "Workshop, transport, deactivation, and the security code."),
+            Tag("registry", "Vehicles, consents, security code."),
+            Tag("ownership", "Pairing, users, hand-over, a person's own data."),
             Tag("control", "Audit, quarantine, deliveries."),
             Tag("health", "For monitoring; no token."),
         ],

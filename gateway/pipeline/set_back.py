@@ -2,8 +2,8 @@
 Looks whether the gateway's own clock was set back, while it ran or was down, and moves what is kept.
 
 Else every mode, lock and delay would last longer by as much, and every car would be frozen: what it says now
-would look older than what it said before. What the clock shows is believed, because what leaves the gateway is
-stamped with it; a clock that was wrong ahead has only been corrected then, and the same move is right.
+would look older than what it said before. What the clock shows is believed, because what leaves the gateway
+is stamped with it; a clock that was wrong ahead has only been corrected, and the same move is right.
 """
 
 from __future__ import annotations

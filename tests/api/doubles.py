@@ -12,10 +12,11 @@ import msgspec
 
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
-from gateway.domain.effects import Announce, Audited, Effect, Register
+from gateway.domain.effects import Announce, Audited, Effect, Register, Revoke
 from gateway.domain.facts import AnyFact
 from gateway.domain.protection import reasons
 from gateway.domain.reasons import RANK, SEVERITIES
+from gateway.domain.security_code import Tries, counted
 from gateway.domain.signals import Position, Registered, Registration, RegistryAct, TheftSensor
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
@@ -28,6 +29,7 @@ from gateway.ports import (
     DeliveryRow,
     HealthReport,
     Known,
+    Mention,
     Message,
     Outcome,
     Role,
@@ -79,6 +81,7 @@ class MemoryStore:
         self.tracked: list[TrackRow] = []
         self.parked: list[DeliveryRow] = []
         self.bad: list[dict[str, Any]] = []
+        self.tries: dict[str, Tries] = {}
         self.looked_up = 0
         self.asked: UnprotectedFilter | None = None
         self.fails: Exception | None = None
@@ -122,6 +125,43 @@ class MemoryStore:
 
     async def vehicles(self, after: str, limit: int) -> list[str]:
         return sorted(vin for vin in {*self.states, *self.registry} if vin > after)[:limit]
+
+    async def vehicles_of(self, user: str) -> list[tuple[str, str]]:
+        main = [(one.vin, "main_user") for one in self.registry.values() if one.main_user == user]
+        more = [(one.vin, "secondary_user") for one in self.registry.values() if user in one.secondary_users]
+        return sorted([*main, *more])
+
+    async def involved(self, user: str) -> list[str]:
+        quoted = f'"{user}"'.encode()
+        return [vin for vin, state in self.states.items() if quoted in msgspec.json.encode(state)]
+
+    async def mentions(self, user: str) -> list[Mention]:
+        return []
+
+    async def begin_try(self, user: str, now: datetime) -> datetime | None:
+        known = self.tries.get(user, Tries(user))
+        if known.locked_until is not None and now < known.locked_until:
+            return known.locked_until
+        self.tries[user] = counted(known, now)
+        return None
+
+    async def end_tries(self, user: str) -> None:
+        self.tries.pop(user, None)
+
+    async def held_of(self, user: str) -> dict[str, Any]:
+        tokens = [{"id": one.id} for one in self.kept.values() if one.user == user]
+        empty: dict[str, Any] = {"account": None, "notifications": [], "wrong_codes": [], "audit": []}
+        return {**empty, "tokens": tokens}
+
+    async def erase(self, user: str, journal: Sequence[int], entry: AuditEntry) -> None:
+        self.kept = {kept: one for kept, one in self.kept.items() if one.user != user}
+        self.trail.append(entry)
+
+    def revoke(self, vin: str, gone: Revoke, at: datetime) -> None:
+        for kept, one in self.kept.items():
+            unnamed = gone.unnamed and one.user is None and one.role in {"main_user", "secondary_user"}
+            if one.vin == vin and (one.user in gone.users or unnamed):
+                self.kept[kept] = msgspec.structs.replace(one, revoked_at=at)
 
     async def known(self, events: Sequence[Any], vins: Sequence[str], quarantined: Sequence[Any]) -> Known:
         bodies = {vin: found for vin in vins if (found := await self.vehicle(vin)) is not None}
@@ -222,6 +262,8 @@ class Gateway:
         for effect in effects:
             if isinstance(effect, Announce):
                 self._publish(state, effect)
+            elif isinstance(effect, Revoke):
+                self.store.revoke(subject, effect, self.clock.now())
             elif isinstance(effect, Register):
                 self.store.registry[subject] = effect.registration
             elif isinstance(effect, Audited):
