@@ -33,6 +33,7 @@ from gateway.api.deps import Deps
 from gateway.api.server import bind, serve
 from gateway.errors import LinkDown, StoreError
 from gateway.pipeline.canary import Canary
+from gateway.pipeline.commanding import Commanding
 from gateway.pipeline.decider import Decider
 from gateway.pipeline.delivery import Delivery
 from gateway.pipeline.feed import Feed
@@ -45,6 +46,7 @@ from gateway.pipeline.notifier import Notifier
 from gateway.pipeline.outlet import Way
 from gateway.pipeline.receipts import Receipts
 from gateway.pipeline.recording import RecordedActs, Recorder
+from gateway.pipeline.requests import Requests
 from gateway.pipeline.set_back import SetBack
 from gateway.pipeline.survey import Survey
 from gateway.pipeline.sys_topics import DROPPED, SysTopics
@@ -52,8 +54,8 @@ from gateway.pipeline.telemetry import TelemetryIntake
 from gateway.pipeline.timers import Timers
 from gateway.ports import Store
 from gateway.settings import Settings
-from gateway.wire import connection, telemetry
-from gateway.wire.topics import gateway_topic, vehicle_topic
+from gateway.wire import command_request, connection, telemetry
+from gateway.wire.topics import gateway_topic, user_vehicle_topic, vehicle_topic
 
 LOOK_FOR_CHANGES_S = 1.0
 FORGET_AT_ONCE = 5_000
@@ -61,6 +63,8 @@ FORGET_AT_ONCE = 5_000
 PRUNE_EVERY_S = 60.0
 REACH_AGAIN_S = 0.5
 COALESCE_TELEMETRY_S = 0.002
+CHALLENGE_BYTES = 32
+REQUESTS = user_vehicle_topic("+", "+", command_request.KIND)
 SWITCH_INTERVAL_S = 0.0005
 """The writer thread must not wait 5 ms for the interpreter while telemetry is decoded."""
 
@@ -117,6 +121,16 @@ async def _build(
     dropped = SysTopics(ingest, clock, meters, log)
     plans = _plans(ingest, dropped, instance, clock)
     link = MqttLink([_session(one, settings, clock=clock, rng=rng, meters=meters, log=log) for one in plans])
+    requests = Requests(
+        inbox,
+        intake,
+        link,
+        clock=clock,
+        meters=meters,
+        log=log,
+        new_challenge=lambda: secrets.token_hex(CHALLENGE_BYTES),
+    )
+    ingest.on_request = requests.take
 
     ways = []
     for one in settings.sinks:
@@ -140,8 +154,6 @@ async def _build(
         socs=frozenset(way.plan.soc for way in ways if way.plan.role == "primary"),
         availability=settings.availability,
     )
-    guard = SetBack(store, clock, meters, log, instance)
-    await guard.at_start()
     await decider.open()
     feed = Feed(store)
     feed.begin(decider.sequences())
@@ -153,12 +165,13 @@ async def _build(
     decider.on_messages = [feed.committed, delivery.committed]
     decider.on_unrecorded = delivery.unrecorded
     decider.on_canary = canary.seen
+    decider.on_leaving = Commanding(link, clock, meters, log).send
     decider.on_silent = mass_loss.note
     decider.on_wake = timers.wake
     decider.on_modes = timers.pin
     decider.on_watched = intake.watch
-    decider.before_turn = guard.look
-    guard.on_set_back = [decider.set_back, intake.set_back, timers.set_back]
+    guard = SetBack(store, clock, meters, log, instance)
+    await _guard_clock(guard, decider, intake, timers)
     for subject, _ in await store.timers():
         intake.watch(subject, True)  # until the vehicle's state is read again
     recorder = await _record(settings, ingest, store, stack, clock=clock, meters=meters, log=log)
@@ -182,6 +195,7 @@ async def _build(
         Deps(
             store=store,
             acts=decider if recorder is None else RecordedActs(decider, recorder),
+            commands=requests,
             feed=feed,
             vehicles=intake,
             health=health,
@@ -214,6 +228,13 @@ async def _build(
     if recorder is not None:
         tasks["recording"] = recorder.run()
     return tasks, health.farewell
+
+
+async def _guard_clock(guard: SetBack, decider: Decider, intake: TelemetryIntake, timers: Timers) -> None:
+    """Before anything is decided: was the clock set back while the gateway was down?"""
+    decider.before_turn = guard.look
+    guard.on_set_back = [decider.set_back, intake.set_back, timers.set_back]
+    await guard.at_start()
 
 
 async def _record(
@@ -251,7 +272,7 @@ def _plans(ingest: Ingest, dropped: SysTopics, instance: str, clock: SystemClock
 
     return [
         Plan("events", filters("events"), 1, ingest.take, never, will=will),
-        Plan("commands", filters("commands"), 1, ingest.take, never),
+        Plan("commands", (*filters("commands"), REQUESTS), 1, ingest.take, never),
         Plan(
             "telemetry",
             (*filters("telemetry"), vehicle_topic("+", telemetry.KIND), DROPPED),
