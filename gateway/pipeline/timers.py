@@ -61,6 +61,7 @@ class Timers:
         """The earliest entry of a vehicle in the heap, pinned ones aside."""
         self._pinned: dict[str, tuple[datetime, ...]] = {}
         self._changed = asyncio.Event()
+        self._store: Store | None = None
 
     def wake(self, subject: str, at: datetime | None) -> None:
         """Replace what a vehicle asked for; None: nothing any more."""
@@ -91,6 +92,17 @@ class Timers:
             if at not in known:
                 self._push((self._due_s(at), subject, (at,)))
 
+    async def set_back(self, _by: timedelta) -> None:
+        """Begin anew with what the store holds: it was moved to another clock."""
+        stored = [] if self._store is None else await self._stored(self._store)
+        self._heap.clear()
+        self._wanted.clear()
+        self._entered.clear()
+        self._pinned.clear()
+        for subject, at in stored:
+            self.wake(subject, at)
+        self._changed.set()
+
     def _due_s(self, at: datetime) -> float:
         return self._clock.mono_s() + (at - self._clock.now()).total_seconds()
 
@@ -105,6 +117,7 @@ class Timers:
 
     async def run(self, store: Store, hearing: Callable[[], Awaitable[None]]) -> None:
         """Load what was asked for before the start, hear first, then tick until cancelled."""
+        self._store = store
         for subject, at in await self._stored(store):
             if subject not in self._wanted:
                 self.wake(subject, at)
