@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.domain.people.shapes import Equipment, wrong_terms
 from gateway.domain.security_code import KEY_BYTES, key_of
-from gateway.domain.services.entitlements import SERVICES
 from gateway.domain.signals import Registration
 from gateway.errors import StartError
 from gateway.wire.topics import VIN_PATTERN, is_vin
@@ -48,6 +47,8 @@ class Line(Struct, frozen=True, kw_only=True):
     contacts: Annotated[tuple[Contact, ...], Meta(max_length=20)] = ()
     consents: dict[str, bool] = {}
     soc: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")] = "default"
+    equipment: Equipment | None = None
+    language: Annotated[str, Meta(max_length=35)] | None = None
 
 
 _decoder = msgspec.json.Decoder(Line)
@@ -76,10 +77,9 @@ def _registration(line: bytes, where: str) -> Registration:
     for user in (stated.main_user, *stated.secondary_users):
         if user is not None and is_vin(user):
             raise StartError(f"{where}: a user must not look like a VIN: {user}")
-    for service, term in stated.services.items():
-        if service not in SERVICES:
-            raise StartError(f"{where}: services: there is no service {service!r}")
-        _check_until(term, f"{where}: services.{service}.until")
+    wrong = wrong_terms(stated.services)
+    if wrong is not None:
+        raise StartError(f"{where}: {wrong}")
     if stated.security_code_key is not None:
         _check_key(stated.security_code_key, f"{where}: security_code_key")
     return Registration(
@@ -94,16 +94,9 @@ def _registration(line: bytes, where: str) -> Registration:
         consents=stated.consents,
         security_code_key=stated.security_code_key or _derived(stated.security_code),
         soc=stated.soc,
+        equipment=stated.equipment,
+        language=stated.language,
     )
-
-
-def _check_until(term: dict[str, Any], where: str) -> None:
-    try:
-        until = datetime.fromisoformat(str(term["until"]))
-    except (KeyError, ValueError) as error:
-        raise StartError(f"{where}: expected an RFC 3339 time") from error
-    if until.tzinfo is None:
-        raise StartError(f"{where}: the time needs an offset")
 
 
 def _check_key(key: dict[str, Any], where: str) -> None:
