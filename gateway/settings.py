@@ -34,6 +34,8 @@ PATHS = (
     ("mqtt", "ca_file"),
     ("mqtt", "cert_file"),
     ("mqtt", "key_file"),
+    ("mqtt", "users_password_file"),
+    ("mqtt", "broker_pid_file"),
     ("services", "availability"),
 )
 
