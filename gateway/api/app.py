@@ -16,6 +16,7 @@ from litestar.types import Message, Scope
 from gateway.api import (
     accounts,
     alarms,
+    commands,
     control,
     feed,
     modes,
@@ -62,6 +63,7 @@ def build_app(deps: Deps) -> Litestar:
                     feed.routes,
                     vehicles.routes,
                     modes.routes,
+                    commands.routes,
                     registry.routes,
                     ownership.routes,
                     accounts.routes,
@@ -128,6 +130,7 @@ def _openapi() -> OpenAPIConfig:
         tags=[
             Tag("alarms", "Alarms and the feed."),
             Tag("vehicles", "What is known of vehicles."),
+            Tag("remote access", "Commands to vehicles, theft reports, and the second person."),
             Tag("special modes", "Workshop, transport, deactivation, and the security code."),
             Tag("registry", "Vehicles, consents, security code."),
             Tag("ownership", "Pairing, users, hand-over, a person's own data."),

@@ -11,7 +11,17 @@ from litestar.params import SkipValidation
 
 from gateway.domain.services.availability import EVERYWHERE, Availability
 from gateway.domain.thresholds import Thresholds
-from gateway.ports import Acts, Clock, HealthReporter, LiveFeed, LiveVehicles, SinkTester, Store, Token
+from gateway.ports import (
+    Acts,
+    Clock,
+    Commands,
+    HealthReporter,
+    LiveFeed,
+    LiveVehicles,
+    SinkTester,
+    Store,
+    Token,
+)
 
 DEFAULTS = Thresholds()
 
@@ -31,6 +41,7 @@ class Deps:
 
     store: Store
     acts: Acts
+    commands: Commands
     feed: LiveFeed
     vehicles: LiveVehicles
     health: HealthReporter

@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
+from gateway.domain.remote_access.facts import Asked
 from gateway.domain.services.availability import EVERYWHERE, Availability, resolve
 from gateway.domain.signals import RegistryAct
 from gateway.domain.thresholds import Thresholds
@@ -30,6 +31,7 @@ from gateway.domain.vehicle import Vehicle
 from gateway.errors import StoreError
 from gateway.faults import crash_point
 from gateway.pipeline.batch import MAX_TOPIC, Batch, Context
+from gateway.pipeline.commanding import Leaving
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.receipts import Receipts
@@ -72,6 +74,8 @@ class Decider:
         self.on_wake: Callable[[str, datetime | None], None] = lambda _subject, _at: None
         self.on_silent: Callable[[Sequence[str]], None] = lambda _vins: None
         self.on_modes: Callable[[str, Sequence[datetime]], None] = lambda _subject, _ends: None
+        self.on_leaving: Callable[[Sequence[Leaving]], None] = lambda _leaving: None
+        """Publishes commands and answers; called once for each commit, and never before it."""
         self.on_watched: Callable[[str, bool], None] = lambda _subject, _watched: None
         self._inbox = inbox
         self._store = store
@@ -193,7 +197,8 @@ class Decider:
         events = {(item.subject, item.event_id) for item in items if item.event_id is not None}
         vins = {item.subject for item in items if item.subject} - self._cache.keys()
         # What changes the registry is decided on the entry as it is now: an import may have run beside us.
-        vins |= {item.subject for item in items if isinstance(item.fact, RegistryAct)}
+        # So is what a person asks: a right that was taken back counts at once.
+        vins |= {item.subject for item in items if isinstance(item.fact, RegistryAct | Asked)}
         odd = {(item.topic[:MAX_TOPIC], item.unwanted.sha256) for item in items if item.unwanted is not None}
         known = await self._store.known(tuple(events), tuple(vins), tuple(odd))
         entries = {vin: resolve(entry, self._availability) for vin, entry in known.registrations.items()}
@@ -252,6 +257,8 @@ class Decider:
         crash_point("before_receipt")
         self._receipts.send(batch.receipts)
         crash_point("after_receipt")
+        if batch.leaving:
+            self.on_leaving(batch.leaving)
         for tell in self.on_messages:
             if batch.messages:
                 tell(batch.messages)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.domain.signals import Registration
-from gateway.ports.decision import AuditEntry, Decision, Message, Notification, TrackRow
+from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
 from gateway.ports.protection import UnprotectedFilter, UnprotectedVehicle
 from gateway.ports.stored import AlarmFilter, Known, Mention, StoredAlarm, StoredVehicle, Token, User
@@ -199,6 +199,10 @@ class Store(Protocol):
 
     async def vehicle(self, vin: str) -> StoredVehicle | None:
         """Committed state of one vehicle."""
+        ...
+
+    async def command(self, command_id: str) -> CommandRow | None:
+        """A command to a vehicle, as its user was last told of it."""
         ...
 
     async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.adapters.storage.sqlite import (
     accounts,
     chain,
+    commands,
     deciding,
     feeds,
     outbox,
@@ -27,6 +28,7 @@ from gateway.ports import (
     AlarmFilter,
     AuditEntry,
     Backlog,
+    CommandRow,
     Decision,
     DeliveryMark,
     DeliveryRow,
@@ -199,6 +201,9 @@ class SqliteStore:
 
     async def vehicle(self, vin: str) -> StoredVehicle | None:
         return await self._reading.run(lambda on: people.vehicle(on, vin))
+
+    async def command(self, command_id: str) -> CommandRow | None:
+        return await self._reading.run(lambda on: commands.command(on, command_id))
 
     async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:
         return await self._reading.run(lambda on: people.track(on, vin, after, limit))
