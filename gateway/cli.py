@@ -166,12 +166,14 @@ def replay(
 
         clock = SystemClock()
         began_s = clock.mono_s()
-        facts = run_recording(file, thresholds, take)
+        played = run_recording(file, thresholds, take)
         took_s = clock.mono_s() - began_s
     if against is not None:
         _print_differences(raised)
-    rate = round(facts * len(thresholds) / max(took_s, 1e-6))
-    typer.echo(f"{facts} facts, {len(raised[0])} alarms, {took_s:.1f} s ({rate} facts/s).", err=True)
+    rate = round(played.facts * len(thresholds) / max(took_s, 1e-6))
+    if played.lost:
+        typer.echo(f"{played.lost} messages are missing from this recording.", err=True)
+    typer.echo(f"{played.facts} facts, {len(raised[0])} alarms, {took_s:.1f} s ({rate} facts/s).", err=True)
 
 
 def _print_differences(raised: list[list[Alarm]]) -> None:
