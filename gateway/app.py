@@ -231,7 +231,7 @@ async def _build(
 
 
 async def _guard_clock(guard: SetBack, decider: Decider, intake: TelemetryIntake, timers: Timers) -> None:
-    """Before anything is decided: was the clock set back while the gateway was down?"""
+    """Look, before anything is decided, whether the clock was set back while the gateway was down."""
     decider.before_turn = guard.look
     guard.on_set_back = [decider.set_back, intake.set_back, timers.set_back]
     await guard.at_start()
