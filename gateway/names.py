@@ -49,6 +49,11 @@ LOG_EVENTS: dict[str, str] = {
     "delivery.failing": "A sink has confirmed nothing for a while.",
     "delivery.recovered": "A sink confirms again.",
     "delivery.stood_by": "A standby sink was given what a primary has not confirmed.",
+    # remote access
+    "command.changed": "A command to a vehicle has a new status.",
+    "command.not_published": "A command could not be handed to the broker; it ends as unknown.",
+    "request.refused": "A person's request was refused; the reason is given.",
+    "request.limited": "A person asks more often than the quota allows.",
     # people
     "api.denied": "A request without sufficient rights.",
     "console.login_refused": "A wrong password, or a name that is locked for a while.",
@@ -56,6 +61,10 @@ LOG_EVENTS: dict[str, str] = {
     "code.refused": "A pairing code, an invitation or a hand-over was tried with a code that does not count.",
     "registry.changed": "The registry has changed.",
     "registry.surveyed": "What follows from changed registry entries is worked out, up to this version.",
+    "clock.set_back": "The gateway's clock was set back; what is kept was moved by as much.",
+    # recording
+    "recording.started": "Vehicles' messages are recorded: the files hold positions.",
+    "recording.lost": "Messages are missing from the recording; the reason is given.",
     # canary
     "canary.late": "The canary did not come back in time.",
     "notification.failed": "The broker did not take a notification; it is tried again.",
@@ -75,6 +84,9 @@ METRICS: dict[str, str] = {
     "gateway_alarms_total": "Feed messages, by type, cause and severity.",
     "gateway_receipts_dropped_total": "Receipts that found the outgoing queue full; the vehicle asks again.",
     "gateway_publish_refused_total": "Publishes that the broker refused.",
+    "gateway_clock_set_back_total": "How often the gateway's clock was set back.",
+    "gateway_recorded_total": "Lines written to the recording.",
+    "gateway_recording_lost_total": "Messages that are missing from the recording.",
     "gateway_inbox": "Facts waiting to be decided.",
     "gateway_batch_size": "Facts decided in one transaction.",
     "gateway_commit_seconds": "Duration of a commit.",
@@ -86,7 +98,14 @@ METRICS: dict[str, str] = {
     "gateway_loop_lag_seconds": "How late the event loop is.",
     "gateway_mqtt_connected": "1 while a session is connected, by session.",
     "gateway_mqtt_fast_reader": "1 if a session's last connection was read by our own loop, by session.",
+    "gateway_commands_total": "Commands to vehicles that have come to a status, by status.",
+    "gateway_commands_lost_total": "Commands that found the link to the broker down, full or too late.",
+    "gateway_command_seconds": "From arrival of what a command follows from to its publish.",
+    "gateway_requests_refused_total": "Requests of people that were refused, by reason.",
+    "gateway_requests_limited_total": "Requests of people beyond the quota.",
+    "gateway_answers_dropped_total": "Answers to people that found the outgoing queue full.",
     "gateway_store_ok": "1 while the store works.",
+    "gateway_codes_refused_total": "Codes of pairing, invitation or hand-over that did not serve, by cause.",
     "gateway_sse_clients": "Live feed readers.",
     "gateway_broker_dropped": "Messages that the broker reports as dropped.",
 }

@@ -13,7 +13,7 @@ Rules of this file:
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from gateway.domain.alarms import Alarm
 from gateway.domain.effects import Announce
 from gateway.domain.facts import AnyFact
-from gateway.domain.signals import Acknowledge, Close, Event, Tick, Unreadable
+from gateway.domain.signals import Acknowledge, Close, Event, ForgedRepeat, TheftSensor, Tick, Unreadable
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
@@ -35,6 +35,9 @@ from gateway.ports import Inbound
 from gateway.wire import theft_sensor
 
 MAX_EVENTS = 1_000_000
+RAISES = ("alarm.raised", "alarm.suppressed")
+BY_ALARM = (Acknowledge, Close)
+"""Acts that name an alarm."""
 JUST_AFTER = timedelta(microseconds=1)
 
 
@@ -50,65 +53,90 @@ class Record(Struct, frozen=True, gc=False):
 class Replay:
     """One configuration's run over a recording."""
 
-    def __init__(self, thresholds: Thresholds, tick: Callable[[str, datetime], Tick] = plain_tick) -> None:
+    def __init__(self, thresholds: Thresholds, messages: Messages | None = None) -> None:
+        """``messages``: where the records come from, if they come from messages."""
         self.facts = 0
         self.vehicles: dict[str, Vehicle] = {}
         self._thresholds = thresholds
-        self._tick = tick
+        self._messages = messages
         self._heap: list[tuple[datetime, str]] = []
         self._entered: dict[str, datetime] = {}
 
-    def take(self, record: Record) -> Iterator[Alarm]:
-        """Fold one record, and before it the timers that were due; yields what is raised."""
-        while self._heap and self._heap[0][0] < record.at:
-            yield from self._wake()
+    def take(self, record: Record) -> list[Alarm]:
+        """Fold one record, and before it the timers that were due; returns what is raised."""
+        raised: list[Alarm] = []
+        heap, at = self._heap, record.at
+        while heap and heap[0][0] < at:
+            self._wake(raised)
         fact = record.fact
-        if isinstance(fact, Acknowledge | Close):
+        if isinstance(fact, BY_ALARM):
             own = self._own(record, fact)
             if own is None:
-                return
+                return raised
             fact = own
         self.facts += 1
-        yield from self._step(record.vin, fact, record.at)
+        self._step(record.vin, fact, at, raised)
+        return raised
 
-    def finish(self, until: datetime) -> Iterator[Alarm]:
-        """Let the time after the last record run."""
+    def wait(self, until: datetime) -> list[Alarm]:
+        """Let the timers run that were due before a time; returns what is raised."""
+        raised: list[Alarm] = []
+        while self._heap and self._heap[0][0] < until:
+            self._wake(raised)
+        return raised
+
+    def finish(self, until: datetime) -> list[Alarm]:
+        """Let the time after the last record run; returns what is raised."""
+        raised: list[Alarm] = []
         while self._heap and self._heap[0][0] <= until:
-            yield from self._wake()
+            self._wake(raised)
+        return raised
 
     def _own(self, record: Record, fact: Acknowledge | Close) -> Acknowledge | Close | None:
         vehicle = self.vehicles.get(record.vin)
         alarm = vehicle.alarms.get(record.cause or "") if vehicle is not None else None
         return fact if alarm is None else replace(fact, alarm_id=alarm.alarm_id)
 
-    def _wake(self) -> Iterator[Alarm]:
-        at, vin = heapq.heappop(self._heap)
-        if self._entered.get(vin) != at:
-            return
-        del self._entered[vin]
-        wanted = self.vehicles[vin].wake_at
+    def _wake(self, raised: list[Alarm]) -> None:
+        """Take the earliest entry: it is put off, or it wakes its vehicle."""
+        at, vin = self._heap[0]
+        wanted = self.vehicles[vin].wake_at if self._entered.get(vin) == at else None
         if wanted is not None and wanted > at:
-            self._enter(vin, wanted)
-        elif wanted is not None:
-            now = max(at, wanted) + JUST_AFTER
-            yield from self._step(vin, self._tick(vin, now), now)
+            self._entered[vin] = wanted
+            heapq.heapreplace(self._heap, (wanted, vin))
+            return
+        heapq.heappop(self._heap)
+        if self._entered.get(vin) == at:
+            del self._entered[vin]
+        if wanted is not None:
+            now = at + JUST_AFTER
+            self._tick(vin, now, raised)
 
-    def _step(self, vin: str, fact: AnyFact, at: datetime) -> Iterator[Alarm]:
+    def _tick(self, vin: str, now: datetime, raised: list[Alarm]) -> None:
+        """Wake a vehicle as the gateway does: first it is told what telemetry has not stated yet."""
+        if self._messages is None:
+            self._step(vin, plain_tick(vin, now), now, raised)
+            return
+        for record in self._messages.before(vin, now):
+            self._step(record.vin, record.fact, record.at, raised)
+        self._step(vin, self._messages.tick(vin, now), now, raised)
+
+    def _step(self, vin: str, fact: AnyFact, at: datetime, raised: list[Alarm]) -> None:
         vehicle = self.vehicles.get(vin) or Vehicle(vin=vin)
-        now = max(fact.received_at, at)
-        vehicle, effects = step(vehicle, fact, now, self._thresholds)
+        now = fact.received_at
+        vehicle, effects = step(vehicle, fact, max(now, at), self._thresholds)
         self.vehicles[vin] = vehicle
-        if vehicle.wake_at is not None:
-            self._enter(vin, vehicle.wake_at)
-        for effect in effects:
-            if isinstance(effect, Announce) and effect.type in ("alarm.raised", "alarm.suppressed"):
-                yield effect.alarm
-
-    def _enter(self, vin: str, at: datetime) -> None:
-        known = self._entered.get(vin)
-        if known is None or at < known:
-            self._entered[vin] = at
-            heapq.heappush(self._heap, (at, vin))
+        if self._messages is not None:
+            self._messages.watch(vin, vehicle.is_watched)
+        wake_at = vehicle.wake_at
+        if wake_at is not None:
+            known = self._entered.get(vin)
+            if known is None or wake_at < known:
+                self._entered[vin] = wake_at
+                heapq.heappush(self._heap, (wake_at, vin))
+        if effects:
+            told = (one for one in effects if isinstance(one, Announce) and one.type in RAISES)
+            raised.extend(one.alarm for one in told)
 
 
 class Messages:
@@ -125,6 +153,22 @@ class Messages:
         """The facts that one message states."""
         self._began = self._began or message.received_at
         self._ingest.take([message])
+        yield from self._records()
+
+    def deaf_until(self, at: datetime) -> None:
+        """Nothing was heard before; no silence of that time counts."""
+        self._began = at
+
+    def before(self, vin: str, now: datetime) -> Iterator[Record]:
+        """What is newer than the fold knows."""
+        self._intake.hand_over(vin, now)
+        yield from self._records()
+
+    def watch(self, vin: str, watched: bool) -> None:  # noqa: FBT001  # as the intake's own
+        """Whether each position of a vehicle matters to the fold."""
+        self._intake.watch(vin, watched)
+
+    def _records(self) -> Iterator[Record]:
         for item in self._inbox.take(len(self._inbox)):
             fact = self._fact(item)
             if fact is not None:
@@ -145,17 +189,27 @@ class Messages:
                 reason=wrong.reason,
                 event_id=wrong.event_id,
             )
-        return None if isinstance(item.fact, Event) and self._repeated(item) else item.fact
+        return self._once(item, item.fact) if isinstance(item.fact, Event) else item.fact
 
-    def _repeated(self, item: Item) -> bool:
-        key, digest = (item.subject, item.event_id or ""), item.digest or b""
+    def _once(self, item: Item, event: Event) -> AnyFact | None:
+        """A repeat has no effect; other content under the same key is forged."""
+        key, digest = (item.subject, event.event_id), item.digest or b""
         seen = self._seen.setdefault(key, set())
         if digest in seen:
-            return True
+            return None
+        forged = bool(seen)
         seen.add(digest)
         if len(self._seen) > MAX_EVENTS:
             del self._seen[next(iter(self._seen))]
-        return False
+        if not forged:
+            return item.fact
+        return ForgedRepeat(
+            received_at=event.received_at,
+            occurred_at=event.occurred_at,
+            event_id=event.event_id,
+            kind=item.kind,
+            sensor=event if isinstance(event, TheftSensor) else None,
+        )
 
 
 class Difference(Struct, frozen=True):

@@ -11,6 +11,7 @@ from gateway.ports.console import ConsoleStore, Person, Session
 from gateway.ports.decision import (
     AlarmRow,
     AuditEntry,
+    CommandRow,
     Decision,
     FactRow,
     LaterVerdict,
@@ -25,6 +26,7 @@ from gateway.ports.decision import (
 )
 from gateway.ports.inside import (
     Acts,
+    Commands,
     HealthReport,
     HealthReporter,
     LiveFeed,
@@ -32,7 +34,7 @@ from gateway.ports.inside import (
     SignalValue,
     SinkTester,
 )
-from gateway.ports.link import Inbound, Link
+from gateway.ports.link import Inbound, Link, Reply
 from gateway.ports.outbox import (
     AlarmSink,
     Backlog,
@@ -58,6 +60,8 @@ __all__ = [
     "AuditEntry",
     "Backlog",
     "Clock",
+    "CommandRow",
+    "Commands",
     "ConsoleStore",
     "Decision",
     "Delivered",
@@ -82,6 +86,7 @@ __all__ = [
     "Person",
     "QuarantineRow",
     "RegistryRow",
+    "Reply",
     "Retry",
     "Revocation",
     "Role",

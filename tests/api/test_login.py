@@ -118,6 +118,7 @@ async def test_a_session_ends_when_nobody_was_there_for_15_minutes(gateway: Gate
     for _ in range(4):
         gateway.clock.move(14 * 60)
         assert (await kim.get("/api/v1/alarms")).status_code == 200
+    status = 0
     for _ in range(16):
         gateway.clock.move(60)
         # The page's own asking is no person.

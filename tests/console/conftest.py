@@ -63,11 +63,13 @@ NewPage = Callable[..., Awaitable[Page]]
 
 @pytest.fixture
 async def new_page(browser: Browser) -> AsyncIterator[NewPage]:
-    """Makes pages that share nothing; an error in one, or a request that leaves this machine, fails the test."""
+    """Pages that share nothing; an error in one, or a request that leaves this machine, fails the test."""
     wrong: list[str] = []
 
     async def make(**options: Any) -> Page:
-        page = await browser.new_page(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options})
+        page = await browser.new_page(
+            **{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options}
+        )
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda said: wrong.append(said.text) if "Content Security" in said.text else None)
         page.on("request", lambda asked: wrong.append(asked.url) if _leaves(asked.url) else None)

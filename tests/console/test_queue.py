@@ -156,9 +156,7 @@ async def test_ten_thousand_alarms_scroll_as_ten_do(gateway: Gateway, page: Page
                 found.put({ ...template, alarm_id: `a${n}`, case_id: `c${n}`, sequence: 1000 + n });
             }
         }"""
-        data = await page.evaluate(
-            "async () => (await (await fetch('/api/v1/alarms')).json()).items[0]"
-        )
+        data = await page.evaluate("async () => (await (await fetch('/api/v1/alarms')).json()).items[0]")
         done = page.evaluate(put, data)
         task = asyncio.ensure_future(done)
         await asyncio.sleep(0.3)
