@@ -323,6 +323,8 @@ class Place:
     passwords: dict[str, str]
     clients: Mosquitto | None = None
     soc_url: str = ""
+    user_files: str = ""
+    """Lines of ``[mqtt]`` for ``vehicle-gateway user add``."""
     users_url: str = ""
     people: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Vehicle to main user and password of those who use an app."""
@@ -341,11 +343,13 @@ def broker_for(fleet: list[str], roles: set[str]) -> Iterator[Place]:
         say(f"the broker listens on {broker.ports}")
         there = clients if client_program(clients, "mosquitto_sub") else None
         vehicles_url, users_url = (f"mqtt://{HOST}:{broker.ports[party]}" for party in ("vehicles", "users"))
+        files = f'users_password_file = "{broker.folder / "users.passwd"}"\n'
+        files += f'broker_pid_file = "{broker.pid_path}"\n'
         cars = [vin for vin in fleet[:-1] if vin not in roles][:APP_USERS]  # the last is for by hand
         users = [owner_of(fleet, vin) for vin in cars]
         people = dict(zip(cars, broker.add("users", *users).items(), strict=True))
         soc_url = broker.url("users", "soc")
-        yield Place(broker.url(), vehicles_url, passwords, there, soc_url, users_url, people)
+        yield Place(broker.url(), vehicles_url, passwords, there, soc_url, files, users_url, people)
 
 
 def owner_of(fleet: list[str], vin: str) -> str:
@@ -425,7 +429,7 @@ data_dir = "var"
 
 [mqtt]
 url = "{place.gateway_url}"
-
+{place.user_files}
 [store]
 url = "sqlite:///var/gateway.db"
 

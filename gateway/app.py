@@ -205,6 +205,7 @@ async def _build(
             metrics=meters.text,
             thresholds=settings.theft_protection,
             availability=settings.availability,
+            on_code_refused=lambda code: meters.count("gateway_codes_refused_total", code=code),
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
     )
@@ -231,7 +232,7 @@ async def _build(
 
 
 async def _guard_clock(guard: SetBack, decider: Decider, intake: TelemetryIntake, timers: Timers) -> None:
-    """Before anything is decided: was the clock set back while the gateway was down?"""
+    """Find out, before anything is decided, whether the clock was set back while the gateway was down."""
     decider.before_turn = guard.look
     guard.on_set_back = [decider.set_back, intake.set_back, timers.set_back]
     await guard.at_start()

@@ -35,6 +35,8 @@ PATHS = (
     ("mqtt", "ca_file"),
     ("mqtt", "cert_file"),
     ("mqtt", "key_file"),
+    ("mqtt", "users_password_file"),
+    ("mqtt", "broker_pid_file"),
     ("recording", "folder"),
     ("services", "availability"),
 )

@@ -27,6 +27,7 @@ MOVED = (
     "modes",
     "held_back",
     "code_guard",
+    "people",
     "remote",
     "approvals",
     "wake_at",
