@@ -7,6 +7,7 @@ Rules of this file:
    ``unknown``: the vehicle may be told again by a person, never by this program.
 2. It carries its remaining life as message expiry, and is not published once that is over.
 3. An answer that is lost is not repeated: the person asks again, or reads the command by HTTP.
+4. Whatever goes wrong here costs one command or answer: alarms of the same commit leave after it.
 """
 
 from __future__ import annotations
@@ -50,16 +51,25 @@ class Commanding:
     def send(self, leaving: Sequence[Leaving]) -> None:
         """Send what was committed, in its order."""
         for one in leaving:
-            effect = one.effect
-            if isinstance(effect, CommandChanged):
-                self._changed(one, effect)
-            elif isinstance(effect, RequestAnswered):
-                self._answered(one.vin, effect)
-            elif isinstance(effect, ChallengeGiven):
+            try:
+                self._send(one)
+            except Exception as error:  # noqa: BLE001  # rule 4
+                self._meters.count("gateway_commands_lost_total")
+                self._log.error("command.not_published", vin=one.vin, error=type(error).__name__)
+
+    def _send(self, leaving: Leaving) -> None:
+        match leaving.effect:
+            case CommandChanged() as changed:
+                self._changed(leaving, changed)
+            case RequestAnswered() as answered:
+                self._answered(leaving.vin, answered)
+            case ChallengeGiven() as given:
                 body = command_response.Challenge(
-                    effect.request_id, effect.challenge, effect.salt, effect.rounds, effect.expires_at
+                    given.request_id, given.challenge, given.salt, given.rounds, given.expires_at
                 )
-                self._tell(effect.user, one.vin, body, effect.correlation)
+                self._tell(given.user, leaving.vin, body, given.correlation)
+            case _:
+                pass
 
     def _changed(self, leaving: Leaving, changed: CommandChanged) -> None:
         one = changed.command
