@@ -90,8 +90,10 @@ def charging(turn: Turn, fact: Charging) -> None:
 
 
 def connection(turn: Turn, fact: Connection) -> None:
-    """Online or offline."""
+    """Online or offline; the newest online statement stays beside it, for a last will knows no bearer."""
     _state(turn, "connection", fact)
+    if fact.online:
+        _state(turn, "connection.online", fact)
 
 
 def registered(turn: Turn, fact: Registered) -> None:

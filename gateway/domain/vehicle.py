@@ -111,6 +111,8 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     remote: RemoteAccess = RemoteAccess()
     approvals: Approvals = Approvals()
     wake_at: datetime | None = None
+    set_back_from: datetime | None = None
+    """From which time the gateway's clock was last set back (see ``set_back``)."""
 
     @property
     def is_gateway(self) -> bool:

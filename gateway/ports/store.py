@@ -43,6 +43,10 @@ class Store(Protocol):
         """Last sequence of each SOC's feed."""
         ...
 
+    async def newest_decided(self) -> datetime | None:
+        """When the newest fact was decided, by the gateway's clock of then; None if there is none."""
+        ...
+
     async def timers(self) -> list[tuple[str, datetime]]:
         """Every vehicle that asked to be woken, with the time."""
         ...

@@ -27,6 +27,7 @@ from gateway.domain.people.facts import (
 )
 from gateway.domain.people.state import fits, hashed
 from gateway.domain.security_code import key_of
+from gateway.domain.set_back import set_back
 from gateway.domain.signals import Challenged, Close, Mode, Registered, Registration, SetMode
 from tests.domain.cars import START, VIN, Car, at, sensor, times
 
@@ -263,6 +264,19 @@ def test_what_is_kept_of_a_code_is_not_the_code() -> None:
     assert fits(street.car.vehicle.people.pairing, "12345679") is None
     assert fits(None, "12345678") is None
     assert "12345678" not in repr(street.car.vehicle)
+
+
+def test_a_clock_set_back_lengthens_no_code_and_no_lock_out() -> None:
+    street, hour = unowned(), timedelta(hours=1)
+    for n in range(3):
+        street.act(Pair, f"x{n}", fits=None)
+    people = street.car.vehicle.people
+    moved = set_back(street.car.vehicle, hour, START).people
+    assert people.pairing is not None
+    assert moved.pairing is not None
+    assert people.tries.locked_until is not None
+    assert moved.pairing.expires_at == people.pairing.expires_at - hour
+    assert moved.tries.locked_until == people.tries.locked_until - hour
 
 
 # -- invitations ------------------------------------------------------------------------------------------

@@ -47,7 +47,8 @@ class Remote:
             new_challenge=lambda: f"{self._count:064x}",
         )
         rig.ingest.on_request = self.requests.take
-        rig.decider.on_leaving = Commanding(rig.link, rig.clock, rig.tally, rig.log).send
+        self.commanding = Commanding(rig.link, rig.clock, rig.tally, rig.log)
+        rig.decider.on_leaving = self.commanding.send
 
     async def ready(self) -> None:
         rig, now = self.rig, self.rig.clock.now()
@@ -149,8 +150,23 @@ async def test_a_publish_that_finds_no_room_is_lost_and_ends_as_unknown(remote: 
     assert "command.not_published" in rig.log.events
     rig.link.full = False
     await rig.wait(120)
-    assert remote.told(request_id) == [("unknown", None)]
+    assert remote.told(request_id) == [("accepted", None), ("sent", None), ("unknown", None)]
     assert remote.commands == []
+
+
+async def test_answers_wait_for_room_in_their_order_and_bounded_in_number(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.pipeline.commanding.MAX_ANSWERS", 3)
+    remote.rig.link.full = True
+    for _ in range(5):
+        remote.ask("sing")
+    await remote.rig.settle()
+    assert remote.answers == []
+    remote.rig.link.full = False
+    remote.commanding._flush()
+    assert [one["request_id"] for one in remote.answers] == ["r-3", "r-4", "r-5"]
+    assert remote.rig.tally.totals["gateway_answers_dropped_total"] == 2
 
 
 async def test_after_a_kill_nothing_is_sent_again(remote: Remote) -> None:

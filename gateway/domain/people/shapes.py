@@ -17,7 +17,8 @@ MAX_ROUNDS = 10_000_000
 """More would keep the phone that answers a challenge busy for minutes."""
 MAX_SALT = 128
 
-UserId = Annotated[str, Meta(pattern=r"^(?!gateway)[A-Za-z0-9_.@-]{1,64}\Z")]
+USER_PATTERN = r"^(?!gateway)[A-Za-z0-9_.@-]{1,64}\Z"
+UserId = Annotated[str, Meta(pattern=USER_PATTERN)]
 SocName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
 Word = Annotated[str, Meta(max_length=64)]
 CardId = Annotated[str, Meta(min_length=1, max_length=64)]

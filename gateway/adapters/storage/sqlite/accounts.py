@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.adapters.storage.sqlite.chain import append
 from gateway.adapters.storage.sqlite.times import text
@@ -54,6 +55,11 @@ def begin_try(connection: sqlite3.Connection, user: str, now: datetime) -> datet
     """
     row = connection.execute("SELECT body FROM user_tries WHERE user = ?", (user,)).fetchone()
     known = Tries(user) if row is None else _tries.decode(row[0])
+    if known.locked_at is not None and known.locked_until is not None and now < known.locked_at:
+        # Our clock was set back: that makes no lock-out longer.
+        known = replace(known, locked_at=now, locked_until=now + (known.locked_until - known.locked_at))
+        moved = (msgspec.json.encode(known), text(now), user)
+        connection.execute("UPDATE user_tries SET body = ?, at = ? WHERE user = ?", moved)
     if known.locked_until is not None and now < known.locked_until:
         return known.locked_until
     tries = counted(known, now)

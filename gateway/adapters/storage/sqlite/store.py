@@ -83,6 +83,9 @@ class SqliteStore:
     async def sequences(self) -> dict[str, int]:
         return await self._reading.run(feeds.sequences)
 
+    async def newest_decided(self) -> datetime | None:
+        return await self._reading.run(deciding.newest_decided)
+
     async def timers(self) -> list[tuple[str, datetime]]:
         return await self._reading.run(deciding.timers)
 
