@@ -22,15 +22,17 @@ from gateway import wire  # noqa: E402  # the checkout's own package, wherever t
 from gateway.domain.alarms import DISPOSITIONS, LIFE  # noqa: E402
 from gateway.domain.causes import CAUSES  # noqa: E402
 from gateway.domain.notices import NOTICES  # noqa: E402
+from gateway.domain.reasons import SENTENCES, SEVERITIES  # noqa: E402
 from gateway.domain.remote_access.actions import ACTIONS  # noqa: E402
 from gateway.domain.remote_access.authorise import Reason  # noqa: E402
 from gateway.domain.remote_access.challenge import PURPOSES  # noqa: E402
 from gateway.domain.remote_access.state import LIFE as COMMAND_LIFE  # noqa: E402
 from gateway.domain.rules import RULES  # noqa: E402
-from gateway.domain.services.special_modes import KINDS, MODES  # noqa: E402
+from gateway.domain.services.special_modes import MODES  # noqa: E402
 from gateway.domain.suppression import SUPPRESSED_BY  # noqa: E402
 from gateway.names import LOG_EVENTS, METRICS  # noqa: E402
 from gateway.pipeline.messages import CloudEvent, FeedData  # noqa: E402
+from gateway.texts import DEFAULT, TEXTS  # noqa: E402
 from gateway.wire import (  # noqa: E402
     command,
     command_request,
@@ -74,11 +76,11 @@ def alarms() -> str:
     ]
     lines += ["## Held back by special modes", ""]
     lines += [
-        "| cause | workshop | transport | deactivation | a running installation |",
-        "|---|---|---|---|---|",
+        "| cause | workshop | transport | deactivation |",
+        "|---|---|---|---|",
     ]
     for name, modes in SUPPRESSED_BY.items():
-        cells = [SHOWN[modes.get(mode)] for mode in KINDS]
+        cells = [SHOWN[modes.get(mode)] for mode in MODES]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     lines += ["", "Every other cause, and the `tamper` of a forged repeat, is never held back.", ""]
     lines += ["| mode | default | longest by the main user | by an operator |", "|---|---|---|---|"]
@@ -88,6 +90,25 @@ def alarms() -> str:
     lines.append("")
     lines += ["## Dispositions", "", ", ".join(f"`{one}`" for one in DISPOSITIONS), ""]
     return "\n".join(lines)
+
+
+def notices() -> str:
+    """What people are told, and why the SOC sees a car as not protected."""
+    lines = [
+        "# Notifications",
+        "",
+        MADE,
+        "",
+        "Every sentence stands in each language of `gateway/texts`.",
+        "",
+    ]
+    lines += ["| kind | code | in English |", "|---|---|---|"]
+    for kind, codes in NOTICES.items():
+        lines += [f"| `{kind}` | `{code}` | {TEXTS[DEFAULT][kind][code]['text']} |" for code in codes]
+    lines += ["", "# Not protected", "", "Reasons of `GET /api/v1/unprotected`, worst first.", ""]
+    lines += ["| reason | severity | meaning |", "|---|---|---|"]
+    lines += [f"| `{code}` | {severity} | {SENTENCES[code]} |" for code, severity in SEVERITIES.items()]
+    return "\n".join([*lines, ""])
 
 
 def names() -> str:
@@ -302,6 +323,7 @@ PAGES = {
     DOCS / "reference" / "alarms.md": alarms,
     DOCS / "reference" / "commands.md": commands,
     DOCS / "reference" / "names.md": names,
+    DOCS / "reference" / "notifications.md": notices,
 }
 
 

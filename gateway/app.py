@@ -205,6 +205,7 @@ async def _build(
             metrics=meters.text,
             thresholds=settings.theft_protection,
             availability=settings.availability,
+            on_code_refused=lambda code: meters.count("gateway_codes_refused_total", code=code),
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
     )

@@ -104,6 +104,7 @@ METRICS: dict[str, str] = {
     "gateway_requests_limited_total": "Requests of people beyond the quota.",
     "gateway_answers_dropped_total": "Answers to people that found no room for too long.",
     "gateway_store_ok": "1 while the store works.",
+    "gateway_codes_refused_total": "Codes of pairing, invitation or hand-over that did not serve, by cause.",
     "gateway_sse_clients": "Live feed readers.",
     "gateway_broker_dropped": "Messages that the broker reports as dropped.",
 }

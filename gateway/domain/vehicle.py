@@ -121,9 +121,9 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     @property
     def is_private(self) -> bool:
-        """Whether the driver has switched private mode on."""
+        """Whether the driver has switched private mode on. A stolen car ignores it."""
         mode = self.stated.get("mode")
-        return isinstance(mode, Mode) and bool(mode.private_mode)
+        return isinstance(mode, Mode) and bool(mode.private_mode) and not self.stolen
 
     @property
     def is_watched(self) -> bool:

@@ -185,8 +185,8 @@ class Store(Protocol):
         """Count a code before it is judged; the end of the person's lock-out instead, if there is one."""
         ...
 
-    async def end_tries(self, user: str) -> None:
-        """The code was right."""
+    async def forgive_try(self, user: str, now: datetime) -> None:
+        """The code was right: the try that was counted does not count."""
         ...
 
     async def held_of(self, user: str) -> dict[str, Any]:

@@ -33,13 +33,34 @@ async def test_many_tries_at_once_are_no_more_than_one_after_the_other(store: Sq
     assert set(answers) == {None, NOW + timedelta(minutes=15)}
 
 
-async def test_a_right_code_resets_and_a_clock_set_back_lengthens_nothing(store: SqliteStore) -> None:
+async def test_a_right_code_takes_back_its_own_try_only(store: SqliteStore) -> None:
+    """Else an own vehicle's codes would reset the count of guesses at another's."""
+    for _ in range(3):
+        await store.begin_try("eve", NOW)
+        await store.forgive_try("eve", NOW)
+    assert [await store.begin_try("eve", NOW) for _ in range(2)] == [None, None]
+    assert await store.begin_try("eve", NOW) is None
+    await store.forgive_try("eve", NOW)  # the third locks, unless it was right
+    assert [await store.begin_try("eve", NOW) for _ in range(2)] == [None, NOW + timedelta(minutes=15)]
+
+
+async def test_lock_outs_grow_and_a_quiet_day_ends_the_count(store: SqliteStore) -> None:
+    now = NOW
+    for lock in (timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)):
+        assert [await store.begin_try("eve", now) for _ in range(4)] == [None, None, None, now + lock]
+        now += lock
+    assert await store.begin_try("eve", now) is None
+    assert await store.begin_try("eve", now) is None
+    now += timedelta(days=1)
+    assert [await store.begin_try("eve", now) for _ in range(3)] == [None] * 3
+
+
+async def test_a_clock_set_back_makes_no_lock_out_longer(store: SqliteStore) -> None:
     for _ in range(3):
         await store.begin_try("eve", NOW)
     earlier = NOW - timedelta(days=3)
     assert await store.begin_try("eve", earlier) == earlier + timedelta(minutes=15)
-    await store.end_tries("eve")
-    assert await store.begin_try("eve", earlier) is None
+    assert await store.begin_try("eve", earlier + timedelta(minutes=15)) is None
 
 
 async def test_vehicles_of_a_user_follow_the_registry(store: SqliteStore) -> None:

@@ -190,8 +190,8 @@ class SqliteStore:
     async def begin_try(self, user: str, now: datetime) -> datetime | None:
         return await self._writer.run(lambda on: accounts.begin_try(on, user, now))
 
-    async def end_tries(self, user: str) -> None:
-        await self._writer.run(lambda on: accounts.end_tries(on, user))
+    async def forgive_try(self, user: str, now: datetime) -> None:
+        await self._writer.run(lambda on: accounts.forgive_try(on, user, now))
 
     async def held_of(self, user: str) -> dict[str, Any]:
         return await self._serving.run(lambda on: accounts.held_of(on, user))
