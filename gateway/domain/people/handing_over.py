@@ -55,6 +55,7 @@ def emptied(vehicle: Vehicle, main_user: str | None, by: str, now: datetime) -> 
         people=People(code_changed_at=now),
         code_guard=CodeGuard(),
         modes=kept,
+        quiet_spots=(),
         remote=without_owners(outcome.vehicle.remote),
     )
     # Whoever is no user any more hears nothing any more, this included.
