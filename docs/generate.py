@@ -22,6 +22,7 @@ from gateway import wire  # noqa: E402  # the checkout's own package, wherever t
 from gateway.domain.alarms import DISPOSITIONS, LIFE  # noqa: E402
 from gateway.domain.causes import CAUSES  # noqa: E402
 from gateway.domain.notices import NOTICES  # noqa: E402
+from gateway.domain.reasons import SENTENCES, SEVERITIES  # noqa: E402
 from gateway.domain.remote_access.actions import ACTIONS  # noqa: E402
 from gateway.domain.remote_access.authorise import Reason  # noqa: E402
 from gateway.domain.remote_access.challenge import PURPOSES  # noqa: E402
@@ -31,6 +32,7 @@ from gateway.domain.services.special_modes import MODES  # noqa: E402
 from gateway.domain.suppression import SUPPRESSED_BY  # noqa: E402
 from gateway.names import LOG_EVENTS, METRICS  # noqa: E402
 from gateway.pipeline.messages import CloudEvent, FeedData  # noqa: E402
+from gateway.texts import DEFAULT, TEXTS  # noqa: E402
 from gateway.wire import (  # noqa: E402
     command,
     command_request,
@@ -88,6 +90,25 @@ def alarms() -> str:
     lines.append("")
     lines += ["## Dispositions", "", ", ".join(f"`{one}`" for one in DISPOSITIONS), ""]
     return "\n".join(lines)
+
+
+def notices() -> str:
+    """What people are told, and why the SOC sees a car as not protected."""
+    lines = [
+        "# Notifications",
+        "",
+        MADE,
+        "",
+        "Every sentence stands in each language of `gateway/texts`.",
+        "",
+    ]
+    lines += ["| kind | code | in English |", "|---|---|---|"]
+    for kind, codes in NOTICES.items():
+        lines += [f"| `{kind}` | `{code}` | {TEXTS[DEFAULT][kind][code]['text']} |" for code in codes]
+    lines += ["", "# Not protected", "", "Reasons of `GET /api/v1/unprotected`, worst first.", ""]
+    lines += ["| reason | severity | meaning |", "|---|---|---|"]
+    lines += [f"| `{code}` | {severity} | {SENTENCES[code]} |" for code, severity in SEVERITIES.items()]
+    return "\n".join([*lines, ""])
 
 
 def names() -> str:
@@ -302,6 +323,7 @@ PAGES = {
     DOCS / "reference" / "alarms.md": alarms,
     DOCS / "reference" / "commands.md": commands,
     DOCS / "reference" / "names.md": names,
+    DOCS / "reference" / "notifications.md": notices,
 }
 
 

@@ -423,6 +423,24 @@ class VehiclePage(Struct, frozen=True):
     next_after: str | None
 
 
+class CertifyBody(Struct, frozen=True):
+    """How the installation was checked."""
+
+    method: Literal["installation_check", "test_alarm"]
+    note: Annotated[str, Meta(max_length=500)] = ""
+
+
+class CertificateView(Struct, frozen=True):
+    """A certificate of car security."""
+
+    number: str
+    vin: str
+    valid_from: datetime | None
+    valid_until: datetime
+    certified_by: str | None
+    sha256: str
+
+
 class UnprotectedReason(Struct, frozen=True):
     """One reason, and when it holds; null: already, or with no end that is known."""
 

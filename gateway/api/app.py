@@ -16,6 +16,7 @@ from litestar.types import Message, Scope
 from gateway.api import (
     accounts,
     alarms,
+    certificate,
     commands,
     control,
     feed,
@@ -69,6 +70,7 @@ def build_app(deps: Deps) -> Litestar:
                     accounts.routes,
                     track.routes,
                     protection.routes,
+                    certificate.routes,
                     control.routes,
                 ],
                 security=[{"bearer": []}],

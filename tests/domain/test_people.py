@@ -437,6 +437,18 @@ def test_a_hand_over_lapses_after_a_week() -> None:
     assert ("carl", "transfer_lapsed") in street.told()
 
 
+def test_a_hand_over_ends_when_an_import_names_somebody_else() -> None:
+    street = Street()
+    street.hand_over()
+    street.second += 1
+    imported = Registration(vin=VIN, main_user="dora")
+    street.car.take(Registered(received_at=at(street.second), registration=imported))
+    assert street.car.vehicle.people.transfer is None
+    assert "transfer.overtaken" in street.audit()
+    street.states(False)
+    assert street.entry == imported
+
+
 @pytest.mark.parametrize(("user", "role"), [("anna", "main_user"), ("carl", "main_user"), (None, "admin")])
 def test_a_hand_over_can_be_called_off(user: str | None, role: str) -> None:
     street = Street()
