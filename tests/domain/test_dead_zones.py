@@ -93,6 +93,6 @@ def test_no_alarm_about_silence_comes_later_for_it() -> None:
     for car in (known, fresh):
         car.effects.clear()
         jam = sensor("j", 4 * DAY + 100, cause="jamming_gsm")
-        armed = [card("gone", False, 4 * DAY), ignition(False, 4 * DAY + 1)]
+        armed: list[AnyFact] = [card("gone", False, 4 * DAY), ignition(False, 4 * DAY + 1)]
         car.live([*goes_into(0, 4 * DAY - 100), *armed, jam], 4 * DAY + 1000)
         assert car.raised_after_s("comm_loss_after_jamming") == 4 * DAY + 220
