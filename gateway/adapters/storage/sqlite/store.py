@@ -198,7 +198,7 @@ class SqliteStore:
         return await self._serving.run(lambda on: people.vehicles(on, after, limit))
 
     async def vehicle(self, vin: str) -> StoredVehicle | None:
-        return await self._reading.run(lambda on: people.vehicle(on, vin))
+        return await self._reading.run(lambda on: deciding.vehicle(on, vin))
 
     async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:
         return await self._reading.run(lambda on: people.track(on, vin, after, limit))
