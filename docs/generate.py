@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import yaml
@@ -21,12 +21,28 @@ sys.path.insert(0, str(ROOT))
 from gateway import wire  # noqa: E402  # the checkout's own package, wherever this is run from
 from gateway.domain.alarms import DISPOSITIONS, LIFE  # noqa: E402
 from gateway.domain.causes import CAUSES  # noqa: E402
+from gateway.domain.notices import NOTICES  # noqa: E402
+from gateway.domain.reasons import SENTENCES, SEVERITIES  # noqa: E402
+from gateway.domain.remote_access.actions import ACTIONS  # noqa: E402
+from gateway.domain.remote_access.authorise import Reason  # noqa: E402
+from gateway.domain.remote_access.challenge import PURPOSES  # noqa: E402
+from gateway.domain.remote_access.state import LIFE as COMMAND_LIFE  # noqa: E402
 from gateway.domain.rules import RULES  # noqa: E402
-from gateway.domain.services.special_modes import KINDS, MODES  # noqa: E402
+from gateway.domain.services.special_modes import MODES  # noqa: E402
 from gateway.domain.suppression import SUPPRESSED_BY  # noqa: E402
 from gateway.names import LOG_EVENTS, METRICS  # noqa: E402
 from gateway.pipeline.messages import CloudEvent, FeedData  # noqa: E402
-from gateway.wire import connection, notification, receipt, status, telemetry  # noqa: E402
+from gateway.texts import DEFAULT, TEXTS  # noqa: E402
+from gateway.wire import (  # noqa: E402
+    command,
+    command_request,
+    command_response,
+    connection,
+    notification,
+    receipt,
+    status,
+    telemetry,
+)
 
 DOCS = ROOT / "docs"
 MADE = "Made by `docs/generate.py` from the code; change the code, not this page."
@@ -60,11 +76,11 @@ def alarms() -> str:
     ]
     lines += ["## Held back by special modes", ""]
     lines += [
-        "| cause | workshop | transport | deactivation | a running installation |",
-        "|---|---|---|---|---|",
+        "| cause | workshop | transport | deactivation |",
+        "|---|---|---|---|",
     ]
     for name, modes in SUPPRESSED_BY.items():
-        cells = [SHOWN[modes.get(mode)] for mode in KINDS]
+        cells = [SHOWN[modes.get(mode)] for mode in MODES]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     lines += ["", "Every other cause, and the `tamper` of a forged repeat, is never held back.", ""]
     lines += ["| mode | default | longest by the main user | by an operator |", "|---|---|---|---|"]
@@ -74,6 +90,25 @@ def alarms() -> str:
     lines.append("")
     lines += ["## Dispositions", "", ", ".join(f"`{one}`" for one in DISPOSITIONS), ""]
     return "\n".join(lines)
+
+
+def notices() -> str:
+    """What people are told, and why the SOC sees a car as not protected."""
+    lines = [
+        "# Notifications",
+        "",
+        MADE,
+        "",
+        "Every sentence stands in each language of `gateway/texts`.",
+        "",
+    ]
+    lines += ["| kind | code | in English |", "|---|---|---|"]
+    for kind, codes in NOTICES.items():
+        lines += [f"| `{kind}` | `{code}` | {TEXTS[DEFAULT][kind][code]['text']} |" for code in codes]
+    lines += ["", "# Not protected", "", "Reasons of `GET /api/v1/unprotected`, worst first.", ""]
+    lines += ["| reason | severity | meaning |", "|---|---|---|"]
+    lines += [f"| `{code}` | {severity} | {SENTENCES[code]} |" for code, severity in SEVERITIES.items()]
+    return "\n".join([*lines, ""])
 
 
 def names() -> str:
@@ -109,6 +144,15 @@ def asyncapi() -> str:
         "Signals (QoS 0).",
         telemetry.Payload,
     )
+    _add(
+        channels,
+        operations,
+        "remote-access/request",
+        "v1/users/{user}/vehicles/{vin}/remote-access/request",
+        "receive",
+        _asking(),
+        command_request.Payload,
+    )
     for kind, payload in payloads.items():
         address, qos = f"v1/vehicles/{{vin}}/{kind}", "QoS 1, retained, also last will"
         text = f"{meanings[kind]} ({qos if kind == connection.KIND else 'QoS 1'}.)"
@@ -121,9 +165,21 @@ def asyncapi() -> str:
             receipt.Payload,
         ),
         (
+            "remote-access/command",
+            "v1/vehicles/{vin}/remote-access/command",
+            "Do this before it expires, once (QoS 1, message expiry, never retained).",
+            command.Payload,
+        ),
+        (
+            "remote-access/response",
+            "v1/users/{user}/vehicles/{vin}/remote-access/response",
+            _answering(),
+            command_response.Payload,
+        ),
+        (
             "notifications",
             "v1/users/{user}/notifications",
-            "What the owner is told (QoS 1).",
+            f"What the owner is told (QoS 1). Kinds and codes: {_notices()}.",
             notification.Payload,
         ),
         ("alarms", "v1/soc/{soc}/alarms", "The alarm feed, by an mqtt sink (QoS 1).", CloudEvent[FeedData]),
@@ -153,6 +209,57 @@ def asyncapi() -> str:
     return f"# {MADE}\n{short}"
 
 
+def commands() -> str:
+    """Every action, the life of a command, and why a request is refused."""
+    lines = ["# Commands to vehicles", "", MADE, "", "## Actions", ""]
+    lines += ["| action | lives | who | needs | stopped by |", "|---|---|---|---|---|"]
+    for action in ACTIONS.values():
+        needs = (["the security code"] if action.needs_code else []) + (
+            ["a second person"] if action.second_person else []
+        )
+        stops = (["`vehicle_moving`, `state_unknown`"] if action.standing_only else []) + (
+            ["`door_open`"] if action.doors_closed else []
+        )
+        who = "operator, supervisor" if action.is_soc else "main user, secondary users"
+        row = (
+            f"`{action.name}`",
+            f"{action.life.total_seconds():g} s",
+            who,
+            ", ".join(needs),
+            ", ".join(stops),
+        )
+        lines.append(f"| {' | '.join(row)} |")
+    lines += ["", "`challenge` with `params.purpose` asks for a challenge; it never reaches the vehicle.", ""]
+    lines += ["## Life", "", "```mermaid", "stateDiagram-v2", "    [*] --> accepted"]
+    lines += [f"    {before} --> {after}: {what}" for (before, what), after in COMMAND_LIFE.items()]
+    lines += ["```", "", "## Why a request is refused", ""]
+    lines += ["The first that applies:", "", ", ".join(f"`{reason}`" for reason in get_args(Reason)), ""]
+    return "\n".join(lines)
+
+
+def _asking() -> str:
+    actions = ", ".join(
+        f"{one.name} ({one.life.total_seconds():g} s)" for one in ACTIONS.values() if not one.is_soc
+    )
+    return (
+        "A person asks for a command (QoS 1, never retained). Actions and how long a request lives:"
+        f" {actions}; challenge (params.purpose: {', '.join(PURPOSES)}). A request_id makes one command."
+    )
+
+
+def _answering() -> str:
+    reasons = ", ".join(get_args(Reason))
+    return (
+        "The answer to a request, and again at each change (QoS 1); to the action challenge, a challenge."
+        f" Reasons of a refusal, first that applies: {reasons};"
+        " too_many_requests beyond one request a second."
+    )
+
+
+def _notices() -> str:
+    return "; ".join(f"{kind}: {', '.join(codes)}" for kind, codes in NOTICES.items())
+
+
 def _add(  # noqa: PLR0917  # rows of a table
     channels: Page, operations: Page, name: str, address: str, action: str, text: str, payload: Any
 ) -> None:
@@ -160,11 +267,19 @@ def _add(  # noqa: PLR0917  # rows of a table
     parameters = {part[1:-1]: {} for part in address.split("/") if part.startswith("{")}
     if "vin" in parameters:
         parameters["vin"] = {"description": "17 characters of A-HJ-NPR-Z0-9; the vehicle's MQTT user name."}
+    if "user" in parameters:
+        text_of_user = "1-64 characters of A-Za-z0-9_.@-, no VIN; the person's MQTT user name."
+        parameters["user"] = {"description": text_of_user}
+    told = {key: payload}
+    if payload is command_response.Payload:
+        told["challenge"] = command_response.Challenge
     channels[key] = {
         "address": address,
         "description": text,
         "parameters": parameters,
-        "messages": {key: {"payload": {"$ref": f"#/components/schemas/{_name(payload)}"}}},
+        "messages": {
+            name: {"payload": {"$ref": f"#/components/schemas/{_name(one)}"}} for name, one in told.items()
+        },
     }
     operations[f"{action}-{key}"] = {"action": action, "channel": {"$ref": f"#/channels/{key}"}}
 
@@ -191,6 +306,10 @@ def _name(struct: Any) -> str:
 _ALL = [
     *(topic.codec.Payload for topic in wire.TOPICS),  # type: ignore[attr-defined]
     telemetry.Payload,
+    command_request.Payload,
+    command.Payload,
+    command_response.Payload,
+    command_response.Challenge,
     receipt.Payload,
     notification.Payload,
     status.Payload,
@@ -202,7 +321,9 @@ _NAMES = {struct: reference["$ref"] for struct, reference in zip(_ALL, _REFERENC
 PAGES = {
     DOCS / "asyncapi.yaml": asyncapi,
     DOCS / "reference" / "alarms.md": alarms,
+    DOCS / "reference" / "commands.md": commands,
     DOCS / "reference" / "names.md": names,
+    DOCS / "reference" / "notifications.md": notices,
 }
 
 

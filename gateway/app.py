@@ -25,6 +25,7 @@ from gateway.adapters.mqtt.connection import Will
 from gateway.adapters.mqtt.self_test import self_test
 from gateway.adapters.mqtt.sessions import MqttLink, Plan, Session
 from gateway.adapters.mqtt.splitter import Version
+from gateway.adapters.recording_files import RecordingFiles
 from gateway.adapters.sinks import open_sink, plan_of
 from gateway.adapters.storage import STORES
 from gateway.api.app import build_app
@@ -32,6 +33,7 @@ from gateway.api.deps import Deps
 from gateway.api.server import bind, serve
 from gateway.errors import LinkDown, StoreError
 from gateway.pipeline.canary import Canary
+from gateway.pipeline.commanding import Commanding
 from gateway.pipeline.decider import Decider
 from gateway.pipeline.delivery import Delivery
 from gateway.pipeline.feed import Feed
@@ -43,14 +45,17 @@ from gateway.pipeline.messages import heartbeat
 from gateway.pipeline.notifier import Notifier
 from gateway.pipeline.outlet import Way
 from gateway.pipeline.receipts import Receipts
+from gateway.pipeline.recording import RecordedActs, Recorder
+from gateway.pipeline.requests import Requests
+from gateway.pipeline.set_back import SetBack
 from gateway.pipeline.survey import Survey
 from gateway.pipeline.sys_topics import DROPPED, SysTopics
 from gateway.pipeline.telemetry import TelemetryIntake
 from gateway.pipeline.timers import Timers
 from gateway.ports import Store
 from gateway.settings import Settings
-from gateway.wire import connection, telemetry
-from gateway.wire.topics import gateway_topic, vehicle_topic
+from gateway.wire import command_request, connection, telemetry
+from gateway.wire.topics import gateway_topic, user_vehicle_topic, vehicle_topic
 
 LOOK_FOR_CHANGES_S = 1.0
 FORGET_AT_ONCE = 5_000
@@ -58,6 +63,8 @@ FORGET_AT_ONCE = 5_000
 PRUNE_EVERY_S = 60.0
 REACH_AGAIN_S = 0.5
 COALESCE_TELEMETRY_S = 0.002
+CHALLENGE_BYTES = 32
+REQUESTS = user_vehicle_topic("+", "+", command_request.KIND)
 SWITCH_INTERVAL_S = 0.0005
 """The writer thread must not wait 5 ms for the interpreter while telemetry is decoded."""
 
@@ -114,6 +121,16 @@ async def _build(
     dropped = SysTopics(ingest, clock, meters, log)
     plans = _plans(ingest, dropped, instance, clock)
     link = MqttLink([_session(one, settings, clock=clock, rng=rng, meters=meters, log=log) for one in plans])
+    requests = Requests(
+        inbox,
+        intake,
+        link,
+        clock=clock,
+        meters=meters,
+        log=log,
+        new_challenge=lambda: secrets.token_hex(CHALLENGE_BYTES),
+    )
+    ingest.on_request = requests.take
 
     ways = []
     for one in settings.sinks:
@@ -148,12 +165,16 @@ async def _build(
     decider.on_messages = [feed.committed, delivery.committed]
     decider.on_unrecorded = delivery.unrecorded
     decider.on_canary = canary.seen
+    decider.on_leaving = Commanding(link, clock, meters, log).send
     decider.on_silent = mass_loss.note
     decider.on_wake = timers.wake
     decider.on_modes = timers.pin
     decider.on_watched = intake.watch
+    survey = Survey(store, decider, clock, settings.availability, log)
+    await _guard_clock(SetBack(store, clock, meters, log, instance), decider, intake, timers, survey)
     for subject, _ in await store.timers():
         intake.watch(subject, True)  # until the vehicle's state is read again
+    recorder = await _record(settings, ingest, store, stack, clock=clock, meters=meters, log=log)
     health = Health(
         link=link,
         store=store,
@@ -168,11 +189,13 @@ async def _build(
         log=log,
         hearing=hearing,
         mass_loss=mass_loss,
+        recorder=recorder,
     )
     app = build_app(
         Deps(
             store=store,
-            acts=decider,
+            acts=decider if recorder is None else RecordedActs(decider, recorder),
+            commands=requests,
             feed=feed,
             vehicles=intake,
             health=health,
@@ -182,6 +205,7 @@ async def _build(
             metrics=meters.text,
             thresholds=settings.theft_protection,
             availability=settings.availability,
+            on_code_refused=lambda code: meters.count("gateway_codes_refused_total", code=code),
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
     )
@@ -199,10 +223,42 @@ async def _build(
         "notifier": Notifier(store, link, log).run(),
         "broker": dropped.run(link.wait_connected),
         "registry": _watch_registry(store, decider, log),
-        "survey": Survey(store, decider, clock, settings.availability, log).run(),
+        "survey": survey.run(),
         "retention": _prune(store, clock),
     }
+    if recorder is not None:
+        tasks["recording"] = recorder.run()
     return tasks, health.farewell
+
+
+async def _guard_clock(
+    guard: SetBack, decider: Decider, intake: TelemetryIntake, timers: Timers, survey: Survey
+) -> None:
+    """Find out, before anything is decided, whether the clock was set back while the gateway was down."""
+    decider.before_turn = guard.look
+    guard.on_set_back = [decider.set_back, intake.set_back, timers.set_back, survey.set_back]
+    await guard.at_start()
+
+
+async def _record(
+    settings: Settings,
+    ingest: Ingest,
+    store: Store,
+    stack: AsyncExitStack,
+    *,
+    clock: SystemClock,
+    meters: PrometheusMeters,
+    log: Any,
+) -> Recorder | None:
+    """Record what vehicles say, if that is configured; None if not."""
+    if settings.recording.folder is None:
+        return None
+    files = RecordingFiles(Path(settings.recording.folder), settings.recording)
+    recorder = Recorder(store, files, clock=clock, meters=meters, log=log, canary_vin=settings.canary.vin)
+    ingest.on_heard = recorder.hear
+    stack.push_async_callback(recorder.close)
+    log.warning("recording.started", path=settings.recording.folder, max_days=settings.recording.max_days)
+    return recorder
 
 
 def _plans(ingest: Ingest, dropped: SysTopics, instance: str, clock: SystemClock) -> list[Plan]:
@@ -219,7 +275,7 @@ def _plans(ingest: Ingest, dropped: SysTopics, instance: str, clock: SystemClock
 
     return [
         Plan("events", filters("events"), 1, ingest.take, never, will=will),
-        Plan("commands", filters("commands"), 1, ingest.take, never),
+        Plan("commands", (*filters("commands"), REQUESTS), 1, ingest.take, never),
         Plan(
             "telemetry",
             (*filters("telemetry"), vehicle_topic("+", telemetry.KIND), DROPPED),

@@ -11,12 +11,26 @@ from litestar.params import SkipValidation
 
 from gateway.domain.services.availability import EVERYWHERE, Availability
 from gateway.domain.thresholds import Thresholds
-from gateway.ports import Acts, Clock, HealthReporter, LiveFeed, LiveVehicles, SinkTester, Store, Token
+from gateway.ports import (
+    Acts,
+    Clock,
+    Commands,
+    HealthReporter,
+    LiveFeed,
+    LiveVehicles,
+    SinkTester,
+    Store,
+    Token,
+)
 
 DEFAULTS = Thresholds()
 
 
 def _ignore(_count: int) -> None:
+    """Count nothing."""
+
+
+def _ignore_code(_code: str) -> None:
     """Count nothing."""
 
 
@@ -31,6 +45,7 @@ class Deps:
 
     store: Store
     acts: Acts
+    commands: Commands
     feed: LiveFeed
     vehicles: LiveVehicles
     health: HealthReporter
@@ -45,6 +60,8 @@ class Deps:
     """Which service can be had where, as configured."""
     on_readers: Callable[[int], None] = _ignore
     """Told the number of live feed readers whenever it changes."""
+    on_code_refused: Callable[[str], None] = _ignore_code
+    """Told why a pairing code, an invitation's or a hand-over's did not serve."""
     new_challenge: Callable[[], str] = _challenge
     comment_every_s: float = 15
     max_readers: int = 200

@@ -15,14 +15,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
 
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
+from gateway.domain.remote_access.facts import Asked
 from gateway.domain.services.availability import EVERYWHERE, Availability, resolve
 from gateway.domain.signals import RegistryAct
 from gateway.domain.thresholds import Thresholds
@@ -30,6 +31,7 @@ from gateway.domain.vehicle import Vehicle
 from gateway.errors import StoreError
 from gateway.faults import crash_point
 from gateway.pipeline.batch import MAX_TOPIC, Batch, Context, Looked
+from gateway.pipeline.commanding import Leaving
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.receipts import Receipts
@@ -73,6 +75,10 @@ class Decider:
         self.on_wake: Callable[[str, datetime | None], None] = lambda _subject, _at: None
         self.on_silent: Callable[[Sequence[str]], None] = lambda _vins: None
         self.on_modes: Callable[[str, Sequence[datetime]], None] = lambda _subject, _ends: None
+        self.before_turn: Callable[[list[Item]], Awaitable[list[Item]]] = _as_they_are
+        """Looks at the items of a batch before they are decided."""
+        self.on_leaving: Callable[[Sequence[Leaving]], None] = lambda _leaving: None
+        """Publishes commands and answers; called once for each commit, and never before it."""
         self.on_watched: Callable[[str, bool], None] = lambda _subject, _watched: None
         self._inbox = inbox
         self._store = store
@@ -123,6 +129,10 @@ class Decider:
         else:
             self._stale_vins.update(vins)
 
+    async def set_back(self, _by: timedelta) -> None:
+        """Read vehicles from the store again: they were moved to another clock."""
+        self._cache.clear()
+
     async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
         """See ``gateway.ports.Acts``."""
         answer: asyncio.Future[tuple[Effect, ...]] = asyncio.get_running_loop().create_future()
@@ -156,6 +166,7 @@ class Decider:
             self._cache.pop(vin, None)
         self._stale_vins.clear()
         try:
+            items = await self.before_turn(items)
             batch = self._decide(items, await self._known(items))
         except StoreError as error:
             self._keep(items, error)
@@ -193,7 +204,8 @@ class Decider:
         events = {(item.subject, item.event_id) for item in items if item.event_id is not None}
         vins = {item.subject for item in items if item.subject} - self._cache.keys()
         # What changes the registry is decided on the entry as it is now: an import may have run beside us.
-        vins |= {item.subject for item in items if isinstance(item.fact, RegistryAct)}
+        # So is what a person asks: a right that was taken back counts at once.
+        vins |= {item.subject for item in items if isinstance(item.fact, RegistryAct | Asked)}
         odd = {(item.topic[:MAX_TOPIC], item.unwanted.sha256) for item in items if item.unwanted is not None}
         known = await self._store.known(tuple(events), tuple(vins), tuple(odd))
         entries = {vin: resolve(entry, self._availability) for vin, entry in known.registrations.items()}
@@ -250,6 +262,8 @@ class Decider:
         crash_point("before_receipt")
         self._receipts.send(batch.receipts)
         crash_point("after_receipt")
+        if batch.leaving:
+            self.on_leaving(batch.leaving)
         for tell in self.on_messages:
             if batch.messages:
                 tell(batch.messages)
@@ -375,3 +389,7 @@ class Decider:
             self._log.info("store.recovered")
             self._meters.gauge("gateway_store_ok", 1)
             self._unrecorded.clear()
+
+
+async def _as_they_are(items: list[Item]) -> list[Item]:
+    return items

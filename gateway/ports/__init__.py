@@ -10,6 +10,7 @@ from gateway.ports.clock import Clock
 from gateway.ports.decision import (
     AlarmRow,
     AuditEntry,
+    CommandRow,
     Decision,
     FactRow,
     LaterVerdict,
@@ -24,6 +25,7 @@ from gateway.ports.decision import (
 )
 from gateway.ports.inside import (
     Acts,
+    Commands,
     HealthReport,
     HealthReporter,
     LiveFeed,
@@ -31,7 +33,7 @@ from gateway.ports.inside import (
     SignalValue,
     SinkTester,
 )
-from gateway.ports.link import Inbound, Link
+from gateway.ports.link import Inbound, Link, Reply
 from gateway.ports.outbox import (
     AlarmSink,
     Backlog,
@@ -57,6 +59,8 @@ __all__ = [
     "AuditEntry",
     "Backlog",
     "Clock",
+    "CommandRow",
+    "Commands",
     "Decision",
     "Delivered",
     "DeliveryMark",
@@ -79,6 +83,7 @@ __all__ = [
     "Park",
     "QuarantineRow",
     "RegistryRow",
+    "Reply",
     "Retry",
     "Revocation",
     "Role",

@@ -148,6 +148,21 @@ class Notification(Struct, frozen=True):
     created_at: datetime
 
 
+class CommandRow(Struct, frozen=True):
+    """A command to a vehicle as its user was last told of it."""
+
+    command_id: str
+    vin: str
+    user: str
+    request_id: str
+    action: str
+    status: str
+    reason: str | None
+    issued_at: datetime
+    expires_at: datetime
+    changed_at: datetime
+
+
 class Decision(Struct, frozen=True):
     """Everything that one batch of facts changes: one transaction."""
 
@@ -162,5 +177,6 @@ class Decision(Struct, frozen=True):
     track: tuple[TrackRow, ...] = ()
     left_cases: tuple[LeftCase, ...] = ()
     registrations: tuple[RegistryRow, ...] = ()
+    commands: tuple[CommandRow, ...] = ()
     unprotected: tuple[UnprotectedRow, ...] = ()
     revocations: tuple[Revocation, ...] = ()

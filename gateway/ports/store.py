@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.domain.signals import Registration
-from gateway.ports.decision import AuditEntry, Decision, Message, Notification, TrackRow
+from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
 from gateway.ports.protection import UnprotectedFilter, UnprotectedVehicle
 from gateway.ports.stored import AlarmFilter, Known, Mention, StoredAlarm, StoredVehicle, Token, User
@@ -41,6 +41,10 @@ class Store(Protocol):
 
     async def sequences(self) -> dict[str, int]:
         """Last sequence of each SOC's feed."""
+        ...
+
+    async def newest_decided(self) -> datetime | None:
+        """When the newest fact was decided, by the gateway's clock of then; None if there is none."""
         ...
 
     async def timers(self) -> list[tuple[str, datetime]]:
@@ -181,8 +185,8 @@ class Store(Protocol):
         """Count a code before it is judged; the end of the person's lock-out instead, if there is one."""
         ...
 
-    async def end_tries(self, user: str) -> None:
-        """The code was right."""
+    async def forgive_try(self, user: str, now: datetime) -> None:
+        """The code was right: the try that was counted does not count."""
         ...
 
     async def held_of(self, user: str) -> dict[str, Any]:
@@ -199,6 +203,10 @@ class Store(Protocol):
 
     async def vehicle(self, vin: str) -> StoredVehicle | None:
         """Committed state of one vehicle."""
+        ...
+
+    async def command(self, command_id: str) -> CommandRow | None:
+        """A command to a vehicle, as its user was last told of it."""
         ...
 
     async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:

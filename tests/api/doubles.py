@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
+import structlog
 
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
@@ -16,15 +17,21 @@ from gateway.domain.effects import Announce, Audited, Effect, Register, Revoke
 from gateway.domain.facts import AnyFact
 from gateway.domain.protection import reasons
 from gateway.domain.reasons import RANK, SEVERITIES
+from gateway.domain.remote_access.effects import CommandChanged
 from gateway.domain.security_code import Tries, counted
 from gateway.domain.signals import Position, Registered, Registration, RegistryAct, TheftSensor
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
+from gateway.pipeline.commanding import command_row
+from gateway.pipeline.inbox import Item
 from gateway.pipeline.messages import alarm_row, encode_data, feed_data, feed_message
+from gateway.pipeline.meters import Tally
+from gateway.pipeline.requests import Requests
 from gateway.ports import (
     AlarmFilter,
     AuditEntry,
+    CommandRow,
     Delivered,
     DeliveryRow,
     HealthReport,
@@ -41,6 +48,7 @@ from gateway.ports import (
     UnprotectedFilter,
     UnprotectedVehicle,
 )
+from gateway.testing import RecordingLink
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 VIN = "WVWZZZ1JZXW000001"
@@ -77,6 +85,7 @@ class MemoryStore:
         self.wheres: dict[str, AlarmFilter] = {}
         self.states: dict[str, Vehicle] = {}
         self.registry: dict[str, Registration] = {}
+        self.commands: dict[str, CommandRow] = {}
         self.trail: list[AuditEntry] = []
         self.tracked: list[TrackRow] = []
         self.parked: list[DeliveryRow] = []
@@ -123,6 +132,9 @@ class MemoryStore:
         state = self.states.get(vin)
         return None if state is None else StoredVehicle(state.version, msgspec.json.encode(state))
 
+    async def command(self, command_id: str) -> CommandRow | None:
+        return self.commands.get(command_id)
+
     async def vehicles(self, after: str, limit: int) -> list[str]:
         return sorted(vin for vin in {*self.states, *self.registry} if vin > after)[:limit]
 
@@ -145,7 +157,7 @@ class MemoryStore:
         self.tries[user] = counted(known, now)
         return None
 
-    async def end_tries(self, user: str) -> None:
+    async def forgive_try(self, user: str, now: datetime) -> None:
         self.tries.pop(user, None)
 
     async def held_of(self, user: str) -> dict[str, Any]:
@@ -250,6 +262,16 @@ class Gateway:
         self.answer: Outcome = Delivered()
         self.readers: list[int] = []
         self._made = 0
+        self._deciding: set[asyncio.Future[None]] = set()
+        self.requests = Requests(
+            self,  # type: ignore[arg-type]  # the part of the inbox that is used
+            self,  # type: ignore[arg-type]  # the part of the intake that is used
+            RecordingLink(),
+            clock=self.clock,
+            meters=Tally(),
+            log=structlog.get_logger(),
+            new_challenge=lambda: "c0" * 32,
+        )
 
     async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
         state = self.store.states.get(subject, Vehicle(vin=subject))
@@ -271,6 +293,32 @@ class Gateway:
                 self.store.trail.append(entry)
         self.feed.grow()
         return effects
+
+    def offer(self, item: Item) -> bool:
+        """Be the inbox of requests: decide at once."""
+        task = asyncio.ensure_future(self._decide(item))
+        self._deciding.add(task)
+        task.add_done_callback(self._deciding.discard)
+        return True
+
+    async def _decide(self, item: Item) -> None:
+        assert item.answer is not None
+        assert item.fact is not None
+        fact = item.fact
+        entry = self.store.registry.get(item.subject)
+        if entry is not None:
+            await self.register(entry)
+        if item.complete is not None:
+            fact = item.complete(fact, self.store.states.get(item.subject, Vehicle(vin=item.subject)))
+        effects = await self.act(item.subject, fact)
+        for effect in effects:
+            if isinstance(effect, CommandChanged):
+                row = command_row(item.subject, effect.command)
+                self.store.commands[row.command_id] = row
+        item.answer.set_result(effects)
+
+    def heard_at(self, vin: str) -> datetime | None:
+        return self.clock.now() if vin in self.signal_values else None
 
     def _publish(self, state: Vehicle, effect: Announce) -> None:
         sequence = len(self.store.feed) + 1
@@ -381,6 +429,7 @@ class Gateway:
         return Deps(
             store=self.store,  # type: ignore[arg-type]  # the part that is used
             acts=self,
+            commands=self.requests,
             feed=self.feed,
             vehicles=self,
             health=self,

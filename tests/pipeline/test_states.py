@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.adapters.storage.sqlite.verify import holes
 from gateway.domain.facts import AnyFact
 from gateway.domain.signals import Close, Movement, Position, TheftSensor
 from gateway.domain.step import step
@@ -17,6 +20,8 @@ from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
 from gateway.pipeline.states import CHUNK, changed_parts, decode_state, encode_body, is_in_parts
 from gateway.ports import StoredVehicle
+from tests.pipeline.conftest import VIN as RIG_VIN
+from tests.pipeline.conftest import Rig
 
 T0 = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 VIN = "XVGZZZ99ZTS000001"
@@ -116,6 +121,48 @@ def test_a_state_of_an_older_version_is_read_and_then_written_in_parts() -> None
     kept.commit(None, vehicle)
     assert is_in_parts(StoredVehicle(1, kept.body, kept.parts))
     assert kept.read() == vehicle
+
+
+def rows(rig: Rig, query: str, *values: object) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(rig.store.path, isolation_level=None)) as connection:
+        return connection.execute(query, values).fetchall()
+
+
+def found(rig: Rig) -> list[str]:
+    with closing(sqlite3.connect(rig.store.path)) as connection:
+        return list(holes(connection))
+
+
+async def test_verify_knows_what_is_gathered_in_a_part_and_a_restart_goes_on_with_it(rig: Rig) -> None:
+    for number in range(3):
+        rig.trigger("tilt", f"t{number}")
+        await rig.settle()
+    ((body,),) = rows(rig, "SELECT body FROM vehicle_parts WHERE part = 'alarm/tilt'")
+    assert msgspec.json.decode(body)["gathered"] == ["t1", "t2"]
+    assert found(rig) == []
+    await rig.restart()
+    await rig.wait(2)
+    assert [message.type for message in rig.messages] == ["alarm.raised", "alarm.updated"]
+    assert found(rig) == []
+
+
+async def test_a_store_of_the_version_before_is_gone_on_with(rig: Rig) -> None:
+    """Its state is one body; an open alarm in it is added to, and nothing is lost by writing it in parts."""
+    rig.trigger("tilt", "t0")
+    rig.trigger("hold_up", "h0")
+    await rig.settle()
+    vehicle, _ = decode_state(RIG_VIN, await rig.store.vehicle(RIG_VIN))
+    rows(rig, "DELETE FROM vehicle_parts")
+    rows(rig, "UPDATE vehicles SET body = ? WHERE vin = ?", msgspec.json.encode(vehicle), RIG_VIN)
+    await rig.restart()
+    rig.clock.advance(10)
+    rig.trigger("tilt", "t1")
+    await rig.settle()
+    now, wrong = decode_state(RIG_VIN, await rig.store.vehicle(RIG_VIN))
+    assert wrong is None
+    assert now.alarms["hold_up"] == vehicle.alarms["hold_up"]
+    assert now.alarms["tilt"].count == 2
+    assert [message.type for message in rig.messages][-1] == "alarm.updated"
 
 
 def test_a_state_that_lacks_a_part_of_its_window_is_not_read_as_if_it_were_whole() -> None:

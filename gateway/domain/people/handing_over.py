@@ -54,6 +54,7 @@ def emptied(vehicle: Vehicle, main_user: str | None, by: str, now: datetime) -> 
         registration=entry,
         people=People(code_changed_at=now),
         code_guard=CodeGuard(),
+        card_cells=(),
         modes=kept,
         remote=without_owners(outcome.vehicle.remote),
     )

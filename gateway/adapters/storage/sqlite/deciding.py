@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from gateway.adapters.storage.sqlite import accounts, people, protection
+from gateway.adapters.storage.sqlite import accounts, commands, people, protection
 from gateway.adapters.storage.sqlite.chain import append
 from gateway.adapters.storage.sqlite.times import text
 from gateway.domain.signals import Registration
@@ -113,6 +113,7 @@ def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[S
         [(row.case_id, text(row.at)) for row in decision.left_cases],
     )
     _registrations(connection, decision)
+    commands.put(connection, decision.commands)
     protection.keep(connection, decision.unprotected)
     for gone in decision.revocations:
         accounts.revoke_access(connection, gone)
@@ -201,6 +202,12 @@ def _quarantine(connection: sqlite3.Connection, decision: Decision) -> None:
             for row in decision.quarantine
         ],
     )
+
+
+def newest_decided(connection: sqlite3.Connection) -> datetime | None:
+    """When the newest fact was decided, by the clock of then."""
+    row = connection.execute("SELECT decided_at FROM facts ORDER BY n DESC LIMIT 1").fetchone()
+    return None if row is None else datetime.fromisoformat(row[0])
 
 
 def timers(connection: sqlite3.Connection) -> list[tuple[str, datetime]]:

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.adapters.storage.sqlite import (
     accounts,
     chain,
+    commands,
     deciding,
     feeds,
     outbox,
@@ -27,6 +28,7 @@ from gateway.ports import (
     AlarmFilter,
     AuditEntry,
     Backlog,
+    CommandRow,
     Decision,
     DeliveryMark,
     DeliveryRow,
@@ -80,6 +82,9 @@ class SqliteStore:
 
     async def sequences(self) -> dict[str, int]:
         return await self._reading.run(feeds.sequences)
+
+    async def newest_decided(self) -> datetime | None:
+        return await self._reading.run(deciding.newest_decided)
 
     async def timers(self) -> list[tuple[str, datetime]]:
         return await self._reading.run(deciding.timers)
@@ -185,8 +190,8 @@ class SqliteStore:
     async def begin_try(self, user: str, now: datetime) -> datetime | None:
         return await self._writer.run(lambda on: accounts.begin_try(on, user, now))
 
-    async def end_tries(self, user: str) -> None:
-        await self._writer.run(lambda on: accounts.end_tries(on, user))
+    async def forgive_try(self, user: str, now: datetime) -> None:
+        await self._writer.run(lambda on: accounts.forgive_try(on, user, now))
 
     async def held_of(self, user: str) -> dict[str, Any]:
         return await self._serving.run(lambda on: accounts.held_of(on, user))
@@ -199,6 +204,9 @@ class SqliteStore:
 
     async def vehicle(self, vin: str) -> StoredVehicle | None:
         return await self._reading.run(lambda on: deciding.vehicle(on, vin))
+
+    async def command(self, command_id: str) -> CommandRow | None:
+        return await self._reading.run(lambda on: commands.command(on, command_id))
 
     async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:
         return await self._reading.run(lambda on: people.track(on, vin, after, limit))
