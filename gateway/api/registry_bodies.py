@@ -56,7 +56,7 @@ class ConsentView(Struct, frozen=True):
 
 
 class EntryView(Struct, frozen=True):
-    """What the registry says of a vehicle. People and contacts are null for a workshop."""
+    """The registry on a vehicle. A workshop sees no people, and services only with `dealer_data`."""
 
     vin: str
     country: str | None

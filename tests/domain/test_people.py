@@ -304,6 +304,16 @@ def test_an_invitation_ends_after_twelve_hours() -> None:
     assert street.act(Join, "bert", "secondary_user", fits="i1") == ["code_wrong"]
 
 
+def test_codes_that_are_over_leave_no_trace_of_whom_they_named() -> None:
+    street = unowned()
+    street.change("admin", main_user="anna")
+    invite(street, "bert", "i1")
+    street.later(DAY + 1)
+    people = street.car.vehicle.people
+    assert (people.pairing, people.invitations) == (None, ())
+    assert "bert" not in repr(street.car.vehicle)
+
+
 def test_at_most_five_with_those_invited() -> None:
     street = Street(secondary_users=("a", "b", "c", "d"))
     assert invite(street, "e", "i1") == []

@@ -31,18 +31,30 @@ from gateway.domain.vehicle import Vehicle
 
 
 def expire(vehicle: Vehicle, now: datetime) -> Outcome | None:
-    """A hand-over lapses, and contacts that were kept are let go."""
-    past = vehicle.people.past_contacts
-    if past and past[0].until <= now:
-        people = replace(vehicle.people, past_contacts=tuple(one for one in past if now < one.until))
-        vehicle = replace(vehicle, people=people)
-        return transfer.expire(vehicle, now) or Outcome(vehicle)
-    return transfer.expire(vehicle, now)
+    """A hand-over lapses; codes that are over, whom they named, and contacts of last week are let go."""
+    people = vehicle.people
+    pairing = people.pairing
+    left = replace(
+        people,
+        pairing=None if pairing is not None and pairing.expires_at <= now else pairing,
+        invitations=tuple(one for one in people.invitations if now < one.expires_at),
+        past_contacts=tuple(one for one in people.past_contacts if now < one.until),
+    )
+    if left == people:
+        return transfer.expire(vehicle, now)
+    vehicle = replace(vehicle, people=left)
+    return transfer.expire(vehicle, now) or Outcome(vehicle)
 
 
 def wakes(vehicle: Vehicle) -> list[datetime]:
-    """When one of them does."""
-    return [*transfer.wakes(vehicle), *(one.until for one in vehicle.people.past_contacts[:1])]
+    """When one of them is over."""
+    people = vehicle.people
+    times = transfer.wakes(vehicle)
+    if people.pairing is not None:
+        times.append(people.pairing.expires_at)
+    times += [one.expires_at for one in people.invitations]
+    times += [one.until for one in people.past_contacts]
+    return times
 
 
 PART = Part(
