@@ -25,11 +25,12 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
@@ -41,6 +42,7 @@ from devtools.environment import BIN
 from devtools.mosquitto import Mosquitto, find_or_fetch
 from devtools.processes import Process
 from vehicle_emulator.fleet import cast, vins
+from vehicle_emulator.report import Commands
 from vehicle_emulator.verdict import Verdict
 
 FOLDER = ROOT / ".demo"
@@ -50,6 +52,8 @@ SEED = 1
 SCENES = {"glass_break": 17, "card_missing": 0, "workshop_service": 6, "towed_away": 3, "leaves_yard": 10}
 # Main users who set a mode prove their security code, where their car has one.
 SECURITY_CODES = {"workshop_service": "1234", "leaves_yard": None}
+# Main users of other cars who use their app meanwhile: commands a second over all of them.
+APP_USERS, APP_COMMANDS_PER_S, APP_CODE = 6, 0.25, "2580"
 PLAYED_S = 120  # the emulator insists on playing its scenarios to the end
 STORY, SOC_LEDGER, REPORT = FOLDER / "story.jsonl", FOLDER / "soc.jsonl", FOLDER / "report.json"
 OWNERS = FOLDER / "owners.json"
@@ -199,14 +203,14 @@ def run(options: argparse.Namespace, soc: Soc, story: Story, stack: ExitStack) -
     """Start the parts one after another, each with its end on the stack, and watch over the gateway."""
     fleet = vins(SEED, options.vehicles)
     spare = vins(SEED + 1, 1)[0]  # for whoever wants to be a vehicle
-    place = stack.enter_context(broker_for([*fleet, spare]))
+    roles = dict(zip(SCENES, cast(SEED, fleet, len(SCENES)), strict=True))
+    place = stack.enter_context(broker_for([*fleet, spare], set(roles.values())))
     passwords_file = FOLDER / "passwords.json"
     passwords_file.write_text(json.dumps(place.passwords))
     passwords_file.chmod(0o600)
     listen = f"{HOST}:{free_ports(1)[0]}"
     write_config(place, listen, soc.url)
-    roles = dict(zip(SCENES, cast(SEED, fleet, len(SCENES)), strict=True))
-    register([*fleet, spare], roles)
+    register([*fleet, spare], roles, place.people)
     if place.clients is not None:
         stack.callback(read_feed(place).end)
     gateway = Gateway(f"http://{listen}")
@@ -214,7 +218,7 @@ def run(options: argparse.Namespace, soc: Soc, story: Story, stack: ExitStack) -
     say("starting the gateway")
     gateway.start()
     token = make_token("--role", "operator", "--person", "demo")
-    write_owners(fleet, roles)
+    write_owners(fleet, roles, place.people)
     stack.callback(story.tell)
     stack.callback(start_emulator(options, place, gateway, passwords_file).end)
     welcome(options, place, spare, gateway, token)
@@ -231,11 +235,15 @@ def start_emulator(
     """Let the fleet live; it holds its labels against what the SOC got, and reports at its end."""
     duration = max(options.for_s or 86_400, PLAYED_S)
     scenes = [part for name, start_s in SCENES.items() for part in ("--scenario", f"{name}@{start_s}")]
+    apps = [
+        "--users", str(len(place.people)), "--users-broker", place.users_url,
+        "--command-rate", str(APP_COMMANDS_PER_S),
+    ] if place.people else []  # fmt: skip
     return Process(
         BIN / "vehicle-emulator", "run", "--broker", place.vehicles_url, "--vehicles", str(options.vehicles),
         "--seed", str(SEED), "--passwords", passwords_file, "--duration", f"{duration:g}", "--drain", "5",
         "--api", gateway.api, "--owners", OWNERS, "--story", STORY, "--soc", SOC_LEDGER, "--report", REPORT,
-        *scenes,
+        *scenes, *apps,
         log=FOLDER / "emulator.log", cwd=ROOT,
     )  # fmt: skip
 
@@ -250,6 +258,8 @@ def welcome(options: argparse.Namespace, place: Place, spare: str, gateway: Gate
     if place.clients is not None:
         print(f"  {BOLD}SOC{RESET}       webhook: the lines below    MQTT: .demo/soc-mqtt.log")
         print(f"  {BOLD}be a car{RESET}  {by_hand(place, spare)}")
+    if place.people:
+        print(f"  {BOLD}an owner{RESET}  {as_an_owner(place)}")
     print(flush=True)
 
 
@@ -263,10 +273,21 @@ def conclude() -> bool:
     for verdict in msgspec.convert(report["verdicts"], list[Verdict]):
         say(f"{verdict.name:18} {verdict.sentence()}")
         good = good and not verdict.is_broken
+    if report["commands"]:
+        say(f"remote commands    {commands_of(report['commands'])}")
     for word, found in (("alarms elsewhere", report["elsewhere"]), ("not played", report["left_out"])):
         if found:
             say(f"{word}: {', '.join(found)}")
     return good
+
+
+def commands_of(told: dict[str, Any]) -> str:
+    """What became of the commands of people with an app, in a line."""
+    counts = msgspec.convert(told, Commands).by_status()
+    took = told["performed_ms"]
+    words = ", ".join(f"{count} {status}" for status, count in counts.items())
+    median = f"performed after {took['p50'] / 1_000:.1f} s (median)"
+    return f"{told['asked']} of {told['users']} users: {words}; {median}"
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -304,11 +325,14 @@ class Place:
     soc_url: str = ""
     user_files: str = ""
     """Lines of ``[mqtt]`` for ``vehicle-gateway user add``."""
+    users_url: str = ""
+    people: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Vehicle to main user and password of those who use an app."""
 
 
 @contextmanager
-def broker_for(fleet: list[str]) -> Iterator[Place]:
-    """Give addresses and passwords at a broker of ours or the user's."""
+def broker_for(fleet: list[str], roles: set[str]) -> Iterator[Place]:
+    """Give addresses and passwords at a broker of ours or the user's; there nobody uses an app."""
     if own := os.environ.get("GATEWAY_MQTT_URL"):
         parts = urlsplit(own)
         yield Place(own, f"{parts.scheme}://{parts.hostname}:{parts.port or 1883}", dict.fromkeys(fleet, ""))
@@ -318,10 +342,19 @@ def broker_for(fleet: list[str]) -> Iterator[Place]:
         passwords = broker.add("vehicles", *fleet)
         say(f"the broker listens on {broker.ports}")
         there = clients if client_program(clients, "mosquitto_sub") else None
-        vehicles_url = f"mqtt://{HOST}:{broker.ports['vehicles']}"
+        vehicles_url, users_url = (f"mqtt://{HOST}:{broker.ports[party]}" for party in ("vehicles", "users"))
         files = f'users_password_file = "{broker.folder / "users.passwd"}"\n'
         files += f'broker_pid_file = "{broker.pid_path}"\n'
-        yield Place(broker.url(), vehicles_url, passwords, there, broker.url("users", "soc"), files)
+        cars = [vin for vin in fleet[:-1] if vin not in roles][:APP_USERS]  # the last is for by hand
+        users = [owner_of(fleet, vin) for vin in cars]
+        people = dict(zip(cars, broker.add("users", *users).items(), strict=True))
+        soc_url = broker.url("users", "soc")
+        yield Place(broker.url(), vehicles_url, passwords, there, soc_url, files, users_url, people)
+
+
+def owner_of(fleet: list[str], vin: str) -> str:
+    """The main user of a car."""
+    return f"owner-{fleet.index(vin)}"
 
 
 def client_program(clients: Mosquitto, name: str) -> str | None:
@@ -344,6 +377,14 @@ def by_hand(place: Place, vin: str) -> str:
     return f'{library}{program} -p {port} -u {vin} -P {place.passwords[vin]} -q 1 -t {topic} -m "{event}"'
 
 
+def as_an_owner(place: Place) -> str:
+    """One line that locks and unlocks a car, as its main user's app does; it can be pasted as it is."""
+    vin, (user, password) = next(iter(place.people.items()))
+    address = place.users_url.replace("//", f"//{user}:{password}@")
+    app = (ROOT / "examples" / "owner_app.py").relative_to(ROOT)
+    return f"{(BIN / 'python').relative_to(ROOT)} {app} {address} {vin} --code {APP_CODE} lock unlock"
+
+
 def read_feed(place: Place) -> Process:
     """Read the SOC's MQTT feed as a SOC would, with an ordinary client."""
     assert place.clients is not None  # noqa: S101  # for the type checker
@@ -357,16 +398,17 @@ def read_feed(place: Place) -> Process:
     )
 
 
-def register(fleet: list[str], roles: dict[str, str]) -> None:
-    """Make the vehicles known, as an import of customers does; ``roles`` are the cars of the scenes."""
+def register(fleet: list[str], roles: dict[str, str], people: dict[str, tuple[str, str]]) -> None:
+    """Make the vehicles known, as an import does; ``roles`` are cars of scenes, ``people`` use an app."""
     lines = FOLDER / "fleet.jsonl"
     until = f"{time.gmtime().tm_year + 1}-01-01T00:00:00Z"
     services = {"car_security": {"until": until, "certified": True}, "remote_access": {"until": until}}
     contacts = [{"name": "Demo Owner", "phone": "+31 20 555 0100"}]
-    codes = {roles[name]: code for name, code in SECURITY_CODES.items()}
+    codes = {roles[name]: code for name, code in SECURITY_CODES.items()} | dict.fromkeys(people, APP_CODE)
     with lines.open("w") as file:
-        for number, vin in enumerate(fleet):
-            line = {"vin": vin, "country": "NL", "main_user": f"owner-{number}", "driver_cards": ["DC-1"]}
+        for vin in fleet:
+            user = owner_of(fleet, vin)
+            line = {"vin": vin, "country": "NL", "main_user": user, "driver_cards": ["DC-1"]}
             if code := codes.get(vin):
                 line["security_code"] = code
             file.write(json.dumps(line | {"services": services, "contacts": contacts}) + "\n")
@@ -404,12 +446,15 @@ confirm = "echo"
     )
 
 
-def write_owners(fleet: list[str], roles: dict[str, str]) -> None:
-    """Give the emulator what a main user's app has: user, token and, where there is one, security code."""
-    owners = {}
+def write_owners(fleet: list[str], roles: dict[str, str], people: dict[str, tuple[str, str]]) -> None:
+    """Give the emulator what a main user's app has: user, token or password and, if any, security code."""
+    owners: dict[str, dict[str, str | None]] = {
+        vin: {"user": user, "password": password, "security_code": APP_CODE}
+        for vin, (user, password) in people.items()
+    }
     for name, code in SECURITY_CODES.items():
         vin = roles[name]
-        user = f"owner-{fleet.index(vin)}"
+        user = owner_of(fleet, vin)
         token = make_token("--role", "main_user", "--person", "Demo Owner", "--user", user, "--vin", vin)
         owners[vin] = {"user": user, "token": token, "security_code": code}
     OWNERS.touch(mode=0o600)

@@ -165,7 +165,7 @@ async def _build(
     decider.on_messages = [feed.committed, delivery.committed]
     decider.on_unrecorded = delivery.unrecorded
     decider.on_canary = canary.seen
-    decider.on_leaving = Commanding(link, clock, meters, log).send
+    decider.on_leaving = (commanding := Commanding(link, clock, meters, log)).send
     decider.on_silent = mass_loss.note
     decider.on_wake = timers.wake
     decider.on_modes = timers.pin
@@ -220,6 +220,7 @@ async def _build(
         "heartbeat": _heartbeat(canary, delivery, settings, feed_id, clock),
         "health": health.run(),
         "delivery": delivery.run(),
+        "answers": commanding.run(),
         "notifier": Notifier(store, link, log).run(),
         "broker": dropped.run(link.wait_connected),
         "registry": _watch_registry(store, decider, log),

@@ -354,6 +354,14 @@ def test_a_command_to_a_car_that_is_there_is_sent_at_once_and_ends_with_its_resu
     assert car.rests
 
 
+def test_a_command_under_way_completes_when_the_contract_ends() -> None:
+    car = OwnedCar(replace(ENTRY, services={"remote_access": {"until": at(10).isoformat()}}))
+    car.take(request(9, "lock", "r-1"))
+    assert car.ask(request(10, "lock", "r-2")) == [("refused", "service_not_active")]
+    car.take(result(20, car.commands[0].command_id))
+    assert answers(car.effects)[-1] == ("performed", None)
+
+
 @pytest.mark.parametrize(
     ("status", "became", "reason"),
     [

@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from gateway.domain.effects import Notify
 from gateway.domain.signals import Surveyed
 from gateway.domain.terms import MAX_TOLD, SPREAD_S
 from tests.domain.cars import Car, at, registered
-from tests.domain.owners import ENTRY, OwnedCar, request, result
 
 DAY_S = 86400
 SPREAD = timedelta(seconds=SPREAD_S)
@@ -164,17 +162,6 @@ def test_every_notice_is_told_when_the_car_is_looked_at_often_enough(
                 assert left <= days
         if codes and left > slack and left < 1 - slack:
             assert codes[-1] == "ends_in_1_day"
-
-
-def test_a_term_that_ends_while_a_command_runs_stops_the_next_one_only() -> None:
-    """Scenario 31: accepted a second before the end it completes; a new one is refused with its cause."""
-    services = {"remote_access": {"until": at(10).isoformat()}}
-    car = OwnedCar(replace(ENTRY, services=services))
-    assert [status for status, _ in car.ask(request(9))] == ["accepted", "sent"]
-    car.take(result(30, car.commands[0].command_id))
-    assert car.statuses[-1] == "performed"
-    assert car.ask(request(31, request_id="r-2")) == [("refused", "service_not_active")]
-    assert car.audited[-1].details["cause"] == "expired"
 
 
 def test_a_term_stays_with_the_car_that_is_sold() -> None:
