@@ -47,6 +47,8 @@ class Past(Struct, frozen=True, omit_defaults=True, gc=False):
     base: Situation = Situation()
     window: tuple[DriverCard | Movement | Ignition | TheftSensor | Located, ...] = ()
     now: Situation = Situation()
+    folded: int = 0
+    """How many facts the base is made of: it numbers those of the window from the vehicle's first on."""
 
 
 class Sensed(Struct, frozen=True, array_like=True, gc=False):
@@ -185,7 +187,7 @@ def insert(window: Window, fact: SituationFact) -> tuple[Window, int]:
 def compact(
     base: Situation, window: Window, thresholds: Thresholds, counting: frozenset[str]
 ) -> tuple[Situation, Window]:
-    """Fold what is older than the window, or beyond its size, into the base."""
+    """Fold what is older than the window, or beyond its size, into the base: its first facts."""
     horizon = window[-1].at - WINDOW
     too_many, keep = len(window) - MAX_WINDOW, 0
     for fact in window:

@@ -101,8 +101,11 @@ def forget_tries(connection: sqlite3.Connection, now: datetime) -> None:
 
 def involved(connection: sqlite3.Connection, user: str) -> list[str]:
     """VINs of vehicles whose state names this person: by invitation, hand-over, mode or wrong answer."""
-    query = "SELECT vin FROM vehicles WHERE instr(body, CAST(? AS BLOB)) > 0"
-    return [vin for (vin,) in connection.execute(query, (_quoted(user),))]
+    query = (
+        "SELECT vin FROM vehicles WHERE instr(body, CAST(:user AS BLOB)) > 0"
+        " UNION SELECT vin FROM vehicle_parts WHERE instr(body, CAST(:user AS BLOB)) > 0"
+    )
+    return [vin for (vin,) in connection.execute(query, {"user": _quoted(user)})]
 
 
 def mentions(connection: sqlite3.Connection, user: str) -> list[Mention]:
