@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from gateway.domain.alarms import Alarm, PositionFix
 from gateway.domain.approvals import Approvals
+from gateway.domain.dead_zones import QuietSpot
 from gateway.domain.moment import Moment
 from gateway.domain.people.state import People
 from gateway.domain.remote_access.state import RemoteAccess
@@ -113,6 +114,8 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     remote: RemoteAccess = RemoteAccess()
     approvals: Approvals = Approvals()
     wake_at: datetime | None = None
+    quiet_spots: tuple[QuietSpot, ...] = ()
+    """Where it fell silent before and came back."""
     set_back_from: datetime | None = None
     """From which time the gateway's clock was last set back (see ``set_back``)."""
 

@@ -14,7 +14,7 @@ from gateway.domain.signals import Registration
 from gateway.pipeline.commanding import Commanding
 from gateway.pipeline.quota import BURST, MAX_PEOPLE, Quota
 from gateway.pipeline.requests import Requests
-from gateway.ports import Inbound
+from gateway.ports import AuditEntry, Inbound
 from tests.pipeline.conftest import VIN, Rig
 
 KEY = key_of("1234", "5a17", 10)
@@ -317,6 +317,18 @@ def test_a_quota_fills_by_the_second_and_is_bounded_in_people() -> None:
     for number in range(MAX_PEOPLE + 10):
         quota.takes(f"u-{number}", 5.0)
     assert len(quota._left) == MAX_PEOPLE
+
+
+async def test_a_persons_commands_are_shown_to_that_person_and_erased_with_the_account(
+    remote: Remote,
+) -> None:
+    await remote.asked("lock")
+    (held,) = (await remote.rig.store.held_of("anna"))["commands"]
+    assert (held["vin"], held["action"], held["status"]) == (VIN, "lock", "sent")
+    await remote.rig.store.erase(
+        "anna", (), AuditEntry(remote.rig.clock.now(), "anna", "user.erased", "anna")
+    )
+    assert (await remote.rig.store.held_of("anna"))["commands"] == []
 
 
 async def test_old_commands_are_deleted_and_new_ones_kept(remote: Remote) -> None:

@@ -56,6 +56,7 @@ def emptied(vehicle: Vehicle, main_user: str | None, by: str, now: datetime) -> 
         code_guard=CodeGuard(),
         card_cells=(),
         modes=kept,
+        quiet_spots=(),
         remote=without_owners(outcome.vehicle.remote),
     )
     # Whoever is no user any more hears nothing any more, this included.
