@@ -248,7 +248,7 @@ def _due(vehicle: Vehicle, mode: SpecialMode, now: datetime) -> Outcome:
 def watch(
     vehicle: Vehicle, fact: Movement | Ignition | Located | TheftSensor, now: datetime
 ) -> Outcome | None:
-    """What a fix, a speed or an odometer says of the places of running modes; a drive ends what needs a halt."""
+    """What a fix, a speed or an odometer says of the places of modes; a drive ends what needs a halt."""
     if not vehicle.modes.running:
         return None
     outcome = Outcome(vehicle)
