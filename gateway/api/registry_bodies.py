@@ -175,6 +175,7 @@ class ExportView(Struct, frozen=True):
     vehicles: list[dict[str, Any]]
     tokens: list[dict[str, Any]]
     notifications: list[dict[str, Any]]
+    commands: list[dict[str, Any]]
     wrong_codes: list[dict[str, Any]]
     journal: list[dict[str, Any]]
     audit: list[dict[str, Any]]

@@ -33,6 +33,7 @@ MOVED = (
     "people",
     "remote",
     "approvals",
+    "quiet_spots",
     "wake_at",
 )
 """Fields of a vehicle that hold times by the gateway's clock."""

@@ -459,6 +459,20 @@ def test_a_hand_over_ends_when_an_import_names_somebody_else() -> None:
     assert street.entry == imported
 
 
+def test_another_main_user_by_an_import_ends_the_tokens_of_the_one_before() -> None:
+    street = Street(main_user=None)
+    ended = []
+    for owner in ("anna", "anna", "carl", None, "dora"):
+        street.second += 1
+        imported = Registration(vin=VIN, main_user=owner)
+        effects = street.car.take(Registered(received_at=at(street.second), registration=imported))
+        ended.append([one.users for one in effects if isinstance(one, Revoke) and one.unnamed])
+    assert ended == [[], [], [("anna",)], [("carl",)], []]
+    street.second += 1
+    unreadable = street.car.take(Registered(received_at=at(street.second), registration=None))
+    assert not [one for one in unreadable if isinstance(one, Revoke)]
+
+
 @pytest.mark.parametrize(("user", "role"), [("anna", "main_user"), ("carl", "main_user"), (None, "admin")])
 def test_a_hand_over_can_be_called_off(user: str | None, role: str) -> None:
     street = Street()

@@ -14,7 +14,7 @@ from gateway.domain.signals import Registration
 from gateway.pipeline.commanding import Commanding
 from gateway.pipeline.quota import BURST, MAX_PEOPLE, Quota
 from gateway.pipeline.requests import Requests
-from gateway.ports import Inbound
+from gateway.ports import AuditEntry, Inbound
 from tests.pipeline.conftest import VIN, Rig
 
 KEY = key_of("1234", "5a17", 10)
@@ -70,9 +70,8 @@ class Remote:
         payload = body if isinstance(body, bytes) else json.dumps(body).encode()
         self._sent = getattr(self, "_sent", 1000) + 1
         number = self._sent
-        self.rig.ingest.take(
-            [Inbound(topic, payload, self.rig.clock.now(), lambda: self.rig.acks.append(number))]
-        )
+        ack = self.rig.acks_in_order.place(lambda: self.rig.acks.append(number))
+        self.rig.ingest.take([Inbound(topic, payload, self.rig.clock.now(), ack)])
 
     async def asked(self, action: str, **more: Any) -> list[tuple[str, str | None]]:
         """Ask, decide, and give what was answered."""
@@ -317,6 +316,18 @@ def test_a_quota_fills_by_the_second_and_is_bounded_in_people() -> None:
     for number in range(MAX_PEOPLE + 10):
         quota.takes(f"u-{number}", 5.0)
     assert len(quota._left) == MAX_PEOPLE
+
+
+async def test_a_persons_commands_are_shown_to_that_person_and_erased_with_the_account(
+    remote: Remote,
+) -> None:
+    await remote.asked("lock")
+    (held,) = (await remote.rig.store.held_of("anna"))["commands"]
+    assert (held["vin"], held["action"], held["status"]) == (VIN, "lock", "sent")
+    await remote.rig.store.erase(
+        "anna", (), AuditEntry(remote.rig.clock.now(), "anna", "user.erased", "anna")
+    )
+    assert (await remote.rig.store.held_of("anna"))["commands"] == []
 
 
 async def test_old_commands_are_deleted_and_new_ones_kept(remote: Remote) -> None:

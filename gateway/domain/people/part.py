@@ -6,6 +6,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from gateway.domain.effects import Revoke
 from gateway.domain.outcome import Outcome, Part
 from gateway.domain.people import invitations, pairing, transfer
 from gateway.domain.people.code_change import change_code
@@ -28,6 +29,22 @@ from gateway.domain.people.facts import (
 )
 from gateway.domain.signals import Close, Mode, Registered
 from gateway.domain.vehicle import Vehicle
+
+
+def watch(vehicle: Vehicle, fact: Mode | Close | Registered, now: datetime) -> Outcome | None:
+    """Another main user by an import ends what was given to the one before; the rest is the hand-over's."""
+    outcome = _followed(vehicle) if isinstance(fact, Registered) else Outcome(vehicle)
+    following = transfer.watch(outcome.vehicle, fact, now)
+    return outcome if following is None else outcome.then(following)
+
+
+def _followed(vehicle: Vehicle) -> Outcome:
+    entry, before = vehicle.registration, vehicle.people.owner
+    if entry is None or entry.main_user == before:
+        return Outcome(vehicle)  # an entry that can't be read ends nobody's rights for good
+    owner = entry.main_user
+    vehicle = replace(vehicle, people=replace(vehicle.people, owner=owner))
+    return Outcome(vehicle, () if before is None else (Revoke((before,), unnamed=True),))
 
 
 def expire(vehicle: Vehicle, now: datetime) -> Outcome | None:
@@ -73,7 +90,7 @@ PART = Part(
         EraseUser: erase,
     },
     watches=(Mode, Close, Registered),
-    watch=transfer.watch,
+    watch=watch,
     expire=expire,
     wakes=wakes,
 )
