@@ -60,6 +60,7 @@ from gateway.domain.signals import (
     Movement,
     Software,
     TheftSensor,
+    Tick,
 )
 from gateway.domain.vehicle import Vehicle
 
@@ -216,6 +217,8 @@ def heard(vehicle: Vehicle, fact: Any, now: datetime) -> Outcome | None:
     """The vehicle is there: send what waits for it, if it still may be."""
     if not vehicle.remote.open or (isinstance(fact, Connection) and not fact.online):
         return None
+    if isinstance(fact, Tick) and fact.hearing_since is None:
+        return None  # a command would not reach the broker
     waiting = vehicle.remote.waiting
     if not waiting or not is_online(vehicle):
         return None
@@ -291,6 +294,7 @@ PART = Part(
         Software,
         Charging,
         CommandResult,
+        Tick,
     ),
     watch=heard,
     expire=expire,
