@@ -160,7 +160,7 @@ async def _build(
     canary = Canary(link, clock, settings.canary, secrets.token_hex(4), log)
     hearing = Hearing(link, canary, clock, settings.canary.interval_s + CANARY_GRACE_S)
     mass_loss = MassLoss(clock, intake.heard_since)
-    tick = ticker(hearing.since, intake.heard_at, mass_loss)
+    tick = ticker(hearing.since, intake.heard_at, mass_loss, lambda: link.connected)
     timers = Timers(inbox, clock, intake.hand_over, tick)
     decider.on_messages = [feed.committed, delivery.committed]
     decider.on_unrecorded = delivery.unrecorded
@@ -205,13 +205,18 @@ async def _build(
             metrics=meters.text,
             thresholds=settings.theft_protection,
             availability=settings.availability,
+            https=settings.api.https,
+            origin=settings.api.origin,
             on_code_refused=lambda code: meters.count("gateway_codes_refused_total", code=code),
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
     )
     tasks = {
         "http": serve(
-            app, settings.api.listen, lambda url: log.info("gateway.started", url=url, instance=instance)
+            app,
+            settings.api.listen,
+            lambda url: log.info("gateway.started", url=url, instance=instance),
+            certificate=settings.api.certificate,
         ),
         "mqtt": _connect(settings, link, log),
         "decider": decider.run(),
@@ -221,7 +226,6 @@ async def _build(
         "health": health.run(),
         "delivery": delivery.run(),
         "answers": commanding.run(),
-        "requests": requests.run(),
         "notifier": Notifier(store, link, log).run(),
         "broker": dropped.run(link.wait_connected),
         "registry": _watch_registry(store, decider, log),

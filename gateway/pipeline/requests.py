@@ -27,7 +27,6 @@ from gateway.domain.remote_access.actions import CHALLENGE, OWNERS
 from gateway.domain.remote_access.challenge import PURPOSES
 from gateway.domain.remote_access.facts import ChallengeRequested, CommandRequested, Stated
 from gateway.domain.security_code import fitting
-from gateway.domain.signals import Tick
 from gateway.domain.vehicle import Vehicle
 from gateway.errors import StoreError
 from gateway.pipeline.inbox import Inbox, Item
@@ -46,8 +45,6 @@ DOORS = tuple(
     for side in ("DriverSide", "PassengerSide")
 )
 TOO_MANY = "too_many_requests"
-LOOK_AGAIN_S = 2.0
-"""A link that is up again is first given as long to tell which vehicles went away meanwhile."""
 SOC_PERSON = "soc:"
 """Before the name of a person of the SOC: it can be no user's id, so nobody gets another one's answers."""
 
@@ -75,26 +72,6 @@ class Requests:
         self._new_challenge = new_challenge
         self._quota = Quota()
         self._notices = Quota(burst=1)
-        self._unreached: set[str] = set()
-        """Vehicles of requests that were decided while the link was down."""
-        self._was_connected = False
-
-    async def run(self) -> None:
-        """Look again at what found the link down, until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_AGAIN_S)
-            self.look_again()
-
-    def look_again(self) -> None:
-        """Wake the vehicles whose commands found the link down, once it was up at two looks in a row."""
-        was_connected, self._was_connected = self._was_connected, self._link.connected
-        if not (was_connected and self._was_connected):
-            return
-        now = self._clock.now()
-        for vin in tuple(self._unreached):
-            tick = Tick(received_at=now, hearing_since=now)
-            if self._inbox.offer(Item(subject=vin, kind="tick", received_at=now, fact=tick)):
-                self._unreached.discard(vin)
 
     def take(self, message: Inbound, user: str, vin: str) -> bool:
         """Take one by MQTT; False if there is no room."""
@@ -173,8 +150,6 @@ class Requests:
                 vehicle.code_guard, key, vin=vehicle.vin, user=fact.user, purpose=fact.action, answer=answer
             )
         stated = self._stated(vehicle.vin, private=vehicle.is_private)
-        if registration is not None and not stated.reachable:
-            self._unreached.add(vehicle.vin)
         return replace(fact, challenge=challenge, stated=stated)
 
     def _stated(self, vin: str, *, private: bool) -> Stated:

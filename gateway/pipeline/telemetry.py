@@ -191,6 +191,7 @@ class TelemetryIntake:
                 received_at=message.received_at,
                 hearing_since=message.received_at,
                 heard_at=message.received_at,
+                reachable=True,
             )
             self._state(vin, "tick", heard)
 

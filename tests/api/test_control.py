@@ -5,7 +5,8 @@ import secrets
 
 import pytest
 
-from gateway.api.auth import make_token, secret_hash
+from gateway.api.auth import make_token
+from gateway.api.passwords import secret_hash
 from gateway.api.server import bind
 from gateway.api.settings import ApiSettings, split_listen
 from gateway.errors import StartError
@@ -108,6 +109,12 @@ async def test_a_token_that_makes_no_sense_is_refused(role: str, person: str, da
 def test_a_token_is_bound_to_no_vehicle_that_can_not_be() -> None:
     with pytest.raises(ValueError, match="VIN"):
         make_token("main_user", "Anna", user=None, vin="bad", days=1, now=NOW, rng=secrets.token_bytes)
+
+
+@pytest.mark.parametrize("role", ["operator", "supervisor", "auditor", "admin"])
+async def test_a_token_that_would_see_every_vehicle_is_bound_to_none(role: str) -> None:
+    with pytest.raises(ValueError, match="can't be bound to a VIN"):
+        make_token(role, "Anna", user=None, vin=VIN, days=1, now=NOW, rng=secrets.token_bytes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,8 @@ class Remote:
         payload = body if isinstance(body, bytes) else json.dumps(body).encode()
         self._sent = getattr(self, "_sent", 1000) + 1
         number = self._sent
-        self.rig.ingest.take(
-            [Inbound(topic, payload, self.rig.clock.now(), lambda: self.rig.acks.append(number))]
-        )
+        ack = self.rig.acks_in_order.place(lambda: self.rig.acks.append(number))
+        self.rig.ingest.take([Inbound(topic, payload, self.rig.clock.now(), ack)])
 
     async def asked(self, action: str, **more: Any) -> list[tuple[str, str | None]]:
         """Ask, decide, and give what was answered."""
@@ -183,38 +182,6 @@ async def test_after_a_kill_nothing_is_sent_again(remote: Remote) -> None:
     await rig.wait(120)
     assert remote.commands == []
     assert remote.told(request_id)[-1] == ("unknown", None)
-
-
-async def test_a_request_that_found_the_link_down_is_sent_once_it_is_up(remote: Remote) -> None:
-    rig = remote.rig
-    rig.link.connected = False
-    waits = remote.ask("climate_start")
-    await rig.settle()
-    remote.requests.look_again()
-    rig.link.connected = True
-    remote.requests.look_again()  # a last will that came meanwhile is heard first
-    await rig.settle()
-    assert remote.told(waits) == [("accepted", None)]
-    for _ in range(3):
-        remote.requests.look_again()
-        await rig.settle()
-    assert remote.told(waits) == [("accepted", None), ("sent", None)]
-    assert len(remote.commands) == 1
-
-
-async def test_a_request_that_found_the_link_down_waits_for_a_vehicle_that_went_away(remote: Remote) -> None:
-    rig = remote.rig
-    rig.link.connected = False
-    waits = remote.ask("climate_start")
-    await rig.settle()
-    rig.link.connected = True
-    rig.clock.advance(1)
-    rig.send("connection", {"online": False})
-    for _ in range(3):
-        remote.requests.look_again()
-        await rig.settle()
-    assert remote.told(waits) == [("accepted", None)]
-    assert remote.commands == []
 
 
 async def test_a_vehicle_that_says_nothing_new_is_heard_and_gets_what_waits_for_it(remote: Remote) -> None:
