@@ -180,7 +180,7 @@ def insert(window: Window, fact: SituationFact) -> tuple[Window, int]:
 
     Returns the new window and the fact's place in it: only from there on it can change anything.
     """
-    fact = _bare(fact)
+    fact = bare(fact)
     if not window or window[-1].at < fact.at:  # nearly always: no key needs to be made
         return (*window, fact), len(window)
     place = bisect_right(window, sort_key(fact), key=sort_key)
@@ -198,20 +198,22 @@ def compact(
             break
         base = apply(base, fact, thresholds, counting)
         keep += 1
-    return base, window[keep:]
+    return base, window[keep:] if keep else window
 
 
-def _bare(fact: SituationFact) -> SituationFact:
+def bare(fact: SituationFact) -> SituationFact:
     """Only what the situation is made of: the window is written with every commit."""
     match fact:
-        case TheftSensor():
-            return replace(fact, zone=None, position=None, detail=None, notes=())
         case Movement():
+            if fact.speed_km_h is None and fact.position is None and fact.odometer_m is None:
+                return fact
             return Movement(
                 received_at=fact.received_at,
                 occurred_at=fact.occurred_at,
                 moving=fact.moving,
                 after_gap=fact.after_gap,
             )
+        case TheftSensor():
+            return replace(fact, zone=None, position=None, detail=None, notes=())
         case _:
             return fact

@@ -65,10 +65,9 @@ class Replay:
     def take(self, record: Record) -> list[Alarm]:
         """Fold one record, and before it the timers that were due; returns what is raised."""
         raised: list[Alarm] = []
-        heap, at = self._heap, record.at
+        heap, at, fact = self._heap, record.at, record.fact
         while heap and heap[0][0] < at:
             self._wake(raised)
-        fact = record.fact
         if isinstance(fact, BY_ALARM):
             own = self._own(record, fact)
             if own is None:
