@@ -31,8 +31,8 @@ def moved(vehicle: Vehicle, fact: Movement, now: datetime, thresholds: Threshold
         return None
     if wake_at is not None and now >= wake_at - SOON:
         return None  # something ends now
-    received_at, window = fact.received_at, past.window
-    if not heard_at < received_at < heard_at + SILENT_FOR or (window and window[-1].at >= fact.at):
+    received_at, at, window = fact.received_at, fact.at, past.window
+    if not heard_at < received_at < heard_at + SILENT_FOR or (window and window[-1].at >= at):
         return None
     counting, before = vehicle.counting_cards, past.now
     if not nothing_due(before, counting):
@@ -40,7 +40,7 @@ def moved(vehicle: Vehicle, fact: Movement, now: datetime, thresholds: Threshold
     after = apply(before, fact, thresholds, counting)
     if before.moving_since is None and not nothing_due(after, counting):
         return None  # of what this looks at, only the movement can have changed
-    base, kept = compact(past.base, (*window, bare(fact)), thresholds, counting)
+    base, kept = compact(past.base, (*window, bare(fact)), at, thresholds, counting)
     past = Past(base, kept, after, past.folded + len(window) + 1 - len(kept))
     heard = replace(vehicle, past=past, heard_at=received_at, version=vehicle.version + 1)
     for watch in _watches:
@@ -52,7 +52,7 @@ def moved(vehicle: Vehicle, fact: Movement, now: datetime, thresholds: Threshold
 
 def _is_calm(vehicle: Vehicle) -> bool:
     """Whether nothing is waited for or gathered that hearing of the vehicle could change."""
-    if vehicle.suppressed or vehicle.pending or vehicle.is_gateway:
+    if vehicle.suppressed or vehicle.pending:
         return False
     for alarm in vehicle.alarms.values():
         if alarm.gathering or alarm.cause == silence.SUPERVISION:

@@ -30,7 +30,7 @@ from gateway.domain.signals import (
     Software,
     TheftSensor,
 )
-from gateway.domain.situation import Situation, SituationFact, apply
+from gateway.domain.situation import EVERY_CARD, Situation, SituationFact, apply
 from gateway.domain.terms import Terms
 from gateway.domain.thresholds import Thresholds
 
@@ -138,7 +138,7 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     @property
     def counting_cards(self) -> frozenset[str]:
         """Cards that count; empty: every stated card counts."""
-        return frozenset(self.registration.driver_cards) if self.registration else frozenset()
+        return frozenset(self.registration.driver_cards) if self.registration else EVERY_CARD
 
     @property
     def soc(self) -> str:
@@ -188,10 +188,10 @@ def insert(window: Window, fact: SituationFact) -> tuple[Window, int]:
 
 
 def compact(
-    base: Situation, window: Window, thresholds: Thresholds, counting: frozenset[str]
+    base: Situation, window: Window, newest_at: datetime, thresholds: Thresholds, counting: frozenset[str]
 ) -> tuple[Situation, Window]:
     """Fold what is older than the window, or beyond its size, into the base: its first facts."""
-    horizon = window[-1].at - WINDOW
+    horizon = newest_at - WINDOW
     too_many, keep = len(window) - MAX_WINDOW, 0
     for fact in window:
         if keep >= too_many and fact.at >= horizon:

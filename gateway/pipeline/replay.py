@@ -121,9 +121,10 @@ class Replay:
         self._step(vin, self._messages.tick(vin, now), now, raised)
 
     def _step(self, vin: str, fact: AnyFact, at: datetime, raised: list[Alarm]) -> None:
-        vehicle = self.vehicles.get(vin) or Vehicle(vin=vin)
-        now = fact.received_at
-        vehicle, effects = step(vehicle, fact, max(now, at), self._thresholds)
+        vehicle, now = self.vehicles.get(vin), fact.received_at
+        if vehicle is None:
+            vehicle = Vehicle(vin=vin)
+        vehicle, effects = step(vehicle, fact, max(at, now), self._thresholds)
         self.vehicles[vin] = vehicle
         if self._messages is not None:
             self._messages.watch(vin, vehicle.is_watched)
