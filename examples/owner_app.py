@@ -108,7 +108,7 @@ def main() -> int:
     parser.add_argument(
         "--listen", type=float, default=0, metavar="SECONDS", help="for notifications, at the end"
     )
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     app = OwnerApp(options.url, options.vin)
     ended = [app.command(action, options.code) for action in options.actions]
     time.sleep(options.listen)

@@ -160,7 +160,7 @@ async def _build(
     canary = Canary(link, clock, settings.canary, secrets.token_hex(4), log)
     hearing = Hearing(link, canary, clock, settings.canary.interval_s + CANARY_GRACE_S)
     mass_loss = MassLoss(clock, intake.heard_since)
-    tick = ticker(hearing.since, intake.heard_at, mass_loss)
+    tick = ticker(hearing.since, intake.heard_at, mass_loss, lambda: link.connected)
     timers = Timers(inbox, clock, intake.hand_over, tick)
     decider.on_messages = [feed.committed, delivery.committed]
     decider.on_unrecorded = delivery.unrecorded

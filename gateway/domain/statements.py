@@ -78,7 +78,7 @@ def mode(turn: Turn, fact: Mode) -> None:
 
 
 def software(turn: Turn, fact: Software) -> None:
-    """Progress of a function or an update. It holds nothing back: no vehicle's word does."""
+    """Progress of a function or an update. What follows from an installation is a mode's part."""
     _state(turn, "software", fact)
 
 

@@ -82,7 +82,7 @@ def listen(url: str, *words: str, until: str) -> str:
 
 
 def test_an_owner_locks_unlocks_with_the_code_and_hears_why_not(url: str) -> None:
-    assert run(url, "lock", "unlock", "--code", "1234") == (
+    assert run(url, "--code", "1234", "lock", "unlock") == (
         0,
         [
             "lock: accepted", "lock: sent", "lock: performed",

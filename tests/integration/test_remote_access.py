@@ -394,3 +394,58 @@ def test_a_theft_is_reported_by_the_owner_at_once_and_by_the_soc_in_two(
     assert anna.call("POST", path, {"note": "it is gone"}) == (201, {"status": "reported", "alarm_id": None})
     done = gateway.command("verify")
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.drill
+def test_kills_under_a_stream_of_requests_make_no_command_twice(
+    owned: OwnedCar, gateway: GatewayProcess
+) -> None:
+    app, vin = owned.app, owned.vin
+    signals = {"Vehicle.Speed": 0, "Vehicle.LowVoltageSystemState": "ON"}
+    owned.car.send("telemetry", {"occurred_at": datetime.now(UTC).isoformat(), "signals": signals}, qos=1)
+    stopped = threading.Event()
+
+    def obey() -> None:
+        done = 0
+        while not stopped.is_set():
+            for command in owned.commands[done:]:
+                fields = {"command_id": command["command_id"], "status": "performed"}
+                owned.car.state("remote-access/result", **fields)
+                done += 1
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=obey)
+    thread.start()
+    asked = []
+    for number in range(20):
+        body = a_request("climate_start")
+        asked.append(body["request_id"])
+        app.send(vin, body)
+        app.send(vin, body)
+        time.sleep(1.5 + 0.1 * (number % 5))  # within the quota
+        if number % 3 == 0:
+            gateway.kill()
+            gateway.start()
+    gateway.wait_ready(30)
+
+    def rows() -> dict[str, list[tuple[str, str]]]:
+        found = gateway.rows("SELECT request_id, command_id, status FROM commands WHERE vin = ?", vin)
+        return {one: [(row[1], row[2]) for row in found if row[0] == one] for one in asked}
+
+    def is_over(request_id: str) -> bool:
+        made = rows()[request_id]
+        return bool(made and made[0][1] != "accepted") or "refused" in app.statuses(request_id)
+
+    until(lambda: all(is_over(one) for one in asked), 30, f"not all decided: {rows()}")
+    time.sleep(5)
+    stopped.set()
+    thread.join()
+    ids = [command["command_id"] for command in owned.commands]
+    assert len(ids) == len(set(ids))
+    assert all(len(made) <= 1 for made in rows().values())
+    statuses = [made[0][1] for made in rows().values() if made]
+    # A kill between commit and publish leaves it sent until its time; nothing else may be left.
+    assert set(statuses) <= {"performed", "sent"}
+    assert statuses.count("performed") >= len(asked) / 2
+    counters = [command["counter"] for command in owned.commands]
+    assert counters == sorted(set(counters))

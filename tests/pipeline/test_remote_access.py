@@ -70,9 +70,8 @@ class Remote:
         payload = body if isinstance(body, bytes) else json.dumps(body).encode()
         self._sent = getattr(self, "_sent", 1000) + 1
         number = self._sent
-        self.rig.ingest.take(
-            [Inbound(topic, payload, self.rig.clock.now(), lambda: self.rig.acks.append(number))]
-        )
+        ack = self.rig.acks_in_order.place(lambda: self.rig.acks.append(number))
+        self.rig.ingest.take([Inbound(topic, payload, self.rig.clock.now(), ack)])
 
     async def asked(self, action: str, **more: Any) -> list[tuple[str, str | None]]:
         """Ask, decide, and give what was answered."""
