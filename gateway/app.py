@@ -132,7 +132,7 @@ async def _build(
         log=log,
         instance=instance,
         canary_vin=canary_vin,
-        thresholds=settings.theft_protection,
+        thresholds=settings.thresholds,
         socs=frozenset(way.plan.soc for way in ways if way.plan.role == "primary"),
     )
     await decider.open()
@@ -145,6 +145,7 @@ async def _build(
     timers = Timers(inbox, clock, intake.hand_over, tick)
     decider.on_messages = [feed.committed, delivery.committed]
     decider.on_unrecorded = delivery.unrecorded
+    decider.on_escalated = delivery.escalated
     decider.on_canary = canary.seen
     decider.on_silent = mass_loss.note
     decider.on_wake = timers.wake
@@ -178,7 +179,7 @@ async def _build(
             clock=clock,
             instance=instance,
             metrics=meters.text,
-            thresholds=settings.theft_protection,
+            thresholds=settings.thresholds,
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
     )

@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 from gateway.adapters.mqtt.settings import MqttSettings
 from gateway.adapters.sinks import SINKS, SinkSettings
 from gateway.api.settings import ApiSettings
-from gateway.domain.thresholds import Thresholds
+from gateway.domain.thresholds import Escalation, TheftProtection, Thresholds
 from gateway.errors import SettingsError
 from gateway.pipeline.canary import CanarySettings
 
@@ -45,9 +45,10 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SocSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Section ``[soc]``: the sinks, each checked by its own type."""
+    """Section ``[soc]``: the sinks, each checked by its own type, and how long an alarm may wait."""
 
     sinks: list[dict[str, Any]] = []
+    escalation: Escalation = Escalation()
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,10 +59,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreSettings = StoreSettings()
     api: ApiSettings = ApiSettings()
     soc: SocSettings = SocSettings()
-    theft_protection: Thresholds = Thresholds()
+    theft_protection: TheftProtection = TheftProtection()
     canary: CanarySettings = CanarySettings()
     sinks: tuple[SinkSettings, ...] = ()
     """Built from ``[[soc.sinks]]``: one settings Struct each."""
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Every number that the rules need."""
+        stated = msgspec.structs.asdict(self.theft_protection)
+        return Thresholds(**stated, escalation=self.soc.escalation)
 
     @property
     def database(self) -> Path:
@@ -91,7 +98,8 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
     for twice in sorted({one for one in names if names.count(one) > 1}):
         raise SettingsError(f"{name}: soc.sinks: two sinks are named {twice!r}")
     # The raw tables go: they would show secrets wherever settings are shown.
-    return msgspec.structs.replace(settings, soc=SocSettings(), sinks=sinks)
+    soc = SocSettings(escalation=settings.soc.escalation)
+    return msgspec.structs.replace(settings, soc=soc, sinks=sinks)
 
 
 def _read(path: Path) -> dict[str, Any]:

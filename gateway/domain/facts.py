@@ -19,6 +19,7 @@ from gateway.domain.people.facts import (
 from gateway.domain.remote_access.facts import ChallengeRequested, CommandRequested
 from gateway.domain.signals import (
     Acknowledge,
+    ActOnCase,
     Blind,
     Challenged,
     Charging,
@@ -66,6 +67,7 @@ AnyFact = (
     | CommandRequested
     | ChallengeRequested
     | TheftReport
+    | ActOnCase
     | Consent
     | ChangeEntry
     | ChangeCode

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.domain import approval_part, bundle_acts, card_acts, mode_acts, theft_report
+from gateway.domain import approval_part, bundle_acts, card_acts, case_life, mode_acts, theft_report
 from gateway.domain.outcome import Act, Part, Watch
 from gateway.domain.people.part import PART as PEOPLE
 from gateway.domain.remote_access.acts import PART as REMOTE_ACCESS
@@ -16,6 +16,7 @@ PARTS: tuple[Part, ...] = (
     approval_part.PART,
     REMOTE_ACCESS,
     theft_report.PART,
+    case_life.PART,
 )
 
 ACTS: dict[type[Fact], Act] = {fact: act for part in PARTS for fact, act in part.acts.items()}

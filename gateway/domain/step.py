@@ -18,12 +18,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from gateway.domain import alarm_life, durations, statements, theft_sensors, timers
+from gateway.domain import alarm_life, case_acts, durations, escalation, statements, theft_sensors, timers
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
 from gateway.domain.parts import ACTS, EXPIRES, WATCHES
 from gateway.domain.signals import (
     Acknowledge,
+    ActOnCase,
     Blind,
     Charging,
     Close,
@@ -61,6 +62,7 @@ CONCERNS: dict[type[Fact], Callable[[Turn, Any], None]] = {
     Registered: statements.registered,
     Acknowledge: alarm_life.acknowledge,
     Close: alarm_life.close,
+    ActOnCase: case_acts.act,
     Blind: alarm_life.blind,
     Healthy: alarm_life.healthy,
     Tick: timers.tick,
@@ -92,6 +94,7 @@ def _expire(turn: Turn) -> None:
     """Whatever has a time and is over ends before anything else is decided."""
     for expire in EXPIRES:
         alarm_life.follow(turn, expire(turn.vehicle, turn.now))
+    escalation.look(turn)
 
 
 def _take(turn: Turn, fact: AnyFact) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from gateway.domain import alarm_life, silence
+from gateway.domain import alarm_life, escalation, silence
 from gateway.domain.durations import key_of, settle
 from gateway.domain.effects import Silent
 from gateway.domain.facts import AnyFact
@@ -59,6 +59,7 @@ def wake_at(turn: Turn) -> datetime | None:
         times.append(silent_at)
     if turn.vehicle.alarms:
         times += alarm_life.tell_at(turn)
+        times += escalation.wakes(turn)
     for wakes in WAKES:
         times += wakes(turn.vehicle)
     return max(min(times), turn.now + SOON) if times else None

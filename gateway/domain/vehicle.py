@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from gateway.domain.alarms import Alarm, PositionFix
 from gateway.domain.approvals import Approvals
+from gateway.domain.cases import Case
 from gateway.domain.moment import Moment
 from gateway.domain.people.state import People
 from gateway.domain.remote_access.state import RemoteAccess
@@ -91,6 +92,8 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Alarms that are not closed, by cause."""
     alarms_made: int = 0
     case_id: str | None = None
+    case: Case | None = None
+    """The open case of that id."""
     settled: tuple[str, ...] = ()
     """Episodes that have had their finding."""
     pending: tuple[str, ...] = ()
@@ -117,9 +120,9 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_private(self) -> bool:
-        """Whether the driver has switched private mode on."""
+        """Whether the driver has switched private mode on; a stolen car ignores it (contract 3.5)."""
         mode = self.stated.get("mode")
-        return isinstance(mode, Mode) and bool(mode.private_mode)
+        return not self.stolen and isinstance(mode, Mode) and bool(mode.private_mode)
 
     @property
     def is_watched(self) -> bool:

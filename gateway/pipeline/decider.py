@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ from gateway.domain.vehicle import Vehicle
 from gateway.errors import StoreError
 from gateway.faults import crash_point
 from gateway.pipeline.batch import MAX_TOPIC, Batch, Context
+from gateway.pipeline.case_rows import EscalationLimit
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.receipts import Receipts
@@ -65,6 +66,8 @@ class Decider:
         self.on_unrecorded: Callable[[Message], bool] = lambda _message: True
         """Takes a message that could not be recorded; False if it had no room, so that it is told again."""
         self.on_canary: Callable[[str], None] = lambda _event_id: None
+        self.on_escalated: Callable[[Collection[str]], None] = lambda _socs: None
+        """Told the SOCs whose standby sinks have something new."""
         self.on_wake: Callable[[str, datetime | None], None] = lambda _subject, _at: None
         self.on_silent: Callable[[Sequence[str]], None] = lambda _vins: None
         self.on_modes: Callable[[str, Sequence[datetime]], None] = lambda _subject, _ends: None
@@ -85,6 +88,7 @@ class Decider:
         self._encode_state = StateEncoder().encode
         self._stale = False
         self._stale_vins: set[str] = set()
+        self._escalations = EscalationLimit()
         self._kept: list[Item] = []
         self._trying = 0
         self._committing: asyncio.Task[None] | None = None
@@ -202,6 +206,7 @@ class Decider:
             canary_vin=self._canary_vin,
             thresholds=self._thresholds,
             socs=self._socs,
+            may_tell=self._escalations.may_tell,
         )
         batch = Batch(
             context,
@@ -248,6 +253,8 @@ class Decider:
         for tell in self.on_messages:
             if batch.messages:
                 tell(batch.messages)
+        if batch.cases.escalated:
+            self.on_escalated(batch.cases.escalated)
         crash_point("before_ack")
         for item in batch.items:
             if item.ack is not None:

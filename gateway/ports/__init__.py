@@ -6,6 +6,15 @@ Shapes that cross these borders are defined here; no library type does. One modu
 
 from __future__ import annotations
 
+from gateway.ports.cases import (
+    CaseEntryRow,
+    CaseFile,
+    CaseFilter,
+    CaseRow,
+    EscalationRow,
+    StoredCase,
+    StoredEntry,
+)
 from gateway.ports.clock import Clock
 from gateway.ports.decision import (
     AlarmRow,
@@ -55,12 +64,17 @@ __all__ = [
     "AlarmSink",
     "AuditEntry",
     "Backlog",
+    "CaseEntryRow",
+    "CaseFile",
+    "CaseFilter",
+    "CaseRow",
     "Clock",
     "Decision",
     "Delivered",
     "DeliveryMark",
     "DeliveryRow",
     "DeliveryState",
+    "EscalationRow",
     "FactRow",
     "HealthReport",
     "HealthReporter",
@@ -87,6 +101,8 @@ __all__ = [
     "SinkTester",
     "Store",
     "StoredAlarm",
+    "StoredCase",
+    "StoredEntry",
     "StoredVehicle",
     "Token",
     "TrackRow",

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.domain.signals import Registration
+from gateway.ports.cases import CaseFile, CaseFilter, StoredCase
 from gateway.ports.decision import AuditEntry, Decision, Message, Notification, TrackRow
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
 from gateway.ports.stored import AlarmFilter, Known, Mention, StoredAlarm, StoredVehicle, Token, User
@@ -69,6 +70,15 @@ class Store(Protocol):
 
     async def alarm(self, alarm_id: str) -> StoredAlarm | None:
         """One alarm."""
+        ...
+
+    # cases
+    async def cases(self, where: CaseFilter, after: int, limit: int) -> list[StoredCase]:
+        """Cases in the order in which they were opened, paged by their number."""
+        ...
+
+    async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
+        """One case, and a page of its timeline."""
         ...
 
     # delivery

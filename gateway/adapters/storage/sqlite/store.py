@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.adapters.storage.sqlite import accounts, chain, deciding, feeds, outbox, people, retention
+from gateway.adapters.storage.sqlite import accounts, cases, chain, deciding, feeds, outbox, people, retention
 from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
 from gateway.domain.signals import Registration
@@ -18,6 +18,8 @@ from gateway.ports import (
     AlarmFilter,
     AuditEntry,
     Backlog,
+    CaseFile,
+    CaseFilter,
     Decision,
     DeliveryMark,
     DeliveryRow,
@@ -28,6 +30,7 @@ from gateway.ports import (
     Notification,
     SinkPlan,
     StoredAlarm,
+    StoredCase,
     StoredVehicle,
     Token,
     TrackRow,
@@ -91,6 +94,13 @@ class SqliteStore:
 
     async def alarm(self, alarm_id: str) -> StoredAlarm | None:
         return await self._serving.run(lambda on: feeds.alarm(on, alarm_id))
+
+    # cases
+    async def cases(self, where: CaseFilter, after: int, limit: int) -> list[StoredCase]:
+        return await self._serving.run(lambda on: cases.cases(on, where, after, limit))
+
+    async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
+        return await self._serving.run(lambda on: cases.case(on, case_id, after, limit))
 
     # delivery
     async def plan_sinks(self, sinks: Sequence[SinkPlan]) -> None:
