@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import yaml
@@ -20,13 +20,31 @@ sys.path.insert(0, str(ROOT))
 
 from gateway import wire  # noqa: E402  # the checkout's own package, wherever this is run from
 from gateway.domain.alarms import DISPOSITIONS, LIFE  # noqa: E402
+from gateway.domain.cases import ENTRIES, INSTRUCTIONS, LEASE, TWO_PERSONS, CaseAct  # noqa: E402
+from gateway.domain.cases import LIFE as CASE_LIFE  # noqa: E402
 from gateway.domain.causes import CAUSES  # noqa: E402
+from gateway.domain.notices import NOTICES  # noqa: E402
+from gateway.domain.remote_access.actions import ACTIONS  # noqa: E402
+from gateway.domain.remote_access.authorise import Reason  # noqa: E402
+from gateway.domain.remote_access.challenge import PURPOSES  # noqa: E402
+from gateway.domain.remote_access.state import LIFE as COMMAND_LIFE  # noqa: E402
 from gateway.domain.rules import RULES  # noqa: E402
 from gateway.domain.services.special_modes import KINDS, MODES  # noqa: E402
 from gateway.domain.suppression import SUPPRESSED_BY  # noqa: E402
+from gateway.domain.thresholds import Escalation  # noqa: E402
 from gateway.names import LOG_EVENTS, METRICS  # noqa: E402
+from gateway.pipeline.case_rows import TOLD_AT_MOST  # noqa: E402
 from gateway.pipeline.messages import CloudEvent, FeedData  # noqa: E402
-from gateway.wire import connection, notification, receipt, status, telemetry  # noqa: E402
+from gateway.wire import (  # noqa: E402
+    command,
+    command_request,
+    command_response,
+    connection,
+    notification,
+    receipt,
+    status,
+    telemetry,
+)
 
 DOCS = ROOT / "docs"
 MADE = "Made by `docs/generate.py` from the code; change the code, not this page."
@@ -76,6 +94,71 @@ def alarms() -> str:
     return "\n".join(lines)
 
 
+def cases() -> str:
+    """Return the life of a case, who may do what, and what happens when nobody acts."""
+    return "\n".join(["# Cases", "", MADE, "", *_case_life(), *_case_acts(), *_handling(), *_escalation()])
+
+
+def _case_life() -> list[str]:
+    moves = [(before, what, after) for (before, what), after in CASE_LIFE.items() if before != after]
+    return [
+        *("## Life", "", "```mermaid", "stateDiagram-v2", "    [*] --> new: the first theft alarm"),
+        *(f"    {before} --> {after}: {what}" for before, what, after in moves),
+        *("    closed --> [*]", "```", ""),
+        "`alarm` is a theft alarm that is raised anew in the case; `lease_over` and `alarms_closed` come by",
+        "themselves.",
+        "",
+    ]
+
+
+def _case_acts() -> list[str]:
+    lines = ["## Acts", "", "| act | possible in | |", "|---|---|---|"]
+    notes = {"confirm": "the vehicle is *stolen*", **dict.fromkeys(TWO_PERSONS, "two persons; ends *stolen*")}
+    for act in get_args(CaseAct):
+        states = [before for before, what in CASE_LIFE if what == act] or sorted(ENTRIES[act])
+        lines.append(f"| `{act}` | {', '.join(states)} | {notes.get(act, '')} |")
+    return [
+        *lines,
+        "",
+        "Any other act answers 409 `illegal_transition`. A claim holds for",
+        f"{LEASE.total_seconds() / 60:g} minutes, and each act of its holder renews it. Another operator's act on",
+        "it answers 409 `case_claimed` with `by`; a supervisor may act and take over; a note binds nobody. A critical",
+        "case that nobody was called about (in a hold-up: nor the police) is closed by a supervisor: an operator's",
+        "call answers 202 until then.",
+        "",
+    ]
+
+
+def _handling() -> list[str]:
+    lines = ["## Handling", ""]
+    for handling, sentences in INSTRUCTIONS.items():
+        lines += [f"- `{handling}`:", *(f"  {sentence}" for sentence in sentences)]
+    return [*lines, ""]
+
+
+def _escalation() -> list[str]:
+    limits = Escalation()
+    rows = (
+        (
+            "1",
+            "a critical alarm that nobody has acknowledged or claimed",
+            f"critical_s` = {limits.critical_s:g}",
+        ),
+        ("1", "another theft alarm, or a major one", f"other_s` = {limits.other_s:g}"),
+        ("2", "a critical theft alarm, seen, and nobody called", f"contact_s` = {limits.contact_s:g}"),
+    )
+    return [
+        *("## Escalation", "", "| level | when | key of `[soc.escalation]` |", "|---|---|---|"),
+        *(f"| {level} | {when} | `{key} |" for level, when, key in rows),
+        "",
+        "Each level comes once for an alarm. The standby sinks of its SOC get its first and newest message at",
+        "once; `GET /cases?escalated=1` lists its case; the feed says it by an `alarm.updated` with the note",
+        "`escalated:1` and no event ids: one for a vehicle at a time, and at most",
+        f"{TOLD_AT_MOST} a minute and SOC. What is not told there is recorded all the same.",
+        "",
+    ]
+
+
 def names() -> str:
     """Every log event and metric."""
     lines = [
@@ -109,6 +192,15 @@ def asyncapi() -> str:
         "Signals (QoS 0).",
         telemetry.Payload,
     )
+    _add(
+        channels,
+        operations,
+        "remote-access/request",
+        "v1/users/{user}/vehicles/{vin}/remote-access/request",
+        "receive",
+        _asking(),
+        command_request.Payload,
+    )
     for kind, payload in payloads.items():
         address, qos = f"v1/vehicles/{{vin}}/{kind}", "QoS 1, retained, also last will"
         text = f"{meanings[kind]} ({qos if kind == connection.KIND else 'QoS 1'}.)"
@@ -121,9 +213,21 @@ def asyncapi() -> str:
             receipt.Payload,
         ),
         (
+            "remote-access/command",
+            "v1/vehicles/{vin}/remote-access/command",
+            "Do this before it expires, once (QoS 1, message expiry, never retained).",
+            command.Payload,
+        ),
+        (
+            "remote-access/response",
+            "v1/users/{user}/vehicles/{vin}/remote-access/response",
+            _answering(),
+            command_response.Payload,
+        ),
+        (
             "notifications",
             "v1/users/{user}/notifications",
-            "What the owner is told (QoS 1).",
+            f"What the owner is told (QoS 1). Kinds and codes: {_notices()}.",
             notification.Payload,
         ),
         ("alarms", "v1/soc/{soc}/alarms", "The alarm feed, by an mqtt sink (QoS 1).", CloudEvent[FeedData]),
@@ -153,6 +257,57 @@ def asyncapi() -> str:
     return f"# {MADE}\n{short}"
 
 
+def commands() -> str:
+    """Every action, the life of a command, and why a request is refused."""
+    lines = ["# Commands to vehicles", "", MADE, "", "## Actions", ""]
+    lines += ["| action | lives | who | needs | stopped by |", "|---|---|---|---|---|"]
+    for action in ACTIONS.values():
+        needs = (["the security code"] if action.needs_code else []) + (
+            ["a second person"] if action.second_person else []
+        )
+        stops = (["`vehicle_moving`, `state_unknown`"] if action.standing_only else []) + (
+            ["`door_open`"] if action.doors_closed else []
+        )
+        who = "operator, supervisor" if action.is_soc else "main user, secondary users"
+        row = (
+            f"`{action.name}`",
+            f"{action.life.total_seconds():g} s",
+            who,
+            ", ".join(needs),
+            ", ".join(stops),
+        )
+        lines.append(f"| {' | '.join(row)} |")
+    lines += ["", "`challenge` with `params.purpose` asks for a challenge; it never reaches the vehicle.", ""]
+    lines += ["## Life", "", "```mermaid", "stateDiagram-v2", "    [*] --> accepted"]
+    lines += [f"    {before} --> {after}: {what}" for (before, what), after in COMMAND_LIFE.items()]
+    lines += ["```", "", "## Why a request is refused", ""]
+    lines += ["The first that applies:", "", ", ".join(f"`{reason}`" for reason in get_args(Reason)), ""]
+    return "\n".join(lines)
+
+
+def _asking() -> str:
+    actions = ", ".join(
+        f"{one.name} ({one.life.total_seconds():g} s)" for one in ACTIONS.values() if not one.is_soc
+    )
+    return (
+        "A person asks for a command (QoS 1, never retained). Actions and how long a request lives:"
+        f" {actions}; challenge (params.purpose: {', '.join(PURPOSES)}). A request_id makes one command."
+    )
+
+
+def _answering() -> str:
+    reasons = ", ".join(get_args(Reason))
+    return (
+        "The answer to a request, and again at each change (QoS 1); to the action challenge, a challenge."
+        f" Reasons of a refusal, first that applies: {reasons};"
+        " too_many_requests beyond one request a second."
+    )
+
+
+def _notices() -> str:
+    return "; ".join(f"{kind}: {', '.join(codes)}" for kind, codes in NOTICES.items())
+
+
 def _add(  # noqa: PLR0917  # rows of a table
     channels: Page, operations: Page, name: str, address: str, action: str, text: str, payload: Any
 ) -> None:
@@ -160,11 +315,19 @@ def _add(  # noqa: PLR0917  # rows of a table
     parameters = {part[1:-1]: {} for part in address.split("/") if part.startswith("{")}
     if "vin" in parameters:
         parameters["vin"] = {"description": "17 characters of A-HJ-NPR-Z0-9; the vehicle's MQTT user name."}
+    if "user" in parameters:
+        text_of_user = "1-64 characters of A-Za-z0-9_.@-, no VIN; the person's MQTT user name."
+        parameters["user"] = {"description": text_of_user}
+    told = {key: payload}
+    if payload is command_response.Payload:
+        told["challenge"] = command_response.Challenge
     channels[key] = {
         "address": address,
         "description": text,
         "parameters": parameters,
-        "messages": {key: {"payload": {"$ref": f"#/components/schemas/{_name(payload)}"}}},
+        "messages": {
+            name: {"payload": {"$ref": f"#/components/schemas/{_name(one)}"}} for name, one in told.items()
+        },
     }
     operations[f"{action}-{key}"] = {"action": action, "channel": {"$ref": f"#/channels/{key}"}}
 
@@ -191,6 +354,10 @@ def _name(struct: Any) -> str:
 _ALL = [
     *(topic.codec.Payload for topic in wire.TOPICS),  # type: ignore[attr-defined]
     telemetry.Payload,
+    command_request.Payload,
+    command.Payload,
+    command_response.Payload,
+    command_response.Challenge,
     receipt.Payload,
     notification.Payload,
     status.Payload,
@@ -202,6 +369,8 @@ _NAMES = {struct: reference["$ref"] for struct, reference in zip(_ALL, _REFERENC
 PAGES = {
     DOCS / "asyncapi.yaml": asyncapi,
     DOCS / "reference" / "alarms.md": alarms,
+    DOCS / "reference" / "cases.md": cases,
+    DOCS / "reference" / "commands.md": commands,
     DOCS / "reference" / "names.md": names,
 }
 

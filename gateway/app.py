@@ -32,6 +32,7 @@ from gateway.api.deps import Deps
 from gateway.api.server import bind, serve
 from gateway.errors import LinkDown, StoreError
 from gateway.pipeline.canary import Canary
+from gateway.pipeline.commanding import Commanding
 from gateway.pipeline.decider import Decider
 from gateway.pipeline.delivery import Delivery
 from gateway.pipeline.feed import Feed
@@ -43,13 +44,15 @@ from gateway.pipeline.messages import heartbeat
 from gateway.pipeline.notifier import Notifier
 from gateway.pipeline.outlet import Way
 from gateway.pipeline.receipts import Receipts
+from gateway.pipeline.requests import Requests
+from gateway.pipeline.survey import Survey
 from gateway.pipeline.sys_topics import DROPPED, SysTopics
 from gateway.pipeline.telemetry import TelemetryIntake
 from gateway.pipeline.timers import Timers
 from gateway.ports import Store
 from gateway.settings import Settings
-from gateway.wire import connection, telemetry
-from gateway.wire.topics import gateway_topic, vehicle_topic
+from gateway.wire import command_request, connection, telemetry
+from gateway.wire.topics import gateway_topic, user_vehicle_topic, vehicle_topic
 
 LOOK_FOR_CHANGES_S = 1.0
 FORGET_AT_ONCE = 5_000
@@ -57,6 +60,8 @@ FORGET_AT_ONCE = 5_000
 PRUNE_EVERY_S = 60.0
 REACH_AGAIN_S = 0.5
 COALESCE_TELEMETRY_S = 0.002
+CHALLENGE_BYTES = 32
+REQUESTS = user_vehicle_topic("+", "+", command_request.KIND)
 SWITCH_INTERVAL_S = 0.0005
 """The writer thread must not wait 5 ms for the interpreter while telemetry is decoded."""
 
@@ -113,6 +118,16 @@ async def _build(
     dropped = SysTopics(ingest, clock, meters, log)
     plans = _plans(ingest, dropped, instance, clock)
     link = MqttLink([_session(one, settings, clock=clock, rng=rng, meters=meters, log=log) for one in plans])
+    requests = Requests(
+        inbox,
+        intake,
+        link,
+        clock=clock,
+        meters=meters,
+        log=log,
+        new_challenge=lambda: secrets.token_hex(CHALLENGE_BYTES),
+    )
+    ingest.on_request = requests.take
 
     ways = []
     for one in settings.sinks:
@@ -134,6 +149,7 @@ async def _build(
         canary_vin=canary_vin,
         thresholds=settings.thresholds,
         socs=frozenset(way.plan.soc for way in ways if way.plan.role == "primary"),
+        availability=settings.availability,
     )
     await decider.open()
     feed = Feed(store)
@@ -147,6 +163,7 @@ async def _build(
     decider.on_unrecorded = delivery.unrecorded
     decider.on_escalated = delivery.escalated
     decider.on_canary = canary.seen
+    decider.on_leaving = Commanding(link, clock, meters, log).send
     decider.on_silent = mass_loss.note
     decider.on_wake = timers.wake
     decider.on_modes = timers.pin
@@ -172,6 +189,7 @@ async def _build(
         Deps(
             store=store,
             acts=decider,
+            commands=requests,
             feed=feed,
             vehicles=intake,
             health=health,
@@ -180,6 +198,7 @@ async def _build(
             instance=instance,
             metrics=meters.text,
             thresholds=settings.thresholds,
+            availability=settings.availability,
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
     )
@@ -197,6 +216,7 @@ async def _build(
         "notifier": Notifier(store, link, log).run(),
         "broker": dropped.run(link.wait_connected),
         "registry": _watch_registry(store, decider, log),
+        "survey": Survey(store, decider, clock, settings.availability, log).run(),
         "retention": _prune(store, clock),
     }
     return tasks, health.farewell
@@ -216,7 +236,7 @@ def _plans(ingest: Ingest, dropped: SysTopics, instance: str, clock: SystemClock
 
     return [
         Plan("events", filters("events"), 1, ingest.take, never, will=will),
-        Plan("commands", filters("commands"), 1, ingest.take, never),
+        Plan("commands", (*filters("commands"), REQUESTS), 1, ingest.take, never),
         Plan(
             "telemetry",
             (*filters("telemetry"), vehicle_topic("+", telemetry.KIND), DROPPED),

@@ -61,10 +61,11 @@ def replay(path: Path, thresholds: list[Thresholds], on_raised: Callable[[int, A
     messages = Messages()
     raw = not _is_store(path) and _first(path).topic != ""
     runs = [Replay(one, messages.tick) if raw else Replay(one) for one in thresholds]
+    numbered = tuple(enumerate(runs))
     last: datetime | None = None
     for record in _messages(path, messages) if raw else _facts(path):
         last = record.at
-        for index, run in enumerate(runs):
+        for index, run in numbered:
             for alarm in run.take(record):
                 on_raised(index, alarm)
     if last is not None:
@@ -106,9 +107,10 @@ def _facts(path: Path) -> Iterator[Record]:
             yield Record(vin, datetime.fromisoformat(at), _fact.decode(body), cause)
         return
     for number, line in _lines(path):
-        if line.fact is None or not line.vin:
+        fact, vin = line.fact, line.vin
+        if fact is None or not vin:
             raise StartError(f"{path}, line {number}: a fact needs vin and fact")
-        yield Record(line.vin, line.at, line.fact, line.cause)
+        yield Record(vin, line.at, fact, line.cause)
 
 
 def _messages(path: Path, messages: Messages) -> Iterator[Record]:
@@ -124,17 +126,16 @@ def _first(path: Path) -> Line:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Line]]:
+    decode = _line.decode
     with path.open("rb") as lines:
         for number, text in enumerate(lines, 1):
-            if text.strip():
-                yield number, _decoded(text, path, number)
-
-
-def _decoded(text: bytes, path: Path, number: int) -> Line:
-    try:
-        return _line.decode(text)
-    except Exception as error:
-        raise StartError(f"{path}, line {number}: {error}") from error
+            try:
+                line = decode(text)
+            except Exception as error:
+                if not text.strip():
+                    continue
+                raise StartError(f"{path}, line {number}: {error}") from error
+            yield number, line
 
 
 def as_sentence(alarm: Alarm) -> str:

@@ -17,9 +17,11 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.adapters.availability import load_availability
 from gateway.adapters.mqtt.settings import MqttSettings
 from gateway.adapters.sinks import SINKS, SinkSettings
 from gateway.api.settings import ApiSettings
+from gateway.domain.services.availability import EVERYWHERE, Availability
 from gateway.domain.thresholds import Escalation, TheftProtection, Thresholds
 from gateway.errors import SettingsError
 from gateway.pipeline.canary import CanarySettings
@@ -27,7 +29,13 @@ from gateway.pipeline.canary import CanarySettings
 T = TypeVar("T")
 
 PREFIX = "GATEWAY__"
-PATHS = (("gateway", "data_dir"), ("mqtt", "ca_file"), ("mqtt", "cert_file"), ("mqtt", "key_file"))
+PATHS = (
+    ("gateway", "data_dir"),
+    ("mqtt", "ca_file"),
+    ("mqtt", "cert_file"),
+    ("mqtt", "key_file"),
+    ("services", "availability"),
+)
 
 
 class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +50,13 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Section ``[store]``; without it the database lies in the data folder."""
 
     url: Annotated[str, Meta(pattern="^sqlite:///.+$")] | None = None
+
+
+class ServicesSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section ``[services]``."""
+
+    availability: str | None = None
+    """A site's own table of what can be had where."""
 
 
 class SocSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +76,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     soc: SocSettings = SocSettings()
     theft_protection: TheftProtection = TheftProtection()
     canary: CanarySettings = CanarySettings()
+    services: ServicesSettings = ServicesSettings()
+    availability: Availability = EVERYWHERE
+    """Read from the file that ``[services] availability`` names, or the shipped one."""
     sinks: tuple[SinkSettings, ...] = ()
     """Built from ``[[soc.sinks]]``: one settings Struct each."""
 
@@ -90,16 +108,19 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
     _secret_files(values, name, Path.cwd() if path is None else path.parent)
     folder = Path.cwd() if path is None else path.resolve().parent
     _absolute(values, folder)
-    if "sinks" in values:
-        raise SettingsError(f"{name}: sinks: unknown key; write [[soc.sinks]]")
+    for key, instead in (("sinks", "[[soc.sinks]]"), ("availability", "[services] availability")):
+        if key in values:
+            raise SettingsError(f"{name}: {key}: unknown key; write {instead}")
     settings = _convert(values, Settings, name, "")
     sinks = tuple(_sink(one, index, name) for index, one in enumerate(settings.soc.sinks))
     names = [sink.name for sink in sinks]
     for twice in sorted({one for one in names if names.count(one) > 1}):
         raise SettingsError(f"{name}: soc.sinks: two sinks are named {twice!r}")
     # The raw tables go: they would show secrets wherever settings are shown.
+    own = settings.services.availability
+    availability = load_availability(None if own is None else Path(own))
     soc = SocSettings(escalation=settings.soc.escalation)
-    return msgspec.structs.replace(settings, soc=soc, sinks=sinks)
+    return msgspec.structs.replace(settings, soc=soc, sinks=sinks, availability=availability)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from gateway.ports import Delivered, Message, Outcome
+from gateway.ports import Delivered, Message, Outcome, Reply
 
 START = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
@@ -50,7 +50,9 @@ class RecordingLink:
     ) -> None:
         self.published.append((topic, payload))
 
-    def post(self, topic: str, payload: bytes, *, expiry_s: int | None = None) -> bool:
+    def post(
+        self, topic: str, payload: bytes, *, expiry_s: int | None = None, reply: Reply | None = None
+    ) -> bool:
         if self.full:
             return False
         self.published.append((topic, payload))

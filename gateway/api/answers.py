@@ -11,6 +11,7 @@ from gateway.domain.alarms import AlarmState
 from gateway.domain.arming import ArmingState
 from gateway.domain.causes import CauseClass, Severity
 from gateway.domain.offline import WhyOffline
+from gateway.domain.reasons import Code
 from gateway.domain.services.data_bundle import BundleState
 from gateway.domain.services.entitlements import CarSecurity
 from gateway.domain.services.special_modes import MAX_RADIUS_M, MIN_RADIUS_M
@@ -203,6 +204,75 @@ class TrackPage(Struct, frozen=True):
     next_after: int | None
 
 
+# -- remote access ------------------------------------------------------------------------------------------
+
+CommandStatus = Literal["refused", "accepted", "sent", "performed", "failed", "expired", "unknown"]
+
+
+class CommandAnswer(Struct, frozen=True):
+    """
+    The answer to a request: ``accepted`` with its ``command_id``, or ``refused`` with the first reason.
+
+    What becomes of a command is read from ``GET /commands/{command_id}``, or heard on the response topic.
+    """
+
+    request_id: str | None
+    command_id: str | None
+    status: CommandStatus
+    reason: str | None = None
+
+
+class PendingView(Struct, frozen=True):
+    """The same call by another person within ten minutes executes it."""
+
+    approval_id: str
+    approval: Literal["pending"] = "pending"
+
+
+class CommandView(Struct, frozen=True, kw_only=True):
+    """A command as it stands. ``unknown``: sent, and nothing was heard of it in time."""
+
+    command_id: str
+    request_id: str
+    vin: str
+    action: str
+    status: CommandStatus
+    reason: str | None
+    issued_at: datetime
+    expires_at: datetime
+    changed_at: datetime
+
+
+class TheftReportBody(Struct, frozen=True):
+    """What the person adds."""
+
+    note: Annotated[str, Meta(max_length=500)] = ""
+
+
+class TheftReported(Struct, frozen=True):
+    """The theft is reported; the alarm's id is for the SOC."""
+
+    status: Literal["reported"]
+    alarm_id: str | None
+
+
+class ApprovalView(Struct, frozen=True):
+    """An act that waits for a second person."""
+
+    approval_id: str
+    what: str
+    asked_by: str
+    asked_at: datetime
+    expires_at: datetime
+
+
+class ApprovalPage(Struct, frozen=True):
+    """What waits for one vehicle, oldest first."""
+
+    items: list[ApprovalView]
+    next_after: int | None
+
+
 # -- vehicles ---------------------------------------------------------------------------------------------
 
 
@@ -336,6 +406,36 @@ class VehiclePage(Struct, frozen=True):
     """Vehicles in the order of their VINs; ``next_after`` is a VIN."""
 
     items: list[VehicleLine]
+    next_after: str | None
+
+
+class UnprotectedReason(Struct, frozen=True):
+    """One reason, and when it holds; null: already, or with no end that is known."""
+
+    code: Code
+    severity: Severity
+    text: str
+    from_at: datetime | None
+    until_at: datetime | None
+    detail: str | None
+
+
+class UnprotectedLine(Struct, frozen=True):
+    """A car that is not protected; ``severity`` is that of its worst reason."""
+
+    vin: str
+    severity: Severity
+    reasons: list[UnprotectedReason]
+    service: CarSecurity
+    country: str | None
+    model: str | None
+    soc: str | None
+
+
+class UnprotectedPage(Struct, frozen=True):
+    """Worst first, then by VIN; ``next_after`` goes into ``after``."""
+
+    items: list[UnprotectedLine]
     next_after: str | None
 
 

@@ -13,7 +13,21 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.types import Message, Scope
 
-from gateway.api import alarms, control, feed, modes, root, track, vehicles
+from gateway.api import (
+    accounts,
+    alarms,
+    cases,
+    commands,
+    control,
+    feed,
+    modes,
+    ownership,
+    protection,
+    registry,
+    root,
+    track,
+    vehicles,
+)
 from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
 from gateway.api.feed import Streams
@@ -47,10 +61,16 @@ def build_app(deps: Deps) -> Litestar:
                 "/api/v1",
                 route_handlers=[
                     alarms.routes,
+                    cases.routes,
                     feed.routes,
                     vehicles.routes,
                     modes.routes,
+                    commands.routes,
+                    registry.routes,
+                    ownership.routes,
+                    accounts.routes,
                     track.routes,
+                    protection.routes,
                     control.routes,
                 ],
                 security=[{"bearer": []}],
@@ -111,8 +131,12 @@ def _openapi() -> OpenAPIConfig:
         components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
         tags=[
             Tag("alarms", "Alarms and the feed."),
+            Tag("cases", "Theft alarms of one vehicle that people handle together."),
             Tag("vehicles", "What is known of vehicles."),
+            Tag("remote access", "Commands to vehicles, theft reports, and the second person."),
             Tag("special modes", "Workshop, transport, deactivation, and the security code."),
+            Tag("registry", "Vehicles, consents, security code."),
+            Tag("ownership", "Pairing, users, hand-over, a person's own data."),
             Tag("control", "Audit, quarantine, deliveries."),
             Tag("health", "For monitoring; no token."),
         ],

@@ -9,8 +9,19 @@ from dataclasses import dataclass
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from gateway.domain.services.availability import EVERYWHERE, Availability
 from gateway.domain.thresholds import Thresholds
-from gateway.ports import Acts, Clock, HealthReporter, LiveFeed, LiveVehicles, SinkTester, Store, Token
+from gateway.ports import (
+    Acts,
+    Clock,
+    Commands,
+    HealthReporter,
+    LiveFeed,
+    LiveVehicles,
+    SinkTester,
+    Store,
+    Token,
+)
 
 DEFAULTS = Thresholds()
 
@@ -30,6 +41,7 @@ class Deps:
 
     store: Store
     acts: Acts
+    commands: Commands
     feed: LiveFeed
     vehicles: LiveVehicles
     health: HealthReporter
@@ -40,6 +52,8 @@ class Deps:
     """The metrics as Prometheus text."""
     thresholds: Thresholds = DEFAULTS
     """Numbers of the theft rules, as configured."""
+    availability: Availability = EVERYWHERE
+    """Which service can be had where, as configured."""
     on_readers: Callable[[int], None] = _ignore
     """Told the number of live feed readers whenever it changes."""
     new_challenge: Callable[[], str] = _challenge

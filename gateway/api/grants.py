@@ -14,6 +14,7 @@ from msgspec import Struct
 from gateway.api.deps import Deps
 from gateway.api.policy import OWNERS
 from gateway.api.problems import Problem
+from gateway.domain.services.availability import resolve
 from gateway.domain.signals import Registration
 from gateway.domain.vehicle import Vehicle
 from gateway.pipeline.states import decode_state
@@ -40,6 +41,8 @@ async def grant(deps: Deps, token: Token, vin: str) -> Grant:
     known = registration is not None or body is not None or vin in deps.vehicles.vins()
     if not known or is_gateway(vin) or not may_see(token, vin, registration):
         raise Problem(404, "unknown_vehicle", "There is no such vehicle.")
+    if registration is not None:
+        registration = resolve(registration, deps.availability)
     return Grant(token, registration, decode_vehicle(vin, body))
 
 

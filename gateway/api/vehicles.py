@@ -282,6 +282,9 @@ async def _own(deps: Deps, who: Token, after: str, limit: int) -> list[VehicleLi
     """Return one line more than asked for, if there is one."""
     if who.vin is not None:
         return await _describe(deps, who, [who.vin]) if who.vin > after else []
+    if who.user is not None:
+        named = [vin for vin, _ in await deps.store.vehicles_of(who.user) if vin > after]
+        return await _describe(deps, who, named[: limit + 1])
     lines: list[VehicleLine] = []
     while len(lines) <= limit:
         vins = await deps.store.vehicles(after, 1000)

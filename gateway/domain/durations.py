@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
 from gateway.domain import silence
 from gateway.domain.alarm_life import Origin, origin_of, trigger
 from gateway.domain.alarms import Evidence
@@ -21,23 +19,30 @@ from gateway.domain.sensor_words import stated
 from gateway.domain.signals import LATE, TheftSensor
 from gateway.domain.situation import Situation, SituationFact, apply
 from gateway.domain.turn import Turn
-from gateway.domain.vehicle import MAX_SETTLED, compact, insert
+from gateway.domain.vehicle import MAX_SETTLED, Past, compact, insert
 
 
 def fold(turn: Turn, fact: SituationFact) -> None:
     """Put a fact where it belongs in time, and settle what it and those after it prove."""
     thresholds, counting = turn.thresholds, turn.vehicle.counting_cards
-    past, place = insert(turn.vehicle.past, fact)
+    past = turn.vehicle.past
+    window, place = insert(past.window, fact)
     situation = past.now
-    if place < len(past.window) - 1:
+    if place < len(window) - 1:
         situation = past.base
-        for one in past.window[:place]:
+        for one in window[:place]:
             situation = apply(situation, one, thresholds, counting)
-    for one in past.window[place:]:
-        before, situation = situation, apply(situation, one, thresholds, counting)
-        for finding in _proven_by(turn, one, before, situation):
-            settle(turn, finding)
-    turn.set(past=compact(replace(past, now=situation), thresholds, counting))
+    quiet = nothing_due(situation, counting)
+    for one in window[place:]:
+        before, was_quiet = situation, quiet
+        situation = apply(before, one, thresholds, counting)
+        quiet = nothing_due(situation, counting)
+        if not (quiet and was_quiet):
+            for finding in _proven_by(turn, one, before, situation):
+                settle(turn, finding)
+    base, window = compact(past.base, window, thresholds, counting)
+    turn.set(past=Past(base, window, situation))
+    turn.quiet = situation if quiet else None
     if turn.vehicle.pending:
         _leave_none_waiting(turn, fact)
 
@@ -60,7 +65,7 @@ def settle(turn: Turn, finding: Finding) -> None:
         since = finding.since
         late = since.received_at - since.at > LATE
         origin = Origin(since.at, since.received_at, late, since.suspect)
-        trigger(turn, finding.cause, origin, event_ids, finding.evidence, at=finding.at)
+        trigger(turn, finding.cause, origin, event_ids, finding.evidence(), at=finding.at)
     else:
         turn.effects.extend(Verdict(event_id, finding.verdict) for event_id in event_ids)
 

@@ -38,6 +38,7 @@ from gateway.domain.signals import (
     Registered,
     SetMode,
     Software,
+    Surveyed,
     TheftReport,
     TheftSensor,
     Tick,
@@ -59,6 +60,7 @@ AnyFact = (
     | Unreadable
     | ForgedRepeat
     | Registered
+    | Surveyed
     | Acknowledge
     | Close
     | SetMode

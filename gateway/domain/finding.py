@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
@@ -21,5 +22,6 @@ class Finding(Struct, frozen=True):
     at: datetime
     since: Moment
     event_ids: tuple[str, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
+    evidence: Callable[[], tuple[Evidence, ...]] = tuple
+    """Makes the sentences; asked only when the finding is told, for most are of an episode that was."""
     verdict: Literal["alarm", "below_minimum", "noted"] = "alarm"

@@ -8,6 +8,7 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "service_term": ("ends_in_30_days", "ends_in_7_days", "ends_in_1_day", "ended"),
     "card_battery": ("low",),
     "ownership": (
+        "cards_changed",
         "contacts_changed",
         "paired",
         "user_joined",

@@ -58,7 +58,7 @@ def _quiet(vehicle: Vehicle, since: str, silent: timedelta, heard_at: datetime) 
     for cause in ("health_check_failed", "backup_battery_low", "battery_low"):
         if state != "asleep" and _last_word(vehicle, cause, heard_at) is not None:
             return Offline("unit_dead", f"{since}; its last word was {cause}.")
-    if silent > _longest(state):
+    if silent > longest(state):
         return Offline("unit_dead", f"{since}, far longer than a car that was {state} may be silent.")
     if state == "private":
         return Offline("private_mode", f"{since}; private mode is on.")
@@ -69,7 +69,8 @@ def _quiet(vehicle: Vehicle, since: str, silent: timedelta, heard_at: datetime) 
     return Offline("asleep", f"{since}; its ignition was not on.")
 
 
-def _longest(state: State) -> timedelta:
+def longest(state: State) -> timedelta:
+    """A vehicle in this state that is silent for longer has a dead unit."""
     if state in ("driving", "charging"):
         return NO_COVERAGE_AT_MOST
     return 2 * EXPECTED["asleep"].every

@@ -49,13 +49,17 @@ Watch = Callable[[Vehicle, Any, datetime], Outcome | None]
 
 
 class Part(Struct, frozen=True):
-    """One part; whatever it leaves out it has no need of."""
+    """
+    One part; whatever it leaves out it has no need of.
+
+    A function keeps no vehicle that it was given: the step goes on writing to it.
+    """
 
     acts: dict[type[Fact], Act] = {}
     """Facts that this part alone decides."""
     watches: tuple[type[Fact], ...] = ()
     watch: Watch | None = None
     expire: Callable[[Vehicle, datetime], Outcome | None] | None = None
-    """What is over by the gateway's clock; asked before every fact, so it must be cheap when nothing is."""
+    """What is over by the gateway's clock; asked before a fact once a time of ``wakes`` has come."""
     wakes: Callable[[Vehicle], list[datetime]] | None = None
-    """Every time at which ``expire`` would find something."""
+    """Every time at which ``expire`` would find something; asked after every fact, so it must be cheap."""

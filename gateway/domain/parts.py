@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from gateway.domain import approval_part, bundle_acts, card_acts, case_life, mode_acts, theft_report
+from gateway.domain import (
+    approval_part,
+    bundle_acts,
+    card_acts,
+    case_life,
+    mode_acts,
+    term_acts,
+    theft_report,
+)
 from gateway.domain.outcome import Act, Part, Watch
 from gateway.domain.people.part import PART as PEOPLE
 from gateway.domain.remote_access.acts import PART as REMOTE_ACCESS
@@ -12,6 +20,7 @@ PARTS: tuple[Part, ...] = (
     mode_acts.PART,
     bundle_acts.PART,
     card_acts.PART,
+    term_acts.PART,
     PEOPLE,
     approval_part.PART,
     REMOTE_ACCESS,

@@ -21,7 +21,7 @@ EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 Zone = Literal["door", "hood", "boot", "interior", "glass"]
 
 
-class Position(Struct, frozen=True, omit_defaults=True):
+class Position(Struct, frozen=True, omit_defaults=True, gc=False):
     """Where a vehicle says it is: degrees, metres."""
 
     latitude: float
@@ -29,7 +29,7 @@ class Position(Struct, frozen=True, omit_defaults=True):
     accuracy_m: float | None = None
 
 
-class Fact(Struct, frozen=True, kw_only=True, tag=str.lower, tag_field="fact", omit_defaults=True):
+class Fact(Struct, frozen=True, kw_only=True, tag=str.lower, tag_field="fact", omit_defaults=True, gc=False):
     """What all facts have in common."""
 
     received_at: datetime
@@ -50,9 +50,10 @@ class Fact(Struct, frozen=True, kw_only=True, tag=str.lower, tag_field="fact", o
     def at(self) -> datetime:
         """The time that orders it: the vehicle's, never after arrival; arrival if the clock is suspect."""
         stated, received_at = self.occurred_at, self.received_at
-        if stated is None or stated < EARLIEST or stated > received_at + CLOCK_TOLERANCE:
+        # Ahead by less than the tolerance or by more: either way it counts as of its arrival.
+        if stated is None or stated > received_at or stated < EARLIEST:
             return received_at
-        return min(stated, received_at)
+        return stated
 
 
 class Event(Fact, frozen=True, kw_only=True):
@@ -211,6 +212,10 @@ class Registration(Struct, frozen=True, omit_defaults=True):
 
 class RegistryAct(Fact, frozen=True, kw_only=True):
     """An act that may change the registry: it is decided on the entry as the store has it that moment."""
+
+
+class Surveyed(RegistryAct, frozen=True, kw_only=True):
+    """What follows from the registry entry is to be looked at: it has changed, or the program has."""
 
 
 class Registered(Fact, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from msgspec import Struct
@@ -67,14 +68,19 @@ EXPECTED: dict[State, Expected] = {
 }
 
 
+LONGEST: dict[State, timedelta] = {state: 2 * expected.every for state, expected in EXPECTED.items()}
+"""Twice the expected interval: longer is silence (contract 5.1)."""
+
+
 def state_of(vehicle: Vehicle) -> State:
     """What the vehicle was doing when it was last heard."""
-    stated, situation = vehicle.stated, vehicle.past.now
-    mode, charging, connection = stated.get("mode"), stated.get("charging"), stated.get("connection")
+    stated = vehicle.stated
+    mode = stated.get("mode")
     if isinstance(mode, Mode) and mode.private_mode:
         return "private"
-    if situation.ignition_on:
+    if vehicle.past.now.ignition_on:
         return "driving"
+    charging, connection = stated.get("charging"), stated.get("connection")
     if isinstance(charging, Charging) and charging.charging:
         return "charging"
     if isinstance(connection, Connection) and not connection.online and connection.occurred_at is not None:
@@ -141,6 +147,8 @@ class Silence(Struct, frozen=True):
     silent_from: datetime
     hold_until: datetime | None = None
     """While we are deaf or many vehicles are silent at once, single notes wait; a theft does not."""
+    broken: bool = False
+    """The vehicle speaks just now: nothing of this silence was noted yet."""
 
 
 def wake_at(vehicle: Vehicle, silence: Silence, thresholds: Thresholds) -> datetime | None:
@@ -148,9 +156,10 @@ def wake_at(vehicle: Vehicle, silence: Silence, thresholds: Thresholds) -> datet
     heard_at = vehicle.heard_at
     if heard_at is None or vehicle.is_gateway:
         return None
-    at = silence.silent_from + 2 * EXPECTED[state_of(vehicle)].every
-    next_at: datetime | None = at - COUNTED_BEFORE
-    if vehicle.settled:
+    longest = LONGEST[state_of(vehicle)]
+    next_at: datetime | None = silence.silent_from + (longest - COUNTED_BEFORE)
+    if vehicle.settled and not silence.broken:
+        at = silence.silent_from + longest
         since = heard_at.isoformat()
         if f"{SUPERVISION}/noted/{since}" in vehicle.settled:
             next_at = None if f"{SUPERVISION}/{since}" in vehicle.settled else at
@@ -178,23 +187,26 @@ def due(vehicle: Vehicle, silence: Silence, thresholds: Thresholds) -> Iterator[
 
 def overdue(vehicle: Vehicle, silent_from: datetime, now: datetime) -> bool:
     """Whether the note about silence would be told if nothing held it."""
-    expected = EXPECTED[state_of(vehicle)]
-    return vehicle.heard_at is not None and silent_from + 2 * expected.every <= now
+    return vehicle.heard_at is not None and silent_from + LONGEST[state_of(vehicle)] <= now
 
 
 def _supervision(vehicle: Vehicle, since: Moment, silence: Silence) -> Iterator[Finding]:
     state = state_of(vehicle)
-    expected = EXPECTED[state]
-    at = silence.silent_from + 2 * expected.every
+    at = silence.silent_from + LONGEST[state]
     noted_at = at - COUNTED_BEFORE
     if silence.hold_until is not None:
         at, noted_at = max(at, silence.hold_until), max(noted_at, silence.hold_until)
+    yield Finding(SUPERVISION, f"noted/{_key(since)}", noted_at, since, verdict="noted")
+    yield Finding(SUPERVISION, _key(since), at, since, evidence=partial(_silent, since, state))
+
+
+def _silent(since: Moment, state: State) -> tuple[Evidence, ...]:
+    expected = EXPECTED[state]
     text = (
         f"Nothing has been heard for {_span(2 * expected.every)}, twice the longest that is expected"
         f" ({state}). {expected.reason} Any message would have cleared this."
     )
-    yield Finding(SUPERVISION, f"noted/{_key(since)}", noted_at, since, verdict="noted")
-    yield Finding(SUPERVISION, _key(since), at, since, evidence=(Evidence(text, None, since.at),))
+    return (Evidence(text, None, since.at),)
 
 
 def _thefts(vehicle: Vehicle, since: Moment, silence: Silence, thresholds: Thresholds) -> Iterator[Finding]:
@@ -213,12 +225,17 @@ def _after_jamming(
         return
     cause, moment = jamming
     silence_s = thresholds.comm_loss_after_jamming_s
+    at = max(silent_from + timedelta(seconds=silence_s), armed)
+    evidence = partial(_jammed_for, silence_s, since, cause, moment)
+    yield Finding(AFTER_JAMMING, _key(moment), at, since, evidence=evidence)
+
+
+def _jammed_for(silence_s: float, since: Moment, cause: str, moment: Moment) -> tuple[Evidence, ...]:
     text = (
         f"The armed car stated {cause}, and then nothing was heard for {silence_s:g} seconds."
         " Any message, or a Driver Card in the car, would have cleared this."
     )
-    at = max(silent_from + timedelta(seconds=silence_s), armed)
-    yield Finding(AFTER_JAMMING, _key(moment), at, since, evidence=_because(text, since, cause, moment))
+    return _because(text, since, cause, moment)
 
 
 def _after_tamper(
@@ -229,13 +246,18 @@ def _after_tamper(
         if moment is None:
             continue
         silence_s = thresholds.comm_loss_after_tamper_s
-        text = (
-            f"A special mode held {cause} back, and then nothing was heard for {silence_s:g} seconds."
-            " Any message would have cleared this."
-        )
         at = max(silent_from, moment.received_at) + timedelta(seconds=silence_s)
         key = f"{cause}/{_key(moment)}"
-        yield Finding(AFTER_TAMPER, key, at, since, evidence=_because(text, since, cause, moment))
+        evidence = partial(_held_back_for, silence_s, since, cause, moment)
+        yield Finding(AFTER_TAMPER, key, at, since, evidence=evidence)
+
+
+def _held_back_for(silence_s: float, since: Moment, cause: str, moment: Moment) -> tuple[Evidence, ...]:
+    text = (
+        f"A special mode held {cause} back, and then nothing was heard for {silence_s:g} seconds."
+        " Any message would have cleared this."
+    )
+    return _because(text, since, cause, moment)
 
 
 def _because(text: str, since: Moment, cause: str, moment: Moment) -> tuple[Evidence, ...]:

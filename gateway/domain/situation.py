@@ -21,7 +21,15 @@ from msgspec.structs import replace
 
 from gateway.domain.moment import Moment, Spell, began, later
 from gateway.domain.parking import Fix, Parking, left, located
-from gateway.domain.signals import DriverCard, Ignition, Located, Movement, TheftSensor
+from gateway.domain.signals import (
+    CLOCK_TOLERANCE,
+    EARLIEST,
+    DriverCard,
+    Ignition,
+    Located,
+    Movement,
+    TheftSensor,
+)
 from gateway.domain.thresholds import Thresholds
 
 __all__ = [
@@ -50,7 +58,7 @@ DEFAULTS = Thresholds()
 SituationFact = DriverCard | Movement | Ignition | TheftSensor | Located
 
 
-class Card(Struct, frozen=True, array_like=True):
+class Card(Struct, frozen=True, array_like=True, gc=False):
     """What was said of one card: since when it is so, and the newest statement that says so."""
 
     present: bool
@@ -63,7 +71,7 @@ class Card(Struct, frozen=True, array_like=True):
     """How often it was gone for less than the grace time: radio trouble, no theft."""
 
 
-class Siren(Struct, frozen=True, omit_defaults=True):
+class Siren(Struct, frozen=True, omit_defaults=True, gc=False):
     """One episode of the car's own alarm."""
 
     since: Moment
@@ -74,7 +82,7 @@ class Siren(Struct, frozen=True, omit_defaults=True):
     """A message stated enough seconds by itself."""
 
 
-class Situation(Struct, frozen=True, omit_defaults=True):
+class Situation(Struct, frozen=True, omit_defaults=True, gc=False):
     """Cards, movement, ignition and siren at one moment."""
 
     cards: dict[str, Card] = {}
@@ -124,8 +132,13 @@ class Situation(Struct, frozen=True, omit_defaults=True):
 
 
 def moment_of(fact: SituationFact) -> Moment:
-    """The fact's time by both clocks."""
-    return Moment(fact.at, fact.received_at, fact.clock_suspect)
+    """The fact's time by both clocks; ``Fact.at`` and ``clock_suspect`` at once, for every fact asks."""
+    stated, received_at = fact.occurred_at, fact.received_at
+    if stated is None or stated < EARLIEST:
+        return Moment(received_at, received_at, suspect=True)
+    if stated <= received_at:
+        return Moment(stated, received_at)
+    return Moment(received_at, received_at, stated > received_at + CLOCK_TOLERANCE)
 
 
 def apply(
@@ -136,10 +149,10 @@ def apply(
 ) -> Situation:
     """Fold one fact into the situation. Never fails; an older statement changes nothing."""
     match fact:
-        case DriverCard():
-            return _card(situation, fact, thresholds, counting)
         case Movement():
             return _moved(situation, fact) if fact.moving else _stopped(situation, fact)
+        case DriverCard():
+            return _card(situation, fact, thresholds, counting)
         case Ignition():
             return _ignition(situation, fact, counting)
         case TheftSensor():
@@ -208,17 +221,24 @@ def _moved(situation: Situation, fact: Movement) -> Situation:
             drive_since=moment,
             moving_stated=moment,
         )
-    heard_at = max(stated.received_at, moment.received_at)
-    if stated.at > moment.at:
+    heard_at, at = max(moment.received_at, stated.received_at), moment.at
+    if stated.at > at:
         return replace(situation, moving_stated=replace(stated, received_at=heard_at))
-    goes_on = since is not None and moment.at <= stated.at + MOVEMENT_HOLDS
-    same_drive = moment.at <= stated.at + SAME_DRIVE
+    newest = moment if heard_at is moment.received_at else Moment(at, heard_at, moment.suspect)
+    goes_on = since is not None and at <= stated.at + MOVEMENT_HOLDS
+    in_doubt = fact.after_gap and (situation.moving_in_doubt or not goes_on)
+    if since is not None and goes_on:
+        since = began(since, moment)
+        if since is situation.moving_since and in_doubt is situation.moving_in_doubt:
+            return replace(situation, moving_stated=newest)  # by far the most frequent: a drive goes on
+    else:
+        since = moment
     return replace(
         situation,
-        moving_since=began(since, moment) if goes_on and since is not None else moment,
-        moving_in_doubt=fact.after_gap and (situation.moving_in_doubt or not goes_on),
-        drive_since=situation.drive_since if same_drive else moment,
-        moving_stated=replace(moment, received_at=heard_at),
+        moving_since=since,
+        moving_in_doubt=in_doubt,
+        drive_since=situation.drive_since if at <= stated.at + SAME_DRIVE else moment,
+        moving_stated=newest,
     )
 
 

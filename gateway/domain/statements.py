@@ -34,7 +34,7 @@ MODE_FIELDS = ("private_mode", "remote_access_enabled")
 
 def hear(turn: Turn, fact: AnyFact) -> None:
     """Note that the vehicle speaks, first of all: a mode that ends must leave no silence that is over."""
-    if isinstance(fact, (Event, Movement, Ignition)):
+    if isinstance(fact, (Movement, Ignition, Event)):
         _heard(turn, fact.received_at)
     elif isinstance(fact, Connection) and fact.online and fact.occurred_at is not None:
         _heard(turn, fact.at)
@@ -110,12 +110,19 @@ def locate(turn: Turn, position: Position, at: datetime) -> None:
 
 
 def _heard(turn: Turn, at: datetime) -> None:
-    turn.vehicle = silence.hear(turn.vehicle, at)
+    before = turn.vehicle.heard_at
+    if before is not None and before >= at:
+        return
+    turn.heard = True
+    if silence.SUPERVISION in turn.vehicle.alarms:
+        turn.vehicle = silence.hear(turn.vehicle, at)
+    else:
+        turn.set(heard_at=at)
 
 
 def _state(turn: Turn, topic_kind: str, fact: StatedFact) -> None:
     known = turn.vehicle.stated.get(topic_kind)
-    if known is None or (known.at, repr(known)) <= (fact.at, repr(fact)):
+    if known is None or known.at < fact.at or (known.at == fact.at and repr(known) <= repr(fact)):
         turn.set(stated={**turn.vehicle.stated, topic_kind: fact})
 
 

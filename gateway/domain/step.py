@@ -18,6 +18,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.domain import alarm_life, case_acts, durations, escalation, statements, theft_sensors, timers
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
@@ -80,18 +82,22 @@ def step(
     Errors:  none; a person's act that is not possible comes back as ``Refused``.
     Source:  contract 2.1, 3.2-3.5, 5.
     """
-    turn = Turn(vehicle, now, thresholds)
+    turn = Turn(replace(vehicle), now, thresholds)
     statements.hear(turn, fact)
     _expire(turn)
     _take(turn, fact)
     timers.look(turn, fact)
-    alarm_life.tell_gathered(turn)
+    if turn.vehicle.alarms or turn.vehicle.suppressed:
+        alarm_life.tell_gathered(turn)
     turn.set(wake_at=timers.wake_at(turn), version=turn.vehicle.version + 1)
     return turn.vehicle, tuple(turn.effects)
 
 
 def _expire(turn: Turn) -> None:
     """Whatever has a time and is over ends before anything else is decided."""
+    wake_at = turn.vehicle.wake_at
+    if wake_at is None or turn.now < wake_at - timers.SOON:
+        return  # it would have asked to be woken by now
     for expire in EXPIRES:
         alarm_life.follow(turn, expire(turn.vehicle, turn.now))
     escalation.look(turn)
@@ -100,10 +106,12 @@ def _expire(turn: Turn) -> None:
 def _take(turn: Turn, fact: AnyFact) -> None:
     """Give the fact to what it concerns, then to the parts that watch it."""
     kind = type(fact)
-    concerns, act = CONCERNS.get(kind), ACTS.get(kind)
+    concerns = CONCERNS.get(kind)
     if concerns is not None:
         concerns(turn, fact)
-    elif act is not None:
-        alarm_life.follow(turn, act(turn.vehicle, fact, turn.now))
+    elif kind in ACTS:
+        alarm_life.follow(turn, ACTS[kind](turn.vehicle, fact, turn.now))
     for watch in WATCHES.get(kind, ()):
-        alarm_life.follow(turn, watch(turn.vehicle, fact, turn.now))
+        outcome = watch(turn.vehicle, fact, turn.now)
+        if outcome is not None:
+            alarm_life.follow(turn, outcome)

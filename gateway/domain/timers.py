@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gateway.domain import alarm_life, escalation, silence
@@ -37,13 +38,14 @@ def tick(turn: Turn, fact: Tick) -> None:
 
 def look(turn: Turn, fact: AnyFact) -> None:
     """Findings whose time has come by the gateway's own clock."""
-    if not isinstance(fact, (Tick, Event, Movement, Ignition)):
+    if not isinstance(fact, (Movement, Ignition, Event, Tick)):
         return
-    reached = turn.now if isinstance(fact, Tick) else fact.received_at
+    is_tick = isinstance(fact, Tick)
+    reached = turn.now if is_tick else fact.received_at
     for finding in _due(turn):
         if finding.at <= reached:
             settle(turn, finding)
-    silent = _silence(turn) if isinstance(fact, Tick) else None
+    silent = _silence(turn) if is_tick else None
     if silent is not None:
         for finding in silence.due(turn.vehicle, silent, turn.thresholds):
             if finding.at <= reached:
@@ -52,22 +54,28 @@ def look(turn: Turn, fact: AnyFact) -> None:
 
 def wake_at(turn: Turn) -> datetime | None:
     """When the state wants to be looked at again; None: never by itself."""
-    times = [finding.at for finding in _due(turn)]
+    vehicle, due = turn.vehicle, _due(turn)
+    times = [finding.at for finding in due] if due else []
     silent = _silence(turn)
-    silent_at = None if silent is None else silence.wake_at(turn.vehicle, silent, turn.thresholds)
+    silent_at = None if silent is None else silence.wake_at(vehicle, silent, turn.thresholds)
     if silent_at is not None:
         times.append(silent_at)
-    if turn.vehicle.alarms:
+    if vehicle.alarms:
         times += alarm_life.tell_at(turn)
         times += escalation.wakes(turn)
     for wakes in WAKES:
-        times += wakes(turn.vehicle)
-    return max(min(times), turn.now + SOON) if times else None
+        times += wakes(vehicle)
+    if not times:
+        return None
+    soonest = times[0] if len(times) == 1 else min(times)
+    return soonest if soonest > turn.now else turn.now + SOON
 
 
-def _due(turn: Turn) -> list[Finding]:
+def _due(turn: Turn) -> Sequence[Finding]:
     """Computed once for a situation: a step asks twice, and seldom is anything between."""
     vehicle = turn.vehicle
+    if turn.quiet is vehicle.past.now:
+        return ()
     due_of = (vehicle.past.now, vehicle.settled, vehicle.registration)
     if turn.due_of is None or any(one is not other for one, other in zip(turn.due_of, due_of, strict=True)):
         situation, counting = vehicle.past.now, vehicle.counting_cards
@@ -80,4 +88,4 @@ def _due(turn: Turn) -> list[Finding]:
 
 def _silence(turn: Turn) -> silence.Silence | None:
     since = turn.silent_from or turn.vehicle.heard_at
-    return None if since is None else silence.Silence(since, turn.hold_until)
+    return None if since is None else silence.Silence(since, turn.hold_until, broken=turn.heard)

@@ -31,6 +31,7 @@ from gateway.domain.signals import (
     TheftSensor,
 )
 from gateway.domain.situation import Situation, SituationFact, apply
+from gateway.domain.terms import Terms
 from gateway.domain.thresholds import Thresholds
 
 WINDOW = timedelta(minutes=10)
@@ -41,7 +42,7 @@ MAX_SETTLED = MAX_WINDOW
 StatedFact = Mode | Software | Charging | Connection | DriverCard
 
 
-class Past(Struct, frozen=True, omit_defaults=True):
+class Past(Struct, frozen=True, omit_defaults=True, gc=False):
     """Recent facts in the order of their time, on top of a base that older ones were folded into."""
 
     base: Situation = Situation()
@@ -49,7 +50,7 @@ class Past(Struct, frozen=True, omit_defaults=True):
     now: Situation = Situation()
 
 
-class Sensed(Struct, frozen=True, array_like=True):
+class Sensed(Struct, frozen=True, array_like=True, gc=False):
     """The newest trigger of a sensor, and when it last went back to rest."""
 
     triggered: Moment | None = None
@@ -61,7 +62,7 @@ class Sensed(Struct, frozen=True, array_like=True):
         return self.triggered is not None and (self.restored is None or self.restored.at < self.triggered.at)
 
 
-class CardCell(Struct, frozen=True, array_like=True):
+class CardCell(Struct, frozen=True, array_like=True, gc=False):
     """What a Driver Card last said of its cell, and when its owner was told that it is low."""
 
     card_id: str
@@ -70,7 +71,7 @@ class CardCell(Struct, frozen=True, array_like=True):
     told_at: datetime | None = None
 
 
-class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """
     State of one VIN, or of a gateway (``gateway:<instance>``).
 
@@ -86,6 +87,7 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Newest statement by topic kind, for topics that no service interprets further."""
     bundles: Bundles = Bundles()
     card_cells: tuple[CardCell, ...] = ()
+    terms: Terms = Terms()
     position: PositionFix | None = None
     heard_at: datetime | None = None
     alarms: dict[str, Alarm] = {}
@@ -165,33 +167,34 @@ def sort_key(fact: SituationFact) -> tuple[datetime, str, str, int, bool, str]:
     return fact.at, type(fact).__name__, "", -1, alarming, ""
 
 
-def insert(past: Past, fact: SituationFact) -> tuple[Past, int]:
+Window = tuple[DriverCard | Movement | Ignition | TheftSensor | Located, ...]
+
+
+def insert(window: Window, fact: SituationFact) -> tuple[Window, int]:
     """
     Put a fact where it belongs in time.
 
-    Returns the new past and the fact's place in the window: only from there on it can change anything.
-    ``now`` is left as it was: the caller folds.
+    Returns the new window and the fact's place in it: only from there on it can change anything.
     """
-    fact, window = _bare(fact), past.window
-    if not window or window[-1].at < fact.at:
-        return replace(past, window=(*window, fact)), len(window)
+    fact = _bare(fact)
+    if not window or window[-1].at < fact.at:  # nearly always: no key needs to be made
+        return (*window, fact), len(window)
     place = bisect_right(window, sort_key(fact), key=sort_key)
-    return replace(past, window=(*window[:place], fact, *window[place:])), place
+    return (*window[:place], fact, *window[place:]), place
 
 
-def compact(past: Past, thresholds: Thresholds, counting: frozenset[str]) -> Past:
+def compact(
+    base: Situation, window: Window, thresholds: Thresholds, counting: frozenset[str]
+) -> tuple[Situation, Window]:
     """Fold what is older than the window, or beyond its size, into the base."""
-    window = past.window
     horizon = window[-1].at - WINDOW
-    keep = max(0, len(window) - MAX_WINDOW)
-    while window[keep].at < horizon:
-        keep += 1
-    if keep == 0:
-        return past
-    base = past.base
-    for fact in window[:keep]:
+    too_many, keep = len(window) - MAX_WINDOW, 0
+    for fact in window:
+        if keep >= too_many and fact.at >= horizon:
+            break
         base = apply(base, fact, thresholds, counting)
-    return replace(past, base=base, window=window[keep:])
+        keep += 1
+    return base, window[keep:]
 
 
 def _bare(fact: SituationFact) -> SituationFact:
@@ -200,6 +203,11 @@ def _bare(fact: SituationFact) -> SituationFact:
         case TheftSensor():
             return replace(fact, zone=None, position=None, detail=None, notes=())
         case Movement():
-            return replace(fact, speed_km_h=None, position=None, odometer_m=None)
+            return Movement(
+                received_at=fact.received_at,
+                occurred_at=fact.occurred_at,
+                moving=fact.moving,
+                after_gap=fact.after_gap,
+            )
         case _:
             return fact

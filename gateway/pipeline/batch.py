@@ -26,6 +26,10 @@ from gateway.domain.effects import (
     Verdict,
 )
 from gateway.domain.facts import AnyFact
+from gateway.domain.parts import ACTS
+from gateway.domain.protection import ingredients, reasons
+from gateway.domain.remote_access.effects import CommandChanged
+from gateway.domain.remote_access.facts import Request
 from gateway.domain.signals import (
     Connection,
     Event,
@@ -35,6 +39,7 @@ from gateway.domain.signals import (
     Movement,
     Registered,
     Registration,
+    Surveyed,
     TheftSensor,
     Unreadable,
 )
@@ -42,6 +47,7 @@ from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
 from gateway.pipeline.case_rows import CaseRows, tell_all
+from gateway.pipeline.commanding import LEAVES, Leaving, command_row
 from gateway.pipeline.inbox import KEPT_BYTES, Item
 from gateway.pipeline.messages import FeedData, alarm_row, encode_data, feed_data, feed_message
 from gateway.pipeline.receipts import Receipt
@@ -49,6 +55,7 @@ from gateway.pipeline.telemetry import PLACE
 from gateway.ports import (
     AlarmRow,
     AuditEntry,
+    CommandRow,
     Decision,
     FactRow,
     Known,
@@ -60,6 +67,7 @@ from gateway.ports import (
     RegistryRow,
     Revocation,
     TrackRow,
+    UnprotectedRow,
     VehicleRow,
 )
 from gateway.texts import DEFAULT, language_of, render
@@ -128,8 +136,12 @@ class Batch:
         self._track: list[TrackRow] = []
         self._left_cases: list[LeftCase] = []
         self.cases = CaseRows()
+        self._before: dict[str, Vehicle] = {}
+        self._surveyed: set[str] = set()
         self._entries: dict[str, Registration | None] = {}
         self._registrations: dict[str, RegistryRow] = {}
+        self._commands: dict[str, CommandRow] = {}
+        self.leaving: list[Leaving] = []
         self._revocations: list[Revocation] = []
         self._notified = 0
         self.suppressed = 0
@@ -149,7 +161,10 @@ class Batch:
         elif isinstance(item.fact, Event):
             self._event(item, item.fact)
         elif item.fact is not None:
-            effects = self._fold(item.subject, item.kind, item.fact)
+            fact: AnyFact = item.fact
+            if item.complete is not None:
+                fact = item.complete(fact, self._vehicle(item.subject))
+            effects = self._fold(item.subject, item.kind, fact)
             if item.answer is not None:
                 self.answers.append((item.answer, effects))
 
@@ -180,8 +195,20 @@ class Batch:
             case_entries=tuple(self.cases.entries),
             escalations=tuple(self.cases.escalations),
             registrations=tuple(self._registrations.values()),
+            commands=tuple(self._commands.values()),
+            unprotected=tuple(self._unprotected()),
             revocations=tuple(self._revocations),
         )
+
+    def _unprotected(self) -> Iterator[UnprotectedRow]:
+        """Why cars are not protected, where that may have changed; a mistake in it must not cost an alarm."""
+        for subject, vehicle in self.vehicles.items():
+            before = self._before.get(subject, vehicle)
+            if before is vehicle and subject not in self._surveyed:
+                continue
+            with contextlib.suppress(Exception):
+                if subject in self._surveyed or ingredients(before) != ingredients(vehicle):
+                    yield UnprotectedRow(subject, vehicle.soc, reasons(vehicle))
 
     def unrecorded(self, is_told: Callable[[Key], bool]) -> Iterator[tuple[Message, Key]]:
         """New triggers as messages without a sequence, each with a key that a second attempt gives again."""
@@ -290,6 +317,10 @@ class Batch:
             return ()  # a retained statement that the broker replays at each start
         if isinstance(fact, Located) and _is_left_out(before, kind, fact):
             return ()
+        if isinstance(fact, Request) and (answer := self._unchanged(before, fact)) is not None:
+            return answer
+        if isinstance(fact, Surveyed):
+            self._surveyed.add(subject)
         vehicle, effects = self._step(before, fact)
         verdict = self._carry_out(vehicle, effects, fact, item)
         self._follow_case(before, vehicle, fact)
@@ -300,6 +331,14 @@ class Batch:
         if not isinstance(fact, Located) and not (derived and before.is_private):
             self._journal(subject, kind, fact, item, verdict)
         return effects
+
+    def _unchanged(self, before: Vehicle, fact: Request) -> tuple[Effect, ...] | None:
+        """The answer to what changes nothing: a stranger leaves no trace but in the audit trail."""
+        outcome = ACTS[type(fact)](before, fact, max(self.now, fact.received_at))
+        if outcome.vehicle is not before:
+            return None
+        self._carry_out(before, outcome.effects, fact, None)
+        return outcome.effects
 
     def _follow_case(self, before: Vehicle, vehicle: Vehicle, fact: AnyFact) -> None:
         """Keep the track of a vehicle under an open theft alarm, and note when its case ends."""
@@ -324,7 +363,7 @@ class Batch:
         if vehicle is not None:
             return vehicle
         vehicle, fresh = self._look_up(subject)
-        self.vehicles[subject] = vehicle
+        self.vehicles[subject] = self._before[subject] = vehicle
         registration = self._known.registrations.get(subject)
         read = fresh or registration is not None
         self._entries[subject] = registration if read else vehicle.registration
@@ -374,8 +413,15 @@ class Batch:
                 case Silent():
                     self.silent.append(vehicle.vin)
                 case _:
-                    pass
+                    self._leave(vehicle.vin, effect, fact)
         return own
+
+    def _leave(self, vin: str, effect: Effect, fact: AnyFact) -> None:
+        """Take what is published to vehicles and people."""
+        if isinstance(effect, CommandChanged):
+            self._commands[effect.command.command_id] = command_row(vin, effect.command)
+        if isinstance(effect, LEAVES):
+            self.leaving.append(Leaving(vin, effect, fact.received_at))
 
     def _announce(self, vehicle: Vehicle, announce: Announce, fact: AnyFact) -> None:
         if announce.type == "alarm.suppressed":

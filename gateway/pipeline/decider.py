@@ -19,8 +19,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
+from gateway.domain.remote_access.facts import Asked
+from gateway.domain.services.availability import EVERYWHERE, Availability, resolve
 from gateway.domain.signals import RegistryAct
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
@@ -28,6 +32,7 @@ from gateway.errors import StoreError
 from gateway.faults import crash_point
 from gateway.pipeline.batch import MAX_TOPIC, Batch, Context
 from gateway.pipeline.case_rows import EscalationLimit
+from gateway.pipeline.commanding import Leaving
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.receipts import Receipts
@@ -59,6 +64,7 @@ class Decider:
         canary_vin: str,
         thresholds: Thresholds,
         socs: frozenset[str] = frozenset(),
+        availability: Availability = EVERYWHERE,
     ) -> None:
         self.failing_since_s: float | None = None
         """Monotonic time since when the store fails; None while it works."""
@@ -71,6 +77,8 @@ class Decider:
         self.on_wake: Callable[[str, datetime | None], None] = lambda _subject, _at: None
         self.on_silent: Callable[[Sequence[str]], None] = lambda _vins: None
         self.on_modes: Callable[[str, Sequence[datetime]], None] = lambda _subject, _ends: None
+        self.on_leaving: Callable[[Sequence[Leaving]], None] = lambda _leaving: None
+        """Publishes commands and answers; called once for each commit, and never before it."""
         self.on_watched: Callable[[str, bool], None] = lambda _subject, _watched: None
         self._inbox = inbox
         self._store = store
@@ -82,6 +90,7 @@ class Decider:
         self._canary_vin = canary_vin
         self._thresholds = thresholds
         self._socs = socs
+        self._availability = availability
         self._cache: OrderedDict[str, Vehicle] = OrderedDict()
         self._sequences: dict[str, int] = {}
         self._feed_id = ""
@@ -192,9 +201,12 @@ class Decider:
         events = {(item.subject, item.event_id) for item in items if item.event_id is not None}
         vins = {item.subject for item in items if item.subject} - self._cache.keys()
         # What changes the registry is decided on the entry as it is now: an import may have run beside us.
-        vins |= {item.subject for item in items if isinstance(item.fact, RegistryAct)}
+        # So is what a person asks: a right that was taken back counts at once.
+        vins |= {item.subject for item in items if isinstance(item.fact, RegistryAct | Asked)}
         odd = {(item.topic[:MAX_TOPIC], item.unwanted.sha256) for item in items if item.unwanted is not None}
-        return await self._store.known(tuple(events), tuple(vins), tuple(odd))
+        known = await self._store.known(tuple(events), tuple(vins), tuple(odd))
+        entries = {vin: resolve(entry, self._availability) for vin, entry in known.registrations.items()}
+        return replace(known, registrations=entries)
 
     def _decide(
         self, items: Sequence[Item], known: Known, cache: Mapping[str, Vehicle] | None = None
@@ -250,10 +262,14 @@ class Decider:
         crash_point("before_receipt")
         self._receipts.send(batch.receipts)
         crash_point("after_receipt")
+        if batch.leaving:
+            self.on_leaving(batch.leaving)
         for tell in self.on_messages:
             if batch.messages:
                 tell(batch.messages)
         if batch.cases.escalated:
+            self._meters.count("gateway_escalations_total", len(batch.cases.escalations))
+            self._log.warning("alarm.escalated", socs=sorted(batch.cases.escalated))
             self.on_escalated(batch.cases.escalated)
         crash_point("before_ack")
         for item in batch.items:

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
+from gateway.domain.vehicle import Vehicle
 from gateway.wire.event import Unwanted
 
 MAX_ITEMS = 20_000
@@ -36,6 +37,8 @@ class Item(Struct, kw_only=True, eq=False):
     """Topic kind, or the fact's name where it came by no topic."""
     received_at: datetime
     fact: AnyFact | None = None
+    complete: Callable[[AnyFact, Vehicle], AnyFact] | None = None
+    """Adds to the fact what only the vehicle's state can tell, at the moment of deciding."""
     digest: bytes | None = None
     event_id: str | None = None
     unwanted: Unwanted | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gateway import wire
 from gateway.domain.signals import Event
@@ -11,15 +11,19 @@ from gateway.pipeline.inbox import KEPT_BYTES, Inbox, Item
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.telemetry import TelemetryIntake
 from gateway.ports import Inbound
-from gateway.wire import telemetry
+from gateway.wire import command_request, telemetry
 from gateway.wire.event import MAX_PAYLOAD_BYTES, Unwanted, content_digest, unwanted
-from gateway.wire.topics import is_vin, split_vehicle_topic
+from gateway.wire.topics import is_user, is_vin, split_user_topic, split_vehicle_topic
+
+TakesRequest = Callable[[Inbound, str, str], bool]
+"""Takes what a user asks of a VIN; False: no room."""
 
 
 class Ingest:
     """Takes batches from the MQTT sessions. Never raises, never waits."""
 
     def __init__(self, inbox: Inbox, intake: TelemetryIntake, meters: Meters) -> None:
+        self.on_request: TakesRequest = lambda *_request: True
         self._inbox = inbox
         self._intake = intake
         self._meters = meters
@@ -31,6 +35,8 @@ class Ingest:
 
     def _one(self, message: Inbound) -> bool:
         parts = split_vehicle_topic(message.topic)
+        if parts is None and (asked := split_user_topic(message.topic)) is not None:
+            return self._request(message, *asked)
         if parts is None or not is_vin(parts[0]):
             return self._quarantine(message, "", message.topic, "the topic names no VIN")
         vin, kind = parts
@@ -49,6 +55,11 @@ class Ingest:
                 item.event_id, item.digest = decoded.event_id, content_digest(decoded)
             self._intake.precede(vin, decoded)
         return self._inbox.put(item)
+
+    def _request(self, message: Inbound, user: str, vin: str, kind: str) -> bool:
+        if kind != command_request.KIND or not is_vin(vin) or not is_user(user):
+            return self._quarantine(message, "", message.topic, "the topic names no user, VIN or request")
+        return self.on_request(message, user, vin)
 
     def _telemetry(self, message: Inbound, vin: str) -> bool:
         try:

@@ -35,6 +35,9 @@ from gateway.ports import Inbound
 from gateway.wire import theft_sensor
 
 MAX_EVENTS = 1_000_000
+RAISES = ("alarm.raised", "alarm.suppressed")
+BY_ALARM = (Acknowledge, Close)
+"""Acts that name an alarm."""
 JUST_AFTER = timedelta(microseconds=1)
 
 
@@ -58,57 +61,63 @@ class Replay:
         self._heap: list[tuple[datetime, str]] = []
         self._entered: dict[str, datetime] = {}
 
-    def take(self, record: Record) -> Iterator[Alarm]:
-        """Fold one record, and before it the timers that were due; yields what is raised."""
-        while self._heap and self._heap[0][0] < record.at:
-            yield from self._wake()
+    def take(self, record: Record) -> list[Alarm]:
+        """Fold one record, and before it the timers that were due; returns what is raised."""
+        raised: list[Alarm] = []
+        heap, at = self._heap, record.at
+        while heap and heap[0][0] < at:
+            self._wake(raised)
         fact = record.fact
-        if isinstance(fact, Acknowledge | Close):
+        if isinstance(fact, BY_ALARM):
             own = self._own(record, fact)
             if own is None:
-                return
+                return raised
             fact = own
         self.facts += 1
-        yield from self._step(record.vin, fact, record.at)
+        self._step(record.vin, fact, at, raised)
+        return raised
 
-    def finish(self, until: datetime) -> Iterator[Alarm]:
-        """Let the time after the last record run."""
+    def finish(self, until: datetime) -> list[Alarm]:
+        """Let the time after the last record run; returns what is raised."""
+        raised: list[Alarm] = []
         while self._heap and self._heap[0][0] <= until:
-            yield from self._wake()
+            self._wake(raised)
+        return raised
 
     def _own(self, record: Record, fact: Acknowledge | Close) -> Acknowledge | Close | None:
         vehicle = self.vehicles.get(record.vin)
         alarm = vehicle.alarms.get(record.cause or "") if vehicle is not None else None
         return fact if alarm is None else replace(fact, alarm_id=alarm.alarm_id)
 
-    def _wake(self) -> Iterator[Alarm]:
-        at, vin = heapq.heappop(self._heap)
-        if self._entered.get(vin) != at:
-            return
-        del self._entered[vin]
-        wanted = self.vehicles[vin].wake_at
+    def _wake(self, raised: list[Alarm]) -> None:
+        """Take the earliest entry: it is put off, or it wakes its vehicle."""
+        at, vin = self._heap[0]
+        wanted = self.vehicles[vin].wake_at if self._entered.get(vin) == at else None
         if wanted is not None and wanted > at:
-            self._enter(vin, wanted)
-        elif wanted is not None:
-            now = max(at, wanted) + JUST_AFTER
-            yield from self._step(vin, self._tick(vin, now), now)
+            self._entered[vin] = wanted
+            heapq.heapreplace(self._heap, (wanted, vin))
+            return
+        heapq.heappop(self._heap)
+        if self._entered.get(vin) == at:
+            del self._entered[vin]
+        if wanted is not None:
+            now = at + JUST_AFTER
+            self._step(vin, self._tick(vin, now), now, raised)
 
-    def _step(self, vin: str, fact: AnyFact, at: datetime) -> Iterator[Alarm]:
+    def _step(self, vin: str, fact: AnyFact, at: datetime, raised: list[Alarm]) -> None:
         vehicle = self.vehicles.get(vin) or Vehicle(vin=vin)
-        now = max(fact.received_at, at)
-        vehicle, effects = step(vehicle, fact, now, self._thresholds)
+        now = fact.received_at
+        vehicle, effects = step(vehicle, fact, max(now, at), self._thresholds)
         self.vehicles[vin] = vehicle
-        if vehicle.wake_at is not None:
-            self._enter(vin, vehicle.wake_at)
-        for effect in effects:
-            if isinstance(effect, Announce) and effect.type in ("alarm.raised", "alarm.suppressed"):
-                yield effect.alarm
-
-    def _enter(self, vin: str, at: datetime) -> None:
-        known = self._entered.get(vin)
-        if known is None or at < known:
-            self._entered[vin] = at
-            heapq.heappush(self._heap, (at, vin))
+        wake_at = vehicle.wake_at
+        if wake_at is not None:
+            known = self._entered.get(vin)
+            if known is None or wake_at < known:
+                self._entered[vin] = wake_at
+                heapq.heappush(self._heap, (wake_at, vin))
+        if effects:
+            told = (one for one in effects if isinstance(one, Announce) and one.type in RAISES)
+            raised.extend(one.alarm for one in told)
 
 
 class Messages:

@@ -6,19 +6,13 @@ Shapes that cross these borders are defined here; no library type does. One modu
 
 from __future__ import annotations
 
-from gateway.ports.cases import (
-    CaseEntryRow,
-    CaseFile,
-    CaseFilter,
-    CaseRow,
-    EscalationRow,
-    StoredCase,
-    StoredEntry,
-)
+from gateway.ports.case_files import CaseFile, CaseFilter, StoredCase, StoredEntry
+from gateway.ports.cases import CaseEntryRow, CaseRow, EscalationRow
 from gateway.ports.clock import Clock
 from gateway.ports.decision import (
     AlarmRow,
     AuditEntry,
+    CommandRow,
     Decision,
     FactRow,
     LaterVerdict,
@@ -33,6 +27,7 @@ from gateway.ports.decision import (
 )
 from gateway.ports.inside import (
     Acts,
+    Commands,
     HealthReport,
     HealthReporter,
     LiveFeed,
@@ -40,7 +35,7 @@ from gateway.ports.inside import (
     SignalValue,
     SinkTester,
 )
-from gateway.ports.link import Inbound, Link
+from gateway.ports.link import Inbound, Link, Reply
 from gateway.ports.outbox import (
     AlarmSink,
     Backlog,
@@ -54,6 +49,7 @@ from gateway.ports.outbox import (
     SinkPlan,
     SinkRole,
 )
+from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, UnprotectedVehicle
 from gateway.ports.store import Store
 from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
@@ -69,6 +65,8 @@ __all__ = [
     "CaseFilter",
     "CaseRow",
     "Clock",
+    "CommandRow",
+    "Commands",
     "Decision",
     "Delivered",
     "DeliveryMark",
@@ -92,6 +90,7 @@ __all__ = [
     "Park",
     "QuarantineRow",
     "RegistryRow",
+    "Reply",
     "Retry",
     "Revocation",
     "Role",
@@ -106,6 +105,9 @@ __all__ = [
     "StoredVehicle",
     "Token",
     "TrackRow",
+    "UnprotectedFilter",
+    "UnprotectedRow",
+    "UnprotectedVehicle",
     "User",
     "VehicleRow",
 ]

@@ -1,4 +1,4 @@
-"""Cases as the store keeps them and gives them back."""
+"""What a decision changes in cases."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.domain.cases import Case, CaseState
-from gateway.ports.stored import StoredAlarm
+from gateway.domain.cases import Case
 
 
 class CaseRow(Struct, frozen=True):
@@ -35,38 +34,3 @@ class EscalationRow(Struct, frozen=True):
 
     soc: str
     alarm_id: str
-
-
-class CaseFilter(Struct, frozen=True):
-    """Filters of ``GET /cases``; None: any."""
-
-    state: CaseState | None = None
-    soc: str | None = None
-    vin: str | None = None
-    claimed_by: str | None = None
-    escalated: int | None = None
-    """At least this level; 0: not escalated."""
-
-
-class StoredCase(Struct, frozen=True):
-    """A case with its place in the list."""
-
-    n: int
-    vin: str
-    soc: str
-    case: Case
-
-
-class StoredEntry(Struct, frozen=True):
-    """A line of a timeline with its place in it."""
-
-    n: int
-    entry: CaseEntryRow
-
-
-class CaseFile(Struct, frozen=True):
-    """A case with its newest alarms and one page of its timeline."""
-
-    stored: StoredCase
-    alarms: tuple[StoredAlarm, ...]
-    entries: tuple[StoredEntry, ...]

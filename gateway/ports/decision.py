@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gateway.domain.signals import Registration
 from gateway.ports.cases import CaseEntryRow, CaseRow, EscalationRow
+from gateway.ports.protection import UnprotectedRow
 
 
 class FactRow(Struct, frozen=True):
@@ -141,6 +142,21 @@ class Notification(Struct, frozen=True):
     created_at: datetime
 
 
+class CommandRow(Struct, frozen=True):
+    """A command to a vehicle as its user was last told of it."""
+
+    command_id: str
+    vin: str
+    user: str
+    request_id: str
+    action: str
+    status: str
+    reason: str | None
+    issued_at: datetime
+    expires_at: datetime
+    changed_at: datetime
+
+
 class Decision(Struct, frozen=True):
     """Everything that one batch of facts changes: one transaction."""
 
@@ -158,4 +174,6 @@ class Decision(Struct, frozen=True):
     cases: tuple[CaseRow, ...] = ()
     case_entries: tuple[CaseEntryRow, ...] = ()
     escalations: tuple[EscalationRow, ...] = ()
+    commands: tuple[CommandRow, ...] = ()
+    unprotected: tuple[UnprotectedRow, ...] = ()
     revocations: tuple[Revocation, ...] = ()

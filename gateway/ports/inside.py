@@ -11,6 +11,7 @@ from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
 from gateway.ports.decision import Message
 from gateway.ports.outbox import Outcome
+from gateway.ports.stored import Token
 
 
 class Acts(Protocol):
@@ -19,6 +20,20 @@ class Acts(Protocol):
     async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
         """
         Decide a fact and return its effects after they are durable.
+
+        Errors: StoreError while the store fails.
+        """
+        ...
+
+
+class Commands(Protocol):
+    """Where a person's request for a command goes."""
+
+    async def ask(
+        self, vin: str, token: Token, body: bytes, path: str, *, stranger: bool
+    ) -> tuple[Effect, ...] | None:
+        """
+        Decide a request and return its effects after they are durable; None: that person asks too often.
 
         Errors: StoreError while the store fails.
         """

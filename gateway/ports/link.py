@@ -9,6 +9,15 @@ from typing import Protocol
 from msgspec import Struct
 
 
+class Reply(Struct, frozen=True):
+    """What MQTT 5 adds to a message that has an answer, or is one."""
+
+    topic: str | None = None
+    """Where the answer is wanted."""
+    correlation: bytes | None = None
+    """Given back with the answer as it came."""
+
+
 class Inbound(Struct, frozen=True, gc=False):
     """
     One received message. ``ack`` is called once its effect is durable, in the order of arrival.
@@ -20,6 +29,8 @@ class Inbound(Struct, frozen=True, gc=False):
     payload: bytes
     received_at: datetime
     ack: Callable[[], None] | None = None
+    correlation: bytes | None = None
+    """MQTT 5 correlation data."""
 
 
 class Link(Protocol):
@@ -41,6 +52,8 @@ class Link(Protocol):
         """
         ...
 
-    def post(self, topic: str, payload: bytes, *, expiry_s: int | None = None) -> bool:
+    def post(
+        self, topic: str, payload: bytes, *, expiry_s: int | None = None, reply: Reply | None = None
+    ) -> bool:
         """Publish at QoS 1 without waiting; False if the link is down or full. Refusals are only logged."""
         ...

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.domain.signals import Registration
-from gateway.ports.cases import CaseFile, CaseFilter, StoredCase
-from gateway.ports.decision import AuditEntry, Decision, Message, Notification, TrackRow
+from gateway.ports.case_files import CaseFile, CaseFilter, StoredCase
+from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
+from gateway.ports.protection import UnprotectedFilter, UnprotectedVehicle
 from gateway.ports.stored import AlarmFilter, Known, Mention, StoredAlarm, StoredVehicle, Token, User
 
 
@@ -50,6 +51,23 @@ class Store(Protocol):
     async def registry_version(self) -> int:
         """Grows with each change of the registry, by whatever process."""
         ...
+
+    async def changed_entries(self, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        """Version and VIN of registry entries that changed after such a pair, in that order."""
+        ...
+
+    async def survey_mark(self) -> str:
+        """How far the registry has been surveyed, as it was kept; empty if never."""
+        ...
+
+    async def keep_survey_mark(self, mark: str) -> None:
+        """Keep how far the registry has been surveyed."""
+        ...
+
+    async def unprotected(
+        self, where: UnprotectedFilter, after: tuple[int, str], limit: int
+    ) -> list[UnprotectedVehicle]:
+        """Cars that are not protected, worst first; ``after`` is rank and VIN of the last one seen."""
 
     async def registered_since(self, version: int, limit: int) -> list[str]:
         """VINs whose registry entries are newer than a version."""
@@ -191,6 +209,10 @@ class Store(Protocol):
 
     async def vehicle(self, vin: str) -> StoredVehicle | None:
         """Committed state of one vehicle."""
+        ...
+
+    async def command(self, command_id: str) -> CommandRow | None:
+        """A command to a vehicle, as its user was last told of it."""
         ...
 
     async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:

@@ -9,32 +9,49 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
+import structlog
 
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
-from gateway.domain.effects import Announce, Audited, Effect, Register
+from gateway.domain.effects import Announce, Audited, Effect, Register, Revoke
 from gateway.domain.facts import AnyFact
+from gateway.domain.protection import reasons
+from gateway.domain.reasons import RANK, SEVERITIES
+from gateway.domain.remote_access.effects import CommandChanged
+from gateway.domain.security_code import Tries, counted
 from gateway.domain.signals import Position, Registered, Registration, RegistryAct, TheftSensor
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
+from gateway.pipeline.commanding import command_row
+from gateway.pipeline.inbox import Item
 from gateway.pipeline.messages import alarm_row, encode_data, feed_data, feed_message
+from gateway.pipeline.meters import Tally
+from gateway.pipeline.requests import Requests
 from gateway.ports import (
     AlarmFilter,
     AuditEntry,
+    CaseFile,
+    CaseFilter,
+    CommandRow,
     Delivered,
     DeliveryRow,
     HealthReport,
     Known,
+    Mention,
     Message,
     Outcome,
     Role,
     SignalValue,
     StoredAlarm,
+    StoredCase,
     StoredVehicle,
     Token,
     TrackRow,
+    UnprotectedFilter,
+    UnprotectedVehicle,
 )
+from gateway.testing import RecordingLink
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 VIN = "WVWZZZ1JZXW000001"
@@ -71,11 +88,14 @@ class MemoryStore:
         self.wheres: dict[str, AlarmFilter] = {}
         self.states: dict[str, Vehicle] = {}
         self.registry: dict[str, Registration] = {}
+        self.commands: dict[str, CommandRow] = {}
         self.trail: list[AuditEntry] = []
         self.tracked: list[TrackRow] = []
         self.parked: list[DeliveryRow] = []
         self.bad: list[dict[str, Any]] = []
+        self.tries: dict[str, Tries] = {}
         self.looked_up = 0
+        self.asked: UnprotectedFilter | None = None
         self.fails: Exception | None = None
 
     def _check(self) -> None:
@@ -108,6 +128,12 @@ class MemoryStore:
         self._check()
         return self.rows.get(alarm_id)
 
+    async def cases(self, where: CaseFilter, after: int, limit: int) -> list[StoredCase]:
+        return []
+
+    async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
+        return None
+
     async def registration(self, vin: str) -> Registration | None:
         return self.registry.get(vin)
 
@@ -115,8 +141,48 @@ class MemoryStore:
         state = self.states.get(vin)
         return None if state is None else StoredVehicle(state.version, msgspec.json.encode(state))
 
+    async def command(self, command_id: str) -> CommandRow | None:
+        return self.commands.get(command_id)
+
     async def vehicles(self, after: str, limit: int) -> list[str]:
         return sorted(vin for vin in {*self.states, *self.registry} if vin > after)[:limit]
+
+    async def vehicles_of(self, user: str) -> list[tuple[str, str]]:
+        main = [(one.vin, "main_user") for one in self.registry.values() if one.main_user == user]
+        more = [(one.vin, "secondary_user") for one in self.registry.values() if user in one.secondary_users]
+        return sorted([*main, *more])
+
+    async def involved(self, user: str) -> list[str]:
+        quoted = f'"{user}"'.encode()
+        return [vin for vin, state in self.states.items() if quoted in msgspec.json.encode(state)]
+
+    async def mentions(self, user: str) -> list[Mention]:
+        return []
+
+    async def begin_try(self, user: str, now: datetime) -> datetime | None:
+        known = self.tries.get(user, Tries(user))
+        if known.locked_until is not None and now < known.locked_until:
+            return known.locked_until
+        self.tries[user] = counted(known, now)
+        return None
+
+    async def end_tries(self, user: str) -> None:
+        self.tries.pop(user, None)
+
+    async def held_of(self, user: str) -> dict[str, Any]:
+        tokens = [{"id": one.id} for one in self.kept.values() if one.user == user]
+        empty: dict[str, Any] = {"account": None, "notifications": [], "wrong_codes": [], "audit": []}
+        return {**empty, "tokens": tokens}
+
+    async def erase(self, user: str, journal: Sequence[int], entry: AuditEntry) -> None:
+        self.kept = {kept: one for kept, one in self.kept.items() if one.user != user}
+        self.trail.append(entry)
+
+    def revoke(self, vin: str, gone: Revoke, at: datetime) -> None:
+        for kept, one in self.kept.items():
+            unnamed = gone.unnamed and one.user is None and one.role in {"main_user", "secondary_user"}
+            if one.vin == vin and (one.user in gone.users or unnamed):
+                self.kept[kept] = msgspec.structs.replace(one, revoked_at=at)
 
     async def known(self, events: Sequence[Any], vins: Sequence[str], quarantined: Sequence[Any]) -> Known:
         bodies = {vin: found for vin in vins if (found := await self.vehicle(vin)) is not None}
@@ -133,6 +199,19 @@ class MemoryStore:
             for n, entry in enumerate(self.trail, 1)
         ]
         return [row for row in rows if row["n"] > after][:limit]
+
+    async def unprotected(
+        self, where: UnprotectedFilter, after: tuple[int, str], limit: int
+    ) -> list[UnprotectedVehicle]:
+        """Every vehicle's reasons, whenever they hold; filtering is the real store's."""
+        self.asked = where
+        found = []
+        for vin, state in self.states.items():
+            why = reasons(state)
+            if why:
+                rank, severity = min((RANK[SEVERITIES[one.code]], SEVERITIES[one.code]) for one in why)
+                found.append(((rank, vin), UnprotectedVehicle(vin, severity, why)))
+        return [one for key, one in sorted(found, key=lambda pair: pair[0]) if key > after][:limit]
 
     async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:
         return [(n, row) for n, row in enumerate(self.tracked, 1) if row.vin == vin and n > after][:limit]
@@ -192,6 +271,16 @@ class Gateway:
         self.answer: Outcome = Delivered()
         self.readers: list[int] = []
         self._made = 0
+        self._deciding: set[asyncio.Future[None]] = set()
+        self.requests = Requests(
+            self,  # type: ignore[arg-type]  # the part of the inbox that is used
+            self,  # type: ignore[arg-type]  # the part of the intake that is used
+            RecordingLink(),
+            clock=self.clock,
+            meters=Tally(),
+            log=structlog.get_logger(),
+            new_challenge=lambda: "c0" * 32,
+        )
 
     async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
         state = self.store.states.get(subject, Vehicle(vin=subject))
@@ -204,6 +293,8 @@ class Gateway:
         for effect in effects:
             if isinstance(effect, Announce):
                 self._publish(state, effect)
+            elif isinstance(effect, Revoke):
+                self.store.revoke(subject, effect, self.clock.now())
             elif isinstance(effect, Register):
                 self.store.registry[subject] = effect.registration
             elif isinstance(effect, Audited):
@@ -211,6 +302,32 @@ class Gateway:
                 self.store.trail.append(entry)
         self.feed.grow()
         return effects
+
+    def offer(self, item: Item) -> bool:
+        """Be the inbox of requests: decide at once."""
+        task = asyncio.ensure_future(self._decide(item))
+        self._deciding.add(task)
+        task.add_done_callback(self._deciding.discard)
+        return True
+
+    async def _decide(self, item: Item) -> None:
+        assert item.answer is not None
+        assert item.fact is not None
+        fact = item.fact
+        entry = self.store.registry.get(item.subject)
+        if entry is not None:
+            await self.register(entry)
+        if item.complete is not None:
+            fact = item.complete(fact, self.store.states.get(item.subject, Vehicle(vin=item.subject)))
+        effects = await self.act(item.subject, fact)
+        for effect in effects:
+            if isinstance(effect, CommandChanged):
+                row = command_row(item.subject, effect.command)
+                self.store.commands[row.command_id] = row
+        item.answer.set_result(effects)
+
+    def heard_at(self, vin: str) -> datetime | None:
+        return self.clock.now() if vin in self.signal_values else None
 
     def _publish(self, state: Vehicle, effect: Announce) -> None:
         sequence = len(self.store.feed) + 1
@@ -321,6 +438,7 @@ class Gateway:
         return Deps(
             store=self.store,  # type: ignore[arg-type]  # the part that is used
             acts=self,
+            commands=self.requests,
             feed=self.feed,
             vehicles=self,
             health=self,

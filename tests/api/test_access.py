@@ -10,6 +10,7 @@ from litestar import Litestar
 
 from gateway.api.app import build_app
 from gateway.api.policy import POLICY, PUBLIC
+from gateway.domain.signals import Registration
 from gateway.ports import Role, Token
 from tests.api.conftest import Client
 from tests.api.doubles import OTHER, VIN, Gateway
@@ -19,6 +20,17 @@ APP: Litestar = build_app(Gateway().deps())
 SCHEMA: dict[str, Any] = APP.openapi_schema.to_schema()
 DOCUMENTED = sorted(f"{method.upper()} {path}" for path, item in SCHEMA["paths"].items() for method in item)
 PROTECTED = [route for route in DOCUMENTED if route not in PUBLIC]
+
+
+BODIES: dict[str, Any] = {
+    "POST /api/v1/vehicles/{vin}/challenge": {"purpose": "unlock"},
+    "PUT /api/v1/vehicles/{vin}": {"contacts": []},
+    "PUT /api/v1/vehicles/{vin}/consents/{consent}": {"given": True},
+    "PUT /api/v1/vehicles/{vin}/security-code": {"security_code": "1234"},
+    "POST /api/v1/vehicles/{vin}/invitations": {"user": "bert"},
+    "POST /api/v1/vehicles/{vin}/transfer": {"to_user": "carl"},
+}
+"""A good body for each route about one vehicle that needs one."""
 
 
 def address(route: str) -> tuple[str, str]:
@@ -77,15 +89,49 @@ async def test_another_partys_vehicle_looks_like_none(
     gateway: Gateway, client: Client, route: str, role: Role
 ) -> None:
     await gateway.trigger(vin=OTHER)
+    gateway.store.registry[OTHER] = Registration(vin=OTHER, main_user="zoe", secondary_users=("yan",))
     method, path = address(route)
     headers = gateway.bearer(role, vin=VIN)
-    body = {"purpose": "unlock"} if path.endswith("/challenge") else None
+    body = BODIES.get(route)
     theirs = await client.request(method, path.replace(VIN, OTHER), headers=headers, json=body)
     nobody = path.replace(VIN, "WVWZZZ1JZXW999999")
     nobodys = await client.request(method, nobody, headers=headers, json=body)
     assert (
         (theirs.status_code, theirs.json()) == (nobodys.status_code, nobodys.json()) == (404, nobodys.json())
     )
+
+
+ACCOUNTS = [route for route in PROTECTED if "/users/{user}" in route and "{vin}" not in route]
+
+
+@pytest.mark.parametrize("role", ["main_user", "secondary_user"])
+@pytest.mark.parametrize("route", ACCOUNTS)
+async def test_another_persons_account_looks_like_none(
+    gateway: Gateway, client: Client, route: str, role: Role
+) -> None:
+    gateway.store.registry[OTHER] = Registration(vin=OTHER, main_user="zoe")
+    method, path = address(route)
+    headers = gateway.bearer(role, user="anna")
+    theirs = await client.request(method, path.replace("/x", "/zoe"), headers=headers)
+    nobodys = await client.request(method, path, headers=headers)
+    assert (theirs.status_code, theirs.json()) == (nobodys.status_code, nobodys.json())
+    assert theirs.json()["code"] == "unknown_user"
+
+
+@pytest.mark.parametrize("path", ["pairing", "joining", "transfer-acceptance"])
+async def test_a_wrong_code_tells_nobody_which_vehicles_there_are(
+    gateway: Gateway, client: Client, path: str
+) -> None:
+    gateway.store.registry[OTHER] = Registration(vin=OTHER)
+    answers = []
+    for vin, user in ((OTHER, "one"), ("WVWZZZ1JZXW999999", "two"), ("no vin", "three")):
+        headers = gateway.bearer("main_user", user=user)
+        body = {"vin": vin, "code": "00000000"}
+        answer = await client.post(f"/api/v1/{path}", headers=headers, json=body)
+        answers.append((answer.status_code, answer.json()))
+    assert answers[0] == answers[1] == answers[2]
+    assert (answers[0][0], answers[0][1]["code"]) == (403, "code_wrong")
+    assert set(gateway.store.states) <= {OTHER}
 
 
 async def test_the_header_says_how_to_get_in(client: Client) -> None:

@@ -31,6 +31,8 @@ def entry(service: str = "remote_access", unavailable: str | None = None, **term
         pytest.param(entry(until=UNTIL, **{"from": at(10).isoformat()}), 9.9, "not_started", id="before it"),
         pytest.param(entry(until=UNTIL, **{"from": at(10).isoformat()}), 10, None, id="its first"),
         pytest.param(entry(until="soon"), 0, "not_ordered", id="unreadable"),
+        pytest.param(entry(until="9999-12-31T23:59:59-12:00"), 0, None, id="for ever"),
+        pytest.param(entry(until="0001-01-01T00:00:00+12:00"), 0, "expired", id="before all time"),
         pytest.param(entry(until="2027-01-01T00:00:00"), 0, "not_ordered", id="a time without an offset"),
         pytest.param(
             entry(unavailable="not_available_in_country", until=UNTIL),

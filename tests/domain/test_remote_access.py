@@ -242,6 +242,17 @@ def test_a_right_answer_serves_once_even_if_the_car_moves() -> None:
     assert car.vehicle.code_guard.people == ()
 
 
+def test_after_a_change_of_the_code_the_car_itself_must_grant_remote_access_anew() -> None:
+    car = OwnedCar(is_online=False)
+    car.take(request(1, "climate_start", "r-1"))
+    car.vehicle = replace(car.vehicle, people=replace(car.vehicle.people, code_changed_at=at(2)))
+    car.take(online(3))
+    assert answers(car.effects)[-1] == ("failed", "remote_access_disabled")
+    assert car.ask(request(4, "lock", "r-2")) == [("refused", "remote_access_disabled")]
+    car.take(Mode(event_id="m-5", remote_access_enabled=True, **times(5)))
+    assert car.ask(request(6, "lock", "r-3"))[0] == ("accepted", None)
+
+
 def test_a_car_without_a_security_code_is_never_unlocked() -> None:
     car = OwnedCar(replace(ENTRY, security_code_key=None))
     assert car.ask(request(1, "unlock", answered=True)) == [("refused", "security_code_required")]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.adapters.mqtt import packets
 from gateway.adapters.mqtt.splitter import Malformed, Received, Split, Splitter, Version
+from gateway.ports import Reply
 
 PINGRESP = bytes((0xD0, 0))
 SUBACK = bytes((0x90, 4, 0, 7, 0, 1))
@@ -18,29 +19,60 @@ PUBACK_REFUSED = bytes((0x40, 4, 0, 9, 0x87, 0))
 VERSIONS: tuple[Version, Version] = (5, 3)
 versions = st.sampled_from(VERSIONS)
 topics = st.text("v1/é☃", min_size=1, max_size=8) | st.just("t" * 300)
+replies = st.builds(
+    Reply,
+    topic=st.none() | st.text("v1/é", max_size=5),
+    correlation=st.none() | st.binary(max_size=20) | st.just(bytes(256)),
+)
 payloads = st.binary(max_size=8) | st.integers(100, 20_000).map(bytes)
 
 
 @st.composite
 def publishes(draw: st.DrawFn, version: Version) -> tuple[Received, bytes]:
     qos = draw(st.integers(0, 1))
+    expiry = draw(st.none() | st.integers(0, 2**32 - 1))
+    reply = draw(st.none() | replies)
+    properties = packets.properties(version, expiry, reply)
     message = Received(
         topic=draw(topics),
         payload=draw(payloads),
         retained=draw(st.booleans()),
         mid=draw(st.integers(1, 65_535)) if qos else 0,
         qos=qos,
+        properties=properties if len(properties) > 1 else b"",
     )
-    expiry = draw(st.none() | st.integers(0, 2**32 - 1))
     packet = packets.publish(
         message.topic,
         message.payload,
         qos=qos,
         retain=message.retained,
         mid=message.mid,
-        properties=packets.properties(version, expiry),
+        properties=properties,
     )
     return message, packet
+
+
+@given(st.none() | st.integers(0, 2**32 - 1), replies)
+def test_correlation_data_comes_back_as_it_was_sent(expiry: int | None, reply: Reply) -> None:
+    found = packets.correlation(packets.properties(5, expiry, reply))
+    assert found == reply.correlation
+
+
+@pytest.mark.parametrize(
+    ("properties", "found"),
+    [
+        (b"\x09\x26\x00\x01a\x00\x01b\x09\x00\x00", b""),
+        (b"\x07\x01\x01\x23\x00\x09\x09\x00", None),
+        (b"\x04\x09\x00\x09a", None),
+        (b"\x04\x11\x00\x00\x00", None),
+        (b"\xff\xff", None),
+        (b"\x09", None),
+        (b"", None),
+        (b"\x84\x02\x09\x01\x01" + b"x" * 257, None),
+    ],
+)
+def test_properties_that_do_not_fit_cost_only_the_correlation(properties: bytes, found: bytes | None) -> None:
+    assert packets.correlation(properties) == found
 
 
 class Stream:

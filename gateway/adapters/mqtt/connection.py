@@ -36,6 +36,7 @@ from gateway.adapters.mqtt.sender import MAX_IN_FLIGHT, FastSender, PahoSender, 
 from gateway.adapters.mqtt.settings import MqttSettings
 from gateway.adapters.mqtt.splitter import Received, Version
 from gateway.errors import LinkDown, PublishRefused, PublishUnknown
+from gateway.ports import Reply
 
 SESSION_EXPIRY_S = 7 * 24 * 3600
 """MQTT 5 keeps a session only for as long as this says; without it, not at all."""
@@ -179,11 +180,13 @@ class Connection:
             # Not close(): the loop still watches the descriptor and reads the end from it.
             sock.shutdown(socket.SHUT_RDWR)
 
-    def post(self, topic: str, payload: bytes, expiry_s: int | None = None) -> bool:
+    def post(
+        self, topic: str, payload: bytes, expiry_s: int | None = None, reply: Reply | None = None
+    ) -> bool:
         """Publish at QoS 1 and forget, but for a refusal, which is reported to ``on_refused``."""
         if self.lost or len(self._waiting) >= MAX_WAITING:
             return False
-        mid = self._sender.publish(topic, payload, qos=1, retain=False, expiry_s=expiry_s)
+        mid = self._sender.publish(topic, payload, qos=1, retain=False, expiry_s=expiry_s, reply=reply)
         if mid is None:
             return False
         self._waiting[mid] = None
@@ -220,8 +223,11 @@ class Connection:
     # -- what comes in: this runs on the loop and must not raise ---------------------------------------------
 
     def _received(self, _client: object, _userdata: object, message: Any) -> None:
+        given = message.properties
+        properties = b"" if given is None or given.isEmpty() else given.pack()
+        retained = bool(message.retain)
         self._arrived(
-            [Received(message.topic, message.payload, bool(message.retain), message.mid, message.qos)]
+            [Received(message.topic, message.payload, retained, message.mid, message.qos, properties)]
         )
 
     def _arrived(self, messages: list[Received]) -> None:

@@ -11,6 +11,7 @@ from paho.mqtt.properties import Properties
 from gateway.adapters.mqtt import packets
 from gateway.adapters.mqtt.reader import Reader
 from gateway.adapters.mqtt.splitter import Version
+from gateway.ports import Reply
 
 MAX_IN_FLIGHT = 500
 
@@ -22,7 +23,14 @@ class Sender(Protocol):
     """Publishes that the broker takes before it has answered the first of them."""
 
     def publish(
-        self, topic: str, payload: bytes, *, qos: int, retain: bool, expiry_s: int | None
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int,
+        retain: bool,
+        expiry_s: int | None,
+        reply: Reply | None = None,
     ) -> int | None:
         """Send or queue; the packet's number, or None where there is no connection."""
         ...
@@ -48,12 +56,21 @@ class FastSender:
         self._queued: deque[bytes] = deque()
 
     def publish(
-        self, topic: str, payload: bytes, *, qos: int, retain: bool, expiry_s: int | None
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int,
+        retain: bool,
+        expiry_s: int | None,
+        reply: Reply | None = None,
     ) -> int | None:
         mid = self._number() if qos else 0
-        properties = self._properties.get(expiry_s)
+        properties = self._properties.get(expiry_s) if reply is None else None
         if properties is None:
-            properties = self._properties[expiry_s] = packets.properties(self._version, expiry_s)
+            properties = packets.properties(self._version, expiry_s, reply)
+            if reply is None:
+                self._properties[expiry_s] = properties
         packet = packets.publish(topic, payload, qos=qos, retain=retain, mid=mid, properties=properties)
         if not qos:
             self._reader.send(packet)
@@ -93,9 +110,16 @@ class PahoSender:
         self._expiry: dict[int, Properties] = {}
 
     def publish(
-        self, topic: str, payload: bytes, *, qos: int, retain: bool, expiry_s: int | None
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int,
+        retain: bool,
+        expiry_s: int | None,
+        reply: Reply | None = None,
     ) -> int | None:
-        info = self._paho.publish(topic, payload, qos, retain, self._properties(expiry_s))
+        info = self._paho.publish(topic, payload, qos, retain, self._properties(expiry_s, reply))
         return int(info.mid) if info.rc == 0 else None
 
     def answered(self, mid: int) -> None:
@@ -104,11 +128,26 @@ class PahoSender:
     def ack(self, mid: int, qos: int) -> None:
         self._paho.ack(mid, qos)
 
-    def _properties(self, expiry_s: int | None) -> Properties | None:
-        if expiry_s is None or self._version != 5:  # noqa: PLR2004  # MQTT 5
+    def _properties(self, expiry_s: int | None, reply: Reply | None) -> Properties | None:
+        if self._version != 5:  # noqa: PLR2004  # MQTT 5
+            return None
+        if reply is not None:
+            return _replying(reply, expiry_s)
+        if expiry_s is None:
             return None
         if expiry_s not in self._expiry:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.MessageExpiryInterval = expiry_s
             self._expiry[expiry_s] = properties
         return self._expiry[expiry_s]
+
+
+def _replying(reply: Reply, expiry_s: int | None) -> Properties:
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    if expiry_s is not None:
+        properties.MessageExpiryInterval = expiry_s
+    if reply.topic is not None:
+        properties.ResponseTopic = reply.topic
+    if reply.correlation is not None:
+        properties.CorrelationData = reply.correlation
+    return properties

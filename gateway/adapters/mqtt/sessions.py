@@ -15,12 +15,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from gateway.adapters.mqtt import packets
 from gateway.adapters.mqtt.connection import FAILURE, Connection, Refused, Will
 from gateway.adapters.mqtt.settings import MqttSettings
 from gateway.adapters.mqtt.splitter import Received, Version
 from gateway.errors import LinkDown, StartError
 from gateway.pipeline.meters import Meters
-from gateway.ports import Clock, Inbound
+from gateway.ports import Clock, Inbound, Reply
 
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 5.0
@@ -176,9 +177,9 @@ class Session:
                 self._log.info("mqtt.retained_ignored", topic=one.topic)
                 connection.ack(one)
                 continue
-            wanted.append(
-                Inbound(one.topic, one.payload, now, partial(connection.ack, one) if one.qos else None)
-            )
+            ack = partial(connection.ack, one) if one.qos else None
+            correlation = packets.correlation(one.properties) if one.properties else None
+            wanted.append(Inbound(one.topic, one.payload, now, ack, correlation))
         if wanted and not self.plan.on_batch(wanted):
             self.drop(connection)
 
@@ -232,6 +233,8 @@ class MqttLink:
             raise LinkDown("the broker is not connected")
         await connection.publish(topic, payload, qos=qos, retain=retain, expiry_s=expiry_s)
 
-    def post(self, topic: str, payload: bytes, *, expiry_s: int | None = None) -> bool:
+    def post(
+        self, topic: str, payload: bytes, *, expiry_s: int | None = None, reply: Reply | None = None
+    ) -> bool:
         connection = self.sessions["commands"].connection
-        return connection is not None and connection.post(topic, payload, expiry_s)
+        return connection is not None and connection.post(topic, payload, expiry_s, reply)

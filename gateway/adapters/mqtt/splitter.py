@@ -29,6 +29,8 @@ class Received(Struct, frozen=True, gc=False):
     retained: bool
     mid: int
     qos: int
+    properties: bytes = b""
+    """MQTT 5, with their length; empty where there are none."""
 
 
 class Malformed(ConnectionError):
@@ -102,13 +104,16 @@ class Splitter:
             mid = data[at - 2] << 8 | data[at - 1]
         if topic_end == topic_at or (qos and not mid):
             raise Malformed("a PUBLISH with an empty topic or the number 0")
+        properties = b""
         if self._has_properties:
-            at = _after_properties(data, at, end)
+            begin, at = at, _after_properties(data, at, end)
+            if at > begin + 1:
+                properties = data[begin:at]
         try:
             topic = data[topic_at:topic_end].decode()
         except UnicodeDecodeError as error:
             raise Malformed("a topic that is not UTF-8") from error
-        return Received(topic, data[at:end], first & RETAIN_BIT == RETAIN_BIT, mid, qos)
+        return Received(topic, data[at:end], first & RETAIN_BIT == RETAIN_BIT, mid, qos, properties)
 
 
 def _body(data: bytes, at: int, size: int) -> tuple[int, int]:
@@ -134,7 +139,7 @@ def _length(data: bytes, at: int, end: int) -> tuple[int, int]:
 
 
 def _after_properties(data: bytes, at: int, end: int) -> int:
-    """Where the properties end; none of them means anything to the gateway."""
+    """Where the properties end."""
     if at < end and data[at] == 0:
         return at + 1
     length, begin = _length(data, at, end)

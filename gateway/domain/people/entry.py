@@ -5,7 +5,8 @@ Rules of this file:
 
 1. One field that may not be changed refuses the whole change.
 2. Contacts are proven with the security code; the old ones are kept for a week, for who took the phone.
-3. Another main user is another owner: everything of the one before ends, as after a hand-over.
+3. A workshop teaches no card while a theft alarm is open: the card would make the thief a driver.
+4. Another main user is another owner: everything of the one before ends, as after a hand-over.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ def change_entry(vehicle: Vehicle, fact: ChangeEntry, now: datetime) -> Outcome:
     wrong = _wrong(vehicle, fact, stated)
     if wrong is not None:
         return refuse(vehicle, fact, wrong, fields=names)
+    cause = theft_of(vehicle)
+    if "driver_cards" in stated and fact.role == "workshop" and cause is not None:
+        return refuse(vehicle, fact, CALL_SOC, cause, fields=names)
     effects: tuple[Effect, ...] = ()
     if "contacts" in stated:
         proven = prove(vehicle, fact, now)
@@ -68,8 +72,9 @@ def change_entry(vehicle: Vehicle, fact: ChangeEntry, now: datetime) -> Outcome:
             return proven
         vehicle = _contacts_kept(proven.vehicle, now)
         effects = tell((_main(vehicle),), "contacts_changed", count=len(stated["contacts"]))
+    if "driver_cards" in stated:
+        effects = (*effects, *tell((_main(vehicle),), "cards_changed", count=len(stated["driver_cards"])))
     if "main_user" in stated and stated["main_user"] != _main(vehicle):
-        cause = theft_of(vehicle)
         if cause is not None:
             return refuse(vehicle, fact, CALL_SOC, cause, fields=names)
         before = _main(vehicle)

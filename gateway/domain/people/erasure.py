@@ -10,7 +10,7 @@ from gateway.domain.effects import Register, Revoke
 from gateway.domain.outcome import Outcome
 from gateway.domain.people.common import CALL_SOC, done, refuse, theft_of
 from gateway.domain.people.facts import EraseUser
-from gateway.domain.people.handing_over import emptied
+from gateway.domain.people.handing_over import emptied, without_user
 from gateway.domain.vehicle import Vehicle
 
 ERASED = "erased"
@@ -50,4 +50,10 @@ def _cleaned(vehicle: Vehicle, gone: str) -> Vehicle:
     past = tuple(
         replace(one, user=None, set_by=ERASED, reason="") if one.user == gone else one for one in modes.past
     )
-    return replace(vehicle, people=people, code_guard=guard, modes=replace(modes, past=past))
+    return replace(
+        vehicle,
+        people=people,
+        code_guard=guard,
+        modes=replace(modes, past=past),
+        remote=without_user(vehicle.remote, gone),
+    )

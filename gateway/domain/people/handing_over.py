@@ -15,6 +15,8 @@ from gateway.domain.effects import Notify, Register, Revoke
 from gateway.domain.outcome import Outcome
 from gateway.domain.people.common import users_of
 from gateway.domain.people.state import People
+from gateway.domain.remote_access.actions import OWNERS
+from gateway.domain.remote_access.state import RemoteAccess
 from gateway.domain.security_code import CodeGuard
 from gateway.domain.services.special_modes import MODES, Modes
 from gateway.domain.vehicle import Vehicle
@@ -53,7 +55,30 @@ def emptied(vehicle: Vehicle, main_user: str | None, by: str, now: datetime) -> 
         people=People(code_changed_at=now),
         code_guard=CodeGuard(),
         modes=kept,
+        remote=without_owners(outcome.vehicle.remote),
     )
     # Whoever is no user any more hears nothing any more, this included.
     effects = tuple(one for one in outcome.effects if not isinstance(one, Notify))
     return Outcome(vehicle, (*effects, Register(entry), Revoke(before, unnamed=True)), outcome.found)
+
+
+def without_owners(remote: RemoteAccess) -> RemoteAccess:
+    """Commands without those of the vehicle's users: what the SOC has asked for goes on."""
+    return replace(
+        remote,
+        open=tuple(one for one in remote.open if one.role not in OWNERS),
+        done=tuple(one for one in remote.done if one.role not in OWNERS),
+        refused=(),
+        challenges=(),
+    )
+
+
+def without_user(remote: RemoteAccess, user: str) -> RemoteAccess:
+    """Commands without those of one user."""
+    return replace(
+        remote,
+        open=tuple(one for one in remote.open if one.user != user),
+        done=tuple(one for one in remote.done if one.user != user),
+        refused=tuple(one for one in remote.refused if one.user != user),
+        challenges=tuple(one for one in remote.challenges if one.user != user),
+    )

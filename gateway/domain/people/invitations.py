@@ -15,6 +15,7 @@ from gateway.domain.effects import Effect, Refused, Register, Revoke
 from gateway.domain.outcome import Outcome
 from gateway.domain.people.common import done, is_main_user, locked, refuse, tell, wrong_code
 from gateway.domain.people.facts import Invite, Join, RemoveUser
+from gateway.domain.people.handing_over import without_user
 from gateway.domain.people.state import INVITATION_LIVES, MAX_SECONDARY_USERS, Code, is_open
 from gateway.domain.security_code import Tries
 from gateway.domain.vehicle import Vehicle
@@ -79,7 +80,8 @@ def remove(vehicle: Vehicle, fact: RemoveUser, now: datetime) -> Outcome:  # noq
         return done(vehicle, fact, action="invitation.taken_back", user=fact.removed)
     left = tuple(user for user in entry.secondary_users if user != fact.removed)
     entry = replace(entry, secondary_users=left)
-    vehicle = replace(vehicle, registration=entry)
+    remote = without_user(vehicle.remote, fact.removed)
+    vehicle = replace(vehicle, registration=entry, remote=remote)
     told = tell((entry.main_user,), "user_removed", user=fact.removed)
     effects: tuple[Effect, ...] = (Register(entry), Revoke((fact.removed,)), *told)
     return done(vehicle, fact, *effects, action="user.removed", user=fact.removed)

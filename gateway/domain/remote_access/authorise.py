@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gateway.domain import security_code
 from gateway.domain.causes import BY_NAME
+from gateway.domain.people.code_change import remote_access_suspended
 from gateway.domain.remote_access.actions import ACTIONS, OWNERS, SOC, Action, life_of
 from gateway.domain.remote_access.facts import Asked, CommandRequested, Stated
 from gateway.domain.remote_access.interlocks import is_door_open, movement, wakes_left
@@ -215,9 +216,13 @@ def _service_not_active(case: Case) -> Denial | None:
 def _remote_access_disabled(case: Case) -> Denial | None:
     mode = case.vehicle.stated.get("mode")
     enabled = isinstance(mode, Mode) and mode.remote_access_enabled is True
-    if case.is_soc or enabled:
+    if case.is_soc:
         return None
-    return Denial("remote_access_disabled", "not enabled in the car")
+    if not enabled:
+        return Denial("remote_access_disabled", "not enabled in the car")
+    if remote_access_suspended(case.vehicle):
+        return Denial("remote_access_disabled", "not enabled in the car since the code was changed")
+    return None
 
 
 def _private_mode(case: Case) -> Denial | None:

@@ -66,3 +66,6 @@ class ChallengeRequested(Asked, frozen=True, kw_only=True):
 
     purpose: str = ""
     challenge: str = ""
+
+
+Request = CommandRequested | ChallengeRequested

@@ -43,8 +43,9 @@ RULES: tuple[Rule, ...] = (
 
 def nothing_due(situation: Situation, counting: frozenset[str]) -> bool:
     """Whether no rule can be fulfilled, told cheaply: most facts are of a car driven with its card."""
-    if situation.siren is not None or situation.off_spell is not None:
+    siren, parking = situation.siren, situation.parking
+    if situation.off_spell is not None or (siren is not None and (siren.active or siren.proven)):
         return False
-    if situation.parking is not None and situation.parking.beyond is not None:
+    if parking is not None and parking.beyond is not None:
         return False
     return situation.moving_since is None or situation.card_present(counting)

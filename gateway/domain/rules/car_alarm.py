@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from gateway.domain.alarms import Evidence
 from gateway.domain.finding import Finding, OnClock
@@ -20,13 +21,12 @@ def due(
     if siren is None:
         return None
     if siren.proven:
-        return _finding(siren, siren.since.at, "A message of the car states enough seconds of siren.")
+        return _finding(siren, siren.since.at, None)
     since_at = on(siren.since)
     if not siren.active or since_at is None:
         return None
     minimum_s = thresholds.car_alarm_min_s
-    text = f"The siren has been active for {minimum_s:g} seconds and was not restored."
-    return _finding(siren, since_at + timedelta(seconds=minimum_s), text)
+    return _finding(siren, since_at + timedelta(seconds=minimum_s), minimum_s)
 
 
 def below_minimum(before: Situation, after: Situation) -> Finding | None:
@@ -38,9 +38,16 @@ def below_minimum(before: Situation, after: Situation) -> Finding | None:
     return Finding(CAUSE, key(siren), siren.since.at, siren.since, siren.event_ids, verdict="below_minimum")
 
 
-def _finding(siren: Siren, at: datetime, text: str) -> Finding:
-    evidence = Evidence(text, siren.event_ids[0] if siren.event_ids else None, siren.since.at)
-    return Finding(CAUSE, key(siren), at, siren.since, siren.event_ids, (evidence,))
+def _finding(siren: Siren, at: datetime, lasted_s: float | None) -> Finding:
+    evidence = partial(_evidence, siren, lasted_s)
+    return Finding(CAUSE, key(siren), at, siren.since, siren.event_ids, evidence)
+
+
+def _evidence(siren: Siren, lasted_s: float | None) -> tuple[Evidence, ...]:
+    text = "A message of the car states enough seconds of siren."
+    if lasted_s is not None:
+        text = f"The siren has been active for {lasted_s:g} seconds and was not restored."
+    return (Evidence(text, siren.event_ids[0] if siren.event_ids else None, siren.since.at),)
 
 
 def key(siren: Siren) -> str:

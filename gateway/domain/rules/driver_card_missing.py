@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from gateway.domain.alarms import Evidence
 from gateway.domain.finding import Finding, OnClock
+from gateway.domain.moment import Moment
 from gateway.domain.situation import MOVEMENT_HOLDS, Situation
 from gateway.domain.thresholds import Thresholds
 
@@ -28,16 +30,22 @@ def due(
     fulfilled = max(gone_at + timedelta(seconds=thresholds.driver_card_grace_s), since_at)
     if fulfilled > stated_at + MOVEMENT_HOLDS:
         return None
-    grace_s = f"{thresholds.driver_card_grace_s:g}"
-    weak = sorted(card_id for card_id, card in situation.cards.items() if card.battery == "low")
     return Finding(
         CAUSE,
         key=f"{gone.at.isoformat()}/{drive.at.isoformat()}",
         at=fulfilled,
         since=gone,
-        evidence=(
-            Evidence(f"No Driver Card has been in the car for {grace_s} seconds or more.", None, gone.at),
-            Evidence("The car is moving. A card in the car would clear this.", None, stated.at),
-            *(Evidence(f"The battery of Driver Card {card_id} is low.", None, gone.at) for card_id in weak),
-        ),
+        evidence=partial(_evidence, situation, thresholds, gone, stated),
+    )
+
+
+def _evidence(
+    situation: Situation, thresholds: Thresholds, gone: Moment, stated: Moment
+) -> tuple[Evidence, ...]:
+    grace_s = f"{thresholds.driver_card_grace_s:g}"
+    weak = sorted(card_id for card_id, card in situation.cards.items() if card.battery == "low")
+    return (
+        Evidence(f"No Driver Card has been in the car for {grace_s} seconds or more.", None, gone.at),
+        Evidence("The car is moving. A card in the car would clear this.", None, stated.at),
+        *(Evidence(f"The battery of Driver Card {card_id} is low.", None, gone.at) for card_id in weak),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 from gateway.domain.alarms import Evidence
 from gateway.domain.arming import has_card_fitted
@@ -27,20 +28,20 @@ def due(
     until, lasted = on(spell.until), max(_lengths(spell), default=timedelta(0))
     if until is None or lasted < timedelta(seconds=thresholds.arming_delay_s):
         return None
-    off_s = round(lasted.total_seconds())
-    text = f"The ignition was switched on after {off_s} s off without a Driver Card in the car: it was armed."
     return Finding(
         CAUSE,
         key=spell.until.at.isoformat(),
         at=until + CARD_MAY_FOLLOW,
         since=spell.until,
-        evidence=(
-            Evidence(text, None, spell.until.at),
-            Evidence(
-                "A Driver Card seen before or with the ignition would clear this.", None, spell.since.at
-            ),
-        ),
+        evidence=partial(_evidence, spell, lasted),
     )
+
+
+def _evidence(spell: Spell, off: timedelta) -> tuple[Evidence, ...]:
+    off_s = round(off.total_seconds())
+    text = f"The ignition was switched on after {off_s} s off without a Driver Card in the car: it was armed."
+    clears = "A Driver Card seen before or with the ignition would clear this."
+    return Evidence(text, None, spell.until.at), Evidence(clears, None, spell.since.at)
 
 
 def _lengths(spell: Spell) -> Iterator[timedelta]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from gateway.domain.alarms import Evidence
 from gateway.domain.arming import armed_at, armed_from, has_card_fitted
 from gateway.domain.finding import Finding, OnClock
+from gateway.domain.moment import Moment
 from gateway.domain.situation import MOVEMENT_HOLDS, Situation
 from gateway.domain.thresholds import Thresholds
 
@@ -34,16 +36,20 @@ def due(
         fulfilled += IGNITION_IS_REPEATED_WITHIN
     if fulfilled > stated_at + MOVEMENT_HOLDS:
         return None
-    clears = "A Driver Card in the car, or the ignition being on, would clear this."
-    if not counting and not situation.cards:
-        clears = "The ignition being on would clear this."
     return Finding(
         CAUSE,
         key=f"{armed.at.isoformat()}/{drive.at.isoformat()}",
         at=fulfilled,
         since=since,
-        evidence=(
-            Evidence(f"The car states that it moves. {clears}", None, stated.at),
-            Evidence("The ignition is off since then, and the car is armed.", None, off.at),
-        ),
+        evidence=partial(_evidence, stated, off, has_card=has_card_fitted(situation, counting)),
+    )
+
+
+def _evidence(stated: Moment, off: Moment, *, has_card: bool) -> tuple[Evidence, ...]:
+    clears = "The ignition being on would clear this."
+    if has_card:
+        clears = "A Driver Card in the car, or the ignition being on, would clear this."
+    return (
+        Evidence(f"The car states that it moves. {clears}", None, stated.at),
+        Evidence("The ignition is off since then, and the car is armed.", None, off.at),
     )

@@ -10,7 +10,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -19,6 +19,9 @@ from gateway.domain.signals import Registration
 
 CAR_SECURITY = "car_security"
 SERVICES = (CAR_SECURITY, "remote_access", "charging", "functions_on_demand", "navigation")
+
+FIRST = datetime(1971, 1, 1, tzinfo=UTC)
+LAST = datetime(9000, 12, 31, tzinfo=UTC)
 
 CarSecurity = Literal["none", "active_uncertified", "certified", "expired"]
 
@@ -102,4 +105,7 @@ def time_of(stated: object) -> datetime | None:
         at = datetime.fromisoformat(stated)
     except ValueError:
         return None
-    return at if at.tzinfo is not None else None
+    if at.tzinfo is None:
+        return None
+    # The ends of the calendar mean "never" and "for ever"; nothing can be reckoned from them.
+    return FIRST if at.year < FIRST.year else LAST if at.year > LAST.year else at

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from gateway.adapters.storage.sqlite import accounts, cases, people
+from gateway.adapters.storage.sqlite import accounts, cases, commands, people, protection
 from gateway.adapters.storage.sqlite.chain import append
 from gateway.adapters.storage.sqlite.times import text
 from gateway.domain.signals import Registration
@@ -102,6 +102,8 @@ def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[S
         [(row.case_id, text(row.at)) for row in decision.left_cases],
     )
     _registrations(connection, decision)
+    commands.put(connection, decision.commands)
+    protection.keep(connection, decision.unprotected)
     for gone in decision.revocations:
         accounts.revoke_access(connection, gone)
     append(connection, decision.audit)

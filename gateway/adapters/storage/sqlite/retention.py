@@ -14,6 +14,7 @@ KEEP_EVENTS = timedelta(days=430)
 KEEP_CANARY = timedelta(days=1)
 KEEP_CASES = KEEP_EVENTS
 """After they were closed."""
+KEEP_COMMANDS = timedelta(days=90)
 KEEP_TRACK = timedelta(days=30)
 """After its case has ended."""
 MAX_TRACK = 20_000
@@ -40,6 +41,11 @@ def prune(connection: sqlite3.Connection, now: datetime, canary_vin: str) -> Non
     connection.execute(
         "DELETE FROM quarantine WHERE n <= (SELECT MAX(n) FROM quarantine) - ?",
         (MAX_QUARANTINE,),
+    )
+    connection.execute(
+        "DELETE FROM commands WHERE command_id IN"
+        " (SELECT command_id FROM commands WHERE changed_at < ? LIMIT ?)",
+        (text(now - KEEP_COMMANDS), AT_ONCE),
     )
     _tracks(connection, now)
     cases.forget(connection, now - KEEP_CASES)

@@ -9,7 +9,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.adapters.storage.sqlite import accounts, cases, chain, deciding, feeds, outbox, people, retention
+from gateway.adapters.storage.sqlite import (
+    accounts,
+    case_files,
+    chain,
+    commands,
+    deciding,
+    feeds,
+    outbox,
+    people,
+    protection,
+    retention,
+)
 from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
 from gateway.domain.signals import Registration
@@ -20,6 +31,7 @@ from gateway.ports import (
     Backlog,
     CaseFile,
     CaseFilter,
+    CommandRow,
     Decision,
     DeliveryMark,
     DeliveryRow,
@@ -34,6 +46,8 @@ from gateway.ports import (
     StoredVehicle,
     Token,
     TrackRow,
+    UnprotectedFilter,
+    UnprotectedVehicle,
     User,
 )
 
@@ -79,6 +93,20 @@ class SqliteStore:
     async def registry_version(self) -> int:
         return await self._reading.run(people.registry_version)
 
+    async def changed_entries(self, after: tuple[int, str], limit: int) -> list[tuple[int, str]]:
+        return await self._reading.run(lambda on: protection.changed(on, after, limit))
+
+    async def survey_mark(self) -> str:
+        return await self._reading.run(protection.survey_mark)
+
+    async def keep_survey_mark(self, mark: str) -> None:
+        await self._writer.run(lambda on: protection.keep_survey_mark(on, mark))
+
+    async def unprotected(
+        self, where: UnprotectedFilter, after: tuple[int, str], limit: int
+    ) -> list[UnprotectedVehicle]:
+        return await self._serving.run(lambda on: protection.page(on, where, after, limit))
+
     async def registered_since(self, version: int, limit: int) -> list[str]:
         return await self._reading.run(lambda on: people.registered_since(on, version, limit))
 
@@ -97,10 +125,10 @@ class SqliteStore:
 
     # cases
     async def cases(self, where: CaseFilter, after: int, limit: int) -> list[StoredCase]:
-        return await self._serving.run(lambda on: cases.cases(on, where, after, limit))
+        return await self._serving.run(lambda on: case_files.cases(on, where, after, limit))
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
-        return await self._serving.run(lambda on: cases.case(on, case_id, after, limit))
+        return await self._serving.run(lambda on: case_files.case(on, case_id, after, limit, self._sinks))
 
     # delivery
     async def plan_sinks(self, sinks: Sequence[SinkPlan]) -> None:
@@ -184,6 +212,9 @@ class SqliteStore:
 
     async def vehicle(self, vin: str) -> StoredVehicle | None:
         return await self._reading.run(lambda on: people.vehicle(on, vin))
+
+    async def command(self, command_id: str) -> CommandRow | None:
+        return await self._reading.run(lambda on: commands.command(on, command_id))
 
     async def track(self, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:
         return await self._reading.run(lambda on: people.track(on, vin, after, limit))
