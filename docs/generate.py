@@ -120,11 +120,10 @@ def _case_acts() -> list[str]:
     return [
         *lines,
         "",
-        "Any other act answers 409 `illegal_transition`. A claim holds for",
-        f"{LEASE.total_seconds() / 60:g} minutes, and each act of its holder renews it. Another operator's act on",
-        "it answers 409 `case_claimed` with `by`; a supervisor may act and take over; a note binds nobody. A critical",
-        "case that nobody was called about (in a hold-up: nor the police) is closed by a supervisor: an operator's",
-        "call answers 202 until then.",
+        f"Any other act answers 409 `illegal_transition`. A claim holds for {LEASE.total_seconds() / 60:g} minutes,",
+        "and each act of its holder renews it. Another operator's act on it answers 409 `case_claimed` with `by`;",
+        "a supervisor may act and take over; a note binds nobody. A critical case that nobody was called about",
+        "(in a hold-up: nor the police) is closed by a supervisor: an operator's call answers 202 until then.",
         "",
     ]
 
@@ -151,10 +150,10 @@ def _escalation() -> list[str]:
         *("## Escalation", "", "| level | when | key of `[soc.escalation]` |", "|---|---|---|"),
         *(f"| {level} | {when} | `{key} |" for level, when, key in rows),
         "",
-        "Each level comes once for an alarm. The standby sinks of its SOC get its first and newest message at",
-        "once; `GET /cases?escalated=1` lists its case; the feed says it by an `alarm.updated` with the note",
-        "`escalated:1` and no event ids: one for a vehicle at a time, and at most",
-        f"{TOLD_AT_MOST} a minute and SOC. What is not told there is recorded all the same.",
+        "Each level comes once for an alarm. The standby sinks of its SOC get its first and newest message",
+        "at once; `GET /cases?escalated=1` lists its case; the feed says it by an `alarm.updated` with the",
+        f"note `escalated:1` and no event ids: one for a vehicle at a time, and at most {TOLD_AT_MOST} a minute",
+        "and SOC. What is not told there is recorded all the same.",
         "",
     ]
 
