@@ -66,6 +66,8 @@ class Broker:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ports: dict[Party, int] = dict(zip(PARTIES, free_ports(len(PARTIES)), strict=True))
         self.passwords: dict[Party, dict[str, str]] = {party: {} for party in PARTIES}
+        self._named: dict[Party, set[str]] = {party: set() for party in PARTIES}
+        """Everyone whom this object ever added; who was added by others stays in the files."""
         self._process: Process | None = None
         self._options = {"persistence": persistence, "max_packet_size": max_packet_size}
         self._extra = list(extra)
@@ -93,7 +95,10 @@ class Broker:
         """Let users connect, at once; the answer is name → password (random where only a name is given)."""
         added = {name: secrets.token_urlsafe(12) for name in names} | dict(passwords or {})
         self.passwords[party] |= added
-        write_password_file(self.folder / f"{party}.passwd", self.passwords[party])
+        self._named[party] |= added.keys()
+        write_password_file(
+            self.folder / f"{party}.passwd", self.passwords[party], replacing=self._named[party]
+        )
         if self.running:
             self._reload()
         return added
@@ -132,6 +137,7 @@ class Broker:
             environment=self._mosquitto.environment,
         )
         self._wait(self._serves, START_S, "did not start")
+        self.pid_path.write_text(f"{self.pid}\n")
 
     def stop(self) -> None:
         """Stop in good order: it writes its sessions to disk first."""
@@ -175,6 +181,11 @@ class Broker:
     def log_path(self) -> Path:
         """Where its log goes, across restarts."""
         return self.folder / "mosquitto.log"
+
+    @property
+    def pid_path(self) -> Path:
+        """A file with the process id of the running broker."""
+        return self.folder / "mosquitto.pid"
 
     def log(self) -> str:
         """Everything it logged so far."""

@@ -302,6 +302,8 @@ class Place:
     passwords: dict[str, str]
     clients: Mosquitto | None = None
     soc_url: str = ""
+    user_files: str = ""
+    """Lines of ``[mqtt]`` for ``vehicle-gateway user add``."""
 
 
 @contextmanager
@@ -317,7 +319,9 @@ def broker_for(fleet: list[str]) -> Iterator[Place]:
         say(f"the broker listens on {broker.ports}")
         there = clients if client_program(clients, "mosquitto_sub") else None
         vehicles_url = f"mqtt://{HOST}:{broker.ports['vehicles']}"
-        yield Place(broker.url(), vehicles_url, passwords, there, broker.url("users", "soc"))
+        files = f'users_password_file = "{broker.folder / "users.passwd"}"\n'
+        files += f'broker_pid_file = "{broker.pid_path}"\n'
+        yield Place(broker.url(), vehicles_url, passwords, there, broker.url("users", "soc"), files)
 
 
 def client_program(clients: Mosquitto, name: str) -> str | None:
@@ -383,7 +387,7 @@ data_dir = "var"
 
 [mqtt]
 url = "{place.gateway_url}"
-
+{place.user_files}
 [store]
 url = "sqlite:///var/gateway.db"
 

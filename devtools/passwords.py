@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 # Mosquitto's own number. The passwords made here are random, not chosen by people, so more rounds would only
@@ -20,11 +20,19 @@ def hash_password(password: str) -> str:
     return f"$7${ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
 
 
-def write_password_file(path: Path, passwords: Mapping[str, str]) -> None:
-    """Write (name → password) in hashed form, readable by the owner only; the file changes in one step."""
+def write_password_file(
+    path: Path, passwords: Mapping[str, str], *, replacing: Collection[str] | None = None
+) -> None:
+    """
+    Write (name → password) in hashed form, readable by the owner only; the file changes in one step.
+
+    Lines of other names than those ``replacing`` stay; without it, none does.
+    """
+    lines = [f"{name}:{hash_password(password)}" for name, password in passwords.items()]
+    if replacing is not None and path.exists():
+        known = path.read_text().splitlines()
+        lines += [line for line in known if line.partition(":")[0] not in {*replacing, *passwords}]
     unfinished = path.with_suffix(".new")
     unfinished.touch(mode=0o600)
-    unfinished.write_text(
-        "".join(f"{name}:{hash_password(password)}\n" for name, password in passwords.items())
-    )
+    unfinished.write_text("".join(f"{line}\n" for line in lines))
     unfinished.replace(path)

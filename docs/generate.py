@@ -24,17 +24,19 @@ from gateway.domain.cases import ENTRIES, INSTRUCTIONS, LEASE, TWO_PERSONS, Case
 from gateway.domain.cases import LIFE as CASE_LIFE  # noqa: E402
 from gateway.domain.causes import CAUSES  # noqa: E402
 from gateway.domain.notices import NOTICES  # noqa: E402
+from gateway.domain.reasons import SENTENCES, SEVERITIES  # noqa: E402
 from gateway.domain.remote_access.actions import ACTIONS  # noqa: E402
 from gateway.domain.remote_access.authorise import Reason  # noqa: E402
 from gateway.domain.remote_access.challenge import PURPOSES  # noqa: E402
 from gateway.domain.remote_access.state import LIFE as COMMAND_LIFE  # noqa: E402
 from gateway.domain.rules import RULES  # noqa: E402
-from gateway.domain.services.special_modes import KINDS, MODES  # noqa: E402
+from gateway.domain.services.special_modes import MODES  # noqa: E402
 from gateway.domain.suppression import SUPPRESSED_BY  # noqa: E402
 from gateway.domain.thresholds import Escalation  # noqa: E402
 from gateway.names import LOG_EVENTS, METRICS  # noqa: E402
 from gateway.pipeline.case_rows import TOLD_AT_MOST  # noqa: E402
 from gateway.pipeline.messages import CloudEvent, FeedData  # noqa: E402
+from gateway.texts import DEFAULT, TEXTS  # noqa: E402
 from gateway.wire import (  # noqa: E402
     command,
     command_request,
@@ -78,11 +80,11 @@ def alarms() -> str:
     ]
     lines += ["## Held back by special modes", ""]
     lines += [
-        "| cause | workshop | transport | deactivation | a running installation |",
-        "|---|---|---|---|---|",
+        "| cause | workshop | transport | deactivation |",
+        "|---|---|---|---|",
     ]
     for name, modes in SUPPRESSED_BY.items():
-        cells = [SHOWN[modes.get(mode)] for mode in KINDS]
+        cells = [SHOWN[modes.get(mode)] for mode in MODES]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     lines += ["", "Every other cause, and the `tamper` of a forged repeat, is never held back.", ""]
     lines += ["| mode | default | longest by the main user | by an operator |", "|---|---|---|---|"]
@@ -120,10 +122,11 @@ def _case_acts() -> list[str]:
     return [
         *lines,
         "",
-        f"Any other act answers 409 `illegal_transition`. A claim holds for {LEASE.total_seconds() / 60:g} minutes,",
-        "and each act of its holder renews it. Another operator's act on it answers 409 `case_claimed` with `by`;",
-        "a supervisor may act and take over; a note binds nobody. A critical case that nobody was called about",
-        "(in a hold-up: nor the police) is closed by a supervisor: an operator's call answers 202 until then.",
+        "Any other act answers 409 `illegal_transition`.",
+        f"A claim holds for {LEASE.total_seconds() / 60:g} minutes, and each act of its holder renews it.",
+        "Another operator's act on it answers 409 `case_claimed` with `by`; a supervisor may act and",
+        "take over; a note binds nobody. A critical case that nobody was called about (in a hold-up: nor",
+        "the police) is closed by a supervisor: an operator's call answers 202 until then.",
         "",
     ]
 
@@ -152,10 +155,29 @@ def _escalation() -> list[str]:
         "",
         "Each level comes once for an alarm. The standby sinks of its SOC get its first and newest message",
         "at once; `GET /cases?escalated=1` lists its case; the feed says it by an `alarm.updated` with the",
-        f"note `escalated:1` and no event ids: one for a vehicle at a time, and at most {TOLD_AT_MOST} a minute",
-        "and SOC. What is not told there is recorded all the same.",
+        f"note `escalated:1` and no event ids: one for a vehicle at a time, and at most {TOLD_AT_MOST} a",
+        "minute and SOC. What is not told there is recorded all the same.",
         "",
     ]
+
+
+def notices() -> str:
+    """What people are told, and why the SOC sees a car as not protected."""
+    lines = [
+        "# Notifications",
+        "",
+        MADE,
+        "",
+        "Every sentence stands in each language of `gateway/texts`.",
+        "",
+    ]
+    lines += ["| kind | code | in English |", "|---|---|---|"]
+    for kind, codes in NOTICES.items():
+        lines += [f"| `{kind}` | `{code}` | {TEXTS[DEFAULT][kind][code]['text']} |" for code in codes]
+    lines += ["", "# Not protected", "", "Reasons of `GET /api/v1/unprotected`, worst first.", ""]
+    lines += ["| reason | severity | meaning |", "|---|---|---|"]
+    lines += [f"| `{code}` | {severity} | {SENTENCES[code]} |" for code, severity in SEVERITIES.items()]
+    return "\n".join([*lines, ""])
 
 
 def names() -> str:
@@ -371,6 +393,7 @@ PAGES = {
     DOCS / "reference" / "cases.md": cases,
     DOCS / "reference" / "commands.md": commands,
     DOCS / "reference" / "names.md": names,
+    DOCS / "reference" / "notifications.md": notices,
 }
 
 

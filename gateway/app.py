@@ -25,6 +25,7 @@ from gateway.adapters.mqtt.connection import Will
 from gateway.adapters.mqtt.self_test import self_test
 from gateway.adapters.mqtt.sessions import MqttLink, Plan, Session
 from gateway.adapters.mqtt.splitter import Version
+from gateway.adapters.recording_files import RecordingFiles
 from gateway.adapters.sinks import open_sink, plan_of
 from gateway.adapters.storage import STORES
 from gateway.api.app import build_app
@@ -44,7 +45,9 @@ from gateway.pipeline.messages import heartbeat
 from gateway.pipeline.notifier import Notifier
 from gateway.pipeline.outlet import Way
 from gateway.pipeline.receipts import Receipts
+from gateway.pipeline.recording import RecordedActs, Recorder
 from gateway.pipeline.requests import Requests
+from gateway.pipeline.set_back import SetBack
 from gateway.pipeline.survey import Survey
 from gateway.pipeline.sys_topics import DROPPED, SysTopics
 from gateway.pipeline.telemetry import TelemetryIntake
@@ -160,16 +163,18 @@ async def _build(
     tick = ticker(hearing.since, intake.heard_at, mass_loss)
     timers = Timers(inbox, clock, intake.hand_over, tick)
     decider.on_messages = [feed.committed, delivery.committed]
-    decider.on_unrecorded = delivery.unrecorded
-    decider.on_escalated = delivery.escalated
+    decider.on_unrecorded, decider.on_escalated = delivery.unrecorded, delivery.escalated
     decider.on_canary = canary.seen
     decider.on_leaving = Commanding(link, clock, meters, log).send
     decider.on_silent = mass_loss.note
     decider.on_wake = timers.wake
     decider.on_modes = timers.pin
     decider.on_watched = intake.watch
+    guard = SetBack(store, clock, meters, log, instance)
+    await _guard_clock(guard, decider, intake, timers)
     for subject, _ in await store.timers():
         intake.watch(subject, True)  # until the vehicle's state is read again
+    recorder = await _record(settings, ingest, store, stack, clock=clock, meters=meters, log=log)
     health = Health(
         link=link,
         store=store,
@@ -184,11 +189,12 @@ async def _build(
         log=log,
         hearing=hearing,
         mass_loss=mass_loss,
+        recorder=recorder,
     )
     app = build_app(
         Deps(
             store=store,
-            acts=decider,
+            acts=decider if recorder is None else RecordedActs(decider, recorder),
             commands=requests,
             feed=feed,
             vehicles=intake,
@@ -199,6 +205,7 @@ async def _build(
             metrics=meters.text,
             thresholds=settings.thresholds,
             availability=settings.availability,
+            on_code_refused=lambda code: meters.count("gateway_codes_refused_total", code=code),
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
     )
@@ -219,7 +226,37 @@ async def _build(
         "survey": Survey(store, decider, clock, settings.availability, log).run(),
         "retention": _prune(store, clock),
     }
+    if recorder is not None:
+        tasks["recording"] = recorder.run()
     return tasks, health.farewell
+
+
+async def _guard_clock(guard: SetBack, decider: Decider, intake: TelemetryIntake, timers: Timers) -> None:
+    """Find out, before anything is decided, whether the clock was set back while the gateway was down."""
+    decider.before_turn = guard.look
+    guard.on_set_back = [decider.set_back, intake.set_back, timers.set_back]
+    await guard.at_start()
+
+
+async def _record(
+    settings: Settings,
+    ingest: Ingest,
+    store: Store,
+    stack: AsyncExitStack,
+    *,
+    clock: SystemClock,
+    meters: PrometheusMeters,
+    log: Any,
+) -> Recorder | None:
+    """Record what vehicles say, if that is configured; None if not."""
+    if settings.recording.folder is None:
+        return None
+    files = RecordingFiles(Path(settings.recording.folder), settings.recording)
+    recorder = Recorder(store, files, clock=clock, meters=meters, log=log, canary_vin=settings.canary.vin)
+    ingest.on_heard = recorder.hear
+    stack.push_async_callback(recorder.close)
+    log.warning("recording.started", path=settings.recording.folder, max_days=settings.recording.max_days)
+    return recorder
 
 
 def _plans(ingest: Ingest, dropped: SysTopics, instance: str, clock: SystemClock) -> list[Plan]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -14,9 +15,10 @@ from typing import Annotated, Any, TypeVar, get_args
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, TextColumn
 
 from gateway.adapters import logs
+from gateway.adapters.broker_passwords import hashed, reload, set_password
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.storage import STORES
 from gateway.adapters.storage.sqlite.store import SqliteStore
@@ -25,24 +27,29 @@ from gateway.api.auth import make_token
 from gateway.app import run as run_gateway
 from gateway.doctor import examine
 from gateway.domain.alarms import Alarm
+from gateway.domain.people.shapes import USER_PATTERN
 from gateway.errors import GatewayError, SettingsError, StartError
 from gateway.pipeline.replay import differences
-from gateway.ports import AuditEntry, Role
+from gateway.ports import AuditEntry, Role, User
 from gateway.recordings import as_sentence, exported
 from gateway.recordings import replay as run_recording
-from gateway.registry import read_registrations
+from gateway.registry import Checked, entries
+from gateway.registry import check as check_fleet
 from gateway.settings import Settings, load
+from gateway.wire.topics import is_vin
 
 T = TypeVar("T")
 
 BAD_CONFIGURATION = 2
-IMPORT_AT_ONCE = 1000
+SAY_EVERY_S = 5.0
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 token_app = typer.Typer(no_args_is_help=True, help="Bearer tokens of people and systems.")
+user_app = typer.Typer(no_args_is_help=True, help="Accounts of people.")
 fleet_app = typer.Typer(no_args_is_help=True, help="The registry of vehicles.")
 app.add_typer(token_app, name="token")
 app.add_typer(fleet_app, name="fleet")
+app.add_typer(user_app, name="user")
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file (TOML).")]
 
@@ -159,12 +166,14 @@ def replay(
 
         clock = SystemClock()
         began_s = clock.mono_s()
-        facts = run_recording(file, thresholds, take)
+        played = run_recording(file, thresholds, take)
         took_s = clock.mono_s() - began_s
     if against is not None:
         _print_differences(raised)
-    rate = round(facts * len(thresholds) / max(took_s, 1e-6))
-    typer.echo(f"{facts} facts, {len(raised[0])} alarms, {took_s:.1f} s ({rate} facts/s).", err=True)
+    rate = round(played.facts * len(thresholds) / max(took_s, 1e-6))
+    if played.lost:
+        typer.echo(f"{played.lost} messages are missing from this recording.", err=True)
+    typer.echo(f"{played.facts} facts, {len(raised[0])} alarms, {took_s:.1f} s ({rate} facts/s).", err=True)
 
 
 def _print_differences(raised: list[list[Alarm]]) -> None:
@@ -252,22 +261,98 @@ def token_revoke(token_id: str, config: Config = None) -> None:
 
 
 @fleet_app.command("import")
-def fleet_import(file: Path, config: Config = None) -> None:
-    """Insert or replace vehicles from JSON lines. A bad line stops the import before anything is changed."""
+def fleet_import(
+    file: Path,
+    config: Config = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=64, help="To derive keys of plain codes; default: one a core.")
+    ] = None,
+) -> None:
+    """
+    Insert or replace vehicles from JSON lines. A bad line stops the import before anything is changed.
+
+    A line with a plain security_code costs about 0.1 s on purpose; one with security_code_key is fast.
+    """
     with _sentences():
-        settings = _settings(config)
-        registrations = list(read_registrations(file))
+        settings, clock = _settings(config), SystemClock()
+        checked = check_fleet(file)
+        if checked.mistaken:
+            more = checked.mistaken - len(checked.mistakes)
+            for sentence in (*checked.mistakes, *([f"… and {more} more"] if more else [])):
+                typer.echo(sentence, err=True)
+            raise StartError(
+                f"{checked.mistaken} of {checked.vehicles} lines are wrong: nothing was changed."
+            )
+        if checked.plain_codes:
+            typer.echo(f"{checked.plain_codes} lines have a plain security code: this is slow.", err=True)
+        began_s = clock.mono_s()
+        done = _with_store(settings, lambda store: _import(store, file, checked, processes, clock))
+        took_s = max(clock.mono_s() - began_s, 1e-6)
+    typer.echo(f"{done} vehicles are registered ({took_s:.1f} s, {done / took_s:.0f} lines/s).")
 
-        async def register(store: SqliteStore) -> None:
-            parts = range(0, len(registrations), IMPORT_AT_ONCE)
-            console = Console(stderr=True)
-            for start in track(parts, "Importing", console=console, disable=not console.is_terminal):
-                await store.register(registrations[start : start + IMPORT_AT_ONCE])
-            details = {"vehicles": len(registrations), "file": file.name}
-            await store.audit([AuditEntry(SystemClock().now(), _who(), "fleet.imported", file.name, details)])
 
-        _with_store(settings, register)
-    typer.echo(f"{len(registrations)} vehicles are registered.")
+async def _import(
+    store: SqliteStore, file: Path, checked: Checked, processes: int | None, clock: SystemClock
+) -> int:
+    """Register a checked file part by part; whatever stops it, how far it came is said and audited."""
+    done = last_line = 0
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[speed]}"))
+    began_s = said_s = clock.mono_s()
+    try:
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+            task = progress.add_task("Importing", total=checked.size_bytes, speed="")
+            for part in entries(file, plain_codes=checked.plain_codes > 0, processes=processes):
+                await store.register(part.registrations)
+                done, last_line = done + len(part.registrations), part.last_line
+                speed = f"{done / max(clock.mono_s() - began_s, 1e-6):.0f} lines/s"
+                progress.update(task, advance=part.bytes_read, speed=speed)
+                if not console.is_terminal and clock.mono_s() - said_s > SAY_EVERY_S:
+                    said_s = clock.mono_s()
+                    typer.echo(f"{100 * done / checked.vehicles:.0f} %, {done} vehicles, {speed}", err=True)
+    finally:
+        details = {"vehicles": done, "of": checked.vehicles, "file": file.name}
+        await store.audit([AuditEntry(clock.now(), _who(), "fleet.imported", file.name, details)])
+        if done < checked.vehicles:
+            typer.echo(
+                f"STOPPED: {done} of {checked.vehicles} vehicles are registered, up to line {last_line}.",
+                err=True,
+            )
+            typer.echo("The same import may be started again: it replaces what is there.", err=True)
+    return done
+
+
+@user_app.command("add")
+def user_add(
+    user: str,
+    person: Annotated[str | None, typer.Option(help="Whose account it is, for the record.")] = None,
+    config: Config = None,
+) -> None:
+    """
+    Add a person's account and print its MQTT password alone on the last line. It is shown only once.
+
+    With [mqtt] users_password_file the broker's file is changed; with broker_pid_file it is told at once.
+    What the user may do with a vehicle, the registry says.
+    """
+    with _sentences():
+        if is_vin(user) or re.fullmatch(USER_PATTERN, user) is None:
+            raise StartError(
+                f"{user!r}: 1 to 64 of A-Z a-z 0-9 _ . @ -, no VIN, and not beginning with gateway"
+            )
+        settings, now = _settings(config), SystemClock().now()
+        password = secrets.token_urlsafe(18)
+        file, pid_file = settings.mqtt.users_password_file, settings.mqtt.broker_pid_file
+        if file is not None:
+            set_password(Path(file), user, password)
+        entry = AuditEntry(now, _who(), "user.added", user, {"person": person})
+        fresh = _with_store(settings, lambda store: store.add_user(User(user, person or user, now), entry))
+        told = pid_file is not None and reload(Path(pid_file))
+    typer.echo(f"{user} is {'added' if fresh else 'known already, and has another password now'}.", err=True)
+    if file is None:
+        typer.echo(f"Add this line to the broker's password file: {user}:{hashed(password)}", err=True)
+    if not told:
+        typer.echo("The broker knows the password once it has read its files again (SIGHUP).", err=True)
+    typer.echo(password)
 
 
 def _who() -> str:

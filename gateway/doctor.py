@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from gateway.adapters.mqtt.self_test import self_test
 from gateway.adapters.mqtt.splitter import Received
 from gateway.adapters.storage import STORES
 from gateway.errors import GatewayError, LinkDown, PublishRefused, StartError, StoreError
+from gateway.pipeline.recording import RecordingSettings
 from gateway.settings import Settings
 from gateway.wire import TOPICS
 from gateway.wire.topics import vehicle_topic
@@ -38,6 +40,8 @@ class Finding(Struct, frozen=True):
 async def examine(settings: Settings) -> list[Finding]:
     """Try everything; a failure of one part does not hide the next."""
     findings = [_store(settings), _space(settings)]
+    if settings.recording.folder is not None:
+        findings.append(_recording(settings.recording))
     findings += await _broker(settings)
     for sink in settings.sinks:
         findings.append(await _sink(sink))
@@ -63,6 +67,20 @@ def _space(settings: Settings) -> Finding:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     return Finding(good=free > FREE_BYTES, sentence=f"{free / 2**30:.1f} GiB are free where the store lies.")
+
+
+def _recording(recording: RecordingSettings) -> Finding:
+    folder = Path(recording.folder or "")
+    place = folder
+    while not place.exists():
+        place = place.parent
+    if not os.access(place, os.W_OK | os.X_OK):
+        return Finding(good=False, sentence=f"The recording can't be written to {folder}.")
+    text = (
+        f"Recording is on: {folder} holds what vehicles say, with their positions,"
+        f" for {recording.max_days:g} day(s). Switch it off when it has served."
+    )
+    return Finding(good=True, sentence=text)
 
 
 async def _broker(settings: Settings) -> list[Finding]:

@@ -61,6 +61,10 @@ LOG_EVENTS: dict[str, str] = {
     "code.refused": "A pairing code, an invitation or a hand-over was tried with a code that does not count.",
     "registry.changed": "The registry has changed.",
     "registry.surveyed": "What follows from changed registry entries is worked out, up to this version.",
+    "clock.set_back": "The gateway's clock was set back; what is kept was moved by as much.",
+    # recording
+    "recording.started": "Vehicles' messages are recorded: the files hold positions.",
+    "recording.lost": "Messages are missing from the recording; the reason is given.",
     # canary
     "canary.late": "The canary did not come back in time.",
     "notification.failed": "The broker did not take a notification; it is tried again.",
@@ -81,6 +85,9 @@ METRICS: dict[str, str] = {
     "gateway_escalations_total": "Alarms that nobody acted on in time.",
     "gateway_receipts_dropped_total": "Receipts that found the outgoing queue full; the vehicle asks again.",
     "gateway_publish_refused_total": "Publishes that the broker refused.",
+    "gateway_clock_set_back_total": "How often the gateway's clock was set back.",
+    "gateway_recorded_total": "Lines written to the recording.",
+    "gateway_recording_lost_total": "Messages that are missing from the recording.",
     "gateway_inbox": "Facts waiting to be decided.",
     "gateway_batch_size": "Facts decided in one transaction.",
     "gateway_commit_seconds": "Duration of a commit.",
@@ -99,6 +106,7 @@ METRICS: dict[str, str] = {
     "gateway_requests_limited_total": "Requests of people beyond the quota.",
     "gateway_answers_dropped_total": "Answers to people that found the outgoing queue full.",
     "gateway_store_ok": "1 while the store works.",
+    "gateway_codes_refused_total": "Codes of pairing, invitation or hand-over that did not serve, by cause.",
     "gateway_sse_clients": "Live feed readers.",
     "gateway_broker_dropped": "Messages that the broker reports as dropped.",
 }

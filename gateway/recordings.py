@@ -1,8 +1,9 @@
 """
-Recordings: facts of a store or of JSON lines, or raw messages of JSON lines.
+Recordings: facts of a store or of JSON lines, or messages of JSON lines, in a file or a folder of files.
 
 A line of facts is ``{"vin", "at", "fact": {…}, "cause"}`` as ``export-facts`` writes it; a line of messages
-is ``{"at", "topic", "payload"}`` with the payload as JSON or as text.
+is ``{"at", "topic", "payload"}`` with the payload as JSON or as text. A file that the gateway recorded begins
+with ``{"at", "recording": 1}``, holds lines of both kinds, and ``{"at", "lost": n}`` where some are missing.
 """
 
 from __future__ import annotations
@@ -35,6 +36,28 @@ class Line(Struct, frozen=True, gc=False):
     cause: str | None = None
     topic: str = ""
     payload: Raw = Raw(b"null")
+    payload_base64: bytes | None = None
+    lost: int = 0
+    """So many messages are missing before this line."""
+    recording: int = 0
+    """The version of a file that the gateway wrote itself; its first line, and wherever time has passed."""
+    started: bool = False
+    """The gateway began to hear here."""
+
+    @property
+    def body(self) -> bytes:
+        """The payload as it came."""
+        if self.payload_base64 is not None:
+            return self.payload_base64
+        body = bytes(self.payload)
+        return msgspec.json.decode(body, type=str).encode() if body[:1] == b'"' else body
+
+
+class Played(Struct, frozen=True):
+    """How much was replayed: facts decided, and messages that are missing from the recording."""
+
+    facts: int
+    lost: int
 
 
 _line = msgspec.json.Decoder(Line)
@@ -52,30 +75,70 @@ def exported(store: Path) -> Iterator[bytes]:
         yield _encode({"vin": vin, "at": at, "fact": Raw(body), "cause": cause})
 
 
-def replay(path: Path, thresholds: list[Thresholds], on_raised: Callable[[int, Alarm], None]) -> int:
+def replay(path: Path, thresholds: list[Thresholds], on_raised: Callable[[int, Alarm], None]) -> Played:
     """
-    Run a recording under each configuration at once; returns how many facts each has decided.
+    Run a store, a file or a folder of files under each configuration at once.
 
     Errors:  StartError with file, line and reason.
     """
-    messages = Messages()
-    raw = not _is_store(path) and _first(path).topic != ""
-    runs = [Replay(one, messages.tick) if raw else Replay(one) for one in thresholds]
+    if not _is_store(path) and _is_raw(path):
+        return _replay_messages(path, thresholds, on_raised)
+    runs = [Replay(one) for one in thresholds]
     numbered = tuple(enumerate(runs))
     last: datetime | None = None
-    for record in _messages(path, messages) if raw else _facts(path):
+    for record in _facts(path):
         last = record.at
         for index, run in numbered:
             for alarm in run.take(record):
                 on_raised(index, alarm)
     if last is not None:
-        for index, run in enumerate(runs):
+        for index, run in numbered:
             for alarm in run.finish(last):
                 on_raised(index, alarm)
-    return runs[0].facts
+    return Played(runs[0].facts, 0)
+
+
+def _replay_messages(
+    path: Path, thresholds: list[Thresholds], on_raised: Callable[[int, Alarm], None]
+) -> Played:
+    runs, lost = [_Run(one) for one in thresholds], 0
+    last: datetime | None = None
+    for _number, line in _lines(path):
+        last, lost = line.at, lost + line.lost
+        for index, run in enumerate(runs):
+            for alarm in run.take(line):
+                on_raised(index, alarm)
+    if last is not None:
+        for index, run in enumerate(runs):
+            for alarm in run.replay.finish(last):
+                on_raised(index, alarm)
+    return Played(runs[0].replay.facts, lost)
+
+
+class _Run:
+    """One configuration, with its own eyes on the messages: what it states depends on what it watches."""
+
+    def __init__(self, thresholds: Thresholds) -> None:
+        self._messages = Messages()
+        self.replay = Replay(thresholds, self._messages)
+
+    def take(self, line: Line) -> Iterator[Alarm]:
+        """Fold one line; yields what is raised."""
+        if line.fact is not None:
+            yield from self.replay.take(Record(line.vin, line.at, line.fact, line.cause))
+        elif line.recording:
+            if line.started:
+                self._messages.deaf_until(line.at)
+            yield from self.replay.wait(line.at)
+        elif line.topic:
+            yield from self.replay.wait(line.at)  # what was due by then changes what this message states
+            for record in self._messages.take(Inbound(line.topic, line.body, line.at)):
+                yield from self.replay.take(record)
 
 
 def _is_store(path: Path) -> bool:
+    if path.is_dir():
+        return False
     try:
         with path.open("rb") as file:
             return file.read(len(SQLITE)) == SQLITE
@@ -113,29 +176,26 @@ def _facts(path: Path) -> Iterator[Record]:
         yield Record(vin, line.at, fact, line.cause)
 
 
-def _messages(path: Path, messages: Messages) -> Iterator[Record]:
-    for _number, line in _lines(path):
-        body = bytes(line.payload)
-        if body[:1] == b'"':
-            body = msgspec.json.decode(body, type=str).encode()
-        yield from messages.take(Inbound(line.topic, body, line.at))
-
-
-def _first(path: Path) -> Line:
-    return next((line for _number, line in _lines(path)), Line(datetime.min))  # noqa: DTZ901  # an empty file
+def _is_raw(path: Path) -> bool:
+    """Whether what follows are messages: facts of a store hold the gateway's own ticks, messages none."""
+    first = next(_lines(path), None)
+    return first is not None and (first[1].topic != "" or first[1].recording > 0)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Line]]:
     decode = _line.decode
-    with path.open("rb") as lines:
-        for number, text in enumerate(lines, 1):
-            try:
-                line = decode(text)
-            except Exception as error:
-                if not text.strip():
-                    continue
-                raise StartError(f"{path}, line {number}: {error}") from error
-            yield number, line
+    for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
+        with file.open("rb") as lines:
+            for number, text in enumerate(lines, 1):
+                try:
+                    line = decode(text)
+                except Exception as error:
+                    if not text.strip():
+                        continue
+                    if number > 1 and not text.endswith(b"\n"):
+                        continue  # the gateway was killed while it wrote this line
+                    raise StartError(f"{file}, line {number}: {error}") from error
+                yield number, line
 
 
 def as_sentence(alarm: Alarm) -> str:

@@ -25,6 +25,7 @@ from gateway.domain.services.availability import EVERYWHERE, Availability
 from gateway.domain.thresholds import Escalation, TheftProtection, Thresholds
 from gateway.errors import SettingsError
 from gateway.pipeline.canary import CanarySettings
+from gateway.pipeline.recording import RecordingSettings
 
 T = TypeVar("T")
 
@@ -34,6 +35,9 @@ PATHS = (
     ("mqtt", "ca_file"),
     ("mqtt", "cert_file"),
     ("mqtt", "key_file"),
+    ("mqtt", "users_password_file"),
+    ("mqtt", "broker_pid_file"),
+    ("recording", "folder"),
     ("services", "availability"),
 )
 
@@ -76,6 +80,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     soc: SocSettings = SocSettings()
     theft_protection: TheftProtection = TheftProtection()
     canary: CanarySettings = CanarySettings()
+    recording: RecordingSettings = RecordingSettings()
     services: ServicesSettings = ServicesSettings()
     availability: Availability = EVERYWHERE
     """Read from the file that ``[services] availability`` names, or the shipped one."""

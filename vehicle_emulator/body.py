@@ -43,11 +43,12 @@ CORE: Final = (SPEED, IS_MOVING, IGNITION, LATITUDE, LONGITUDE)
 class Body:
     """The signals of one vehicle."""
 
-    __slots__ = ("_seq", "_signals", "_untold")
+    __slots__ = ("_seq", "_signals", "_untold", "ahead_ms")
 
-    def __init__(self, latitude: float, longitude: float, dice: Dice) -> None:
-        """Stand parked, locked and switched off."""
+    def __init__(self, latitude: float, longitude: float, dice: Dice, *, ahead_ms: int = 0) -> None:
+        """Stand parked, locked and switched off; ``ahead_ms``: how far the vehicle's clock is ahead."""
         self._seq = 0
+        self.ahead_ms = ahead_ms
         self._signals: dict[str, Value] = {
             SPEED: 0.0, IS_MOVING: False, IGNITION: "OFF",
             LATITUDE: round(latitude, 6), LONGITUDE: round(longitude, 6), ACCURACY: 4,
@@ -77,6 +78,11 @@ class Body:
         if self._signals.get(name) != value:
             self._signals[name] = self._untold[name] = value
 
+    @property
+    def is_moving(self) -> bool:
+        """Whether the wheels turn."""
+        return self.number(SPEED) > 0.0 or bool(self._signals[IS_MOVING])
+
     def lock(self, *, locked: bool) -> None:
         """All doors at once."""
         for name in LOCKS:
@@ -101,6 +107,6 @@ class Body:
 
     def _tell(self, at_ms: int, signals: dict[str, Value]) -> Message:
         self._seq += 1
-        payload = encode(Telemetry(rfc3339(at_ms), self._seq, signals))
+        payload = encode(Telemetry(rfc3339(at_ms + self.ahead_ms), self._seq, signals))
         self._untold = {}
         return Message(TELEMETRY, payload)

@@ -28,6 +28,7 @@ from vehicle_emulator.fleet import Fleet, Plan
 from vehicle_emulator.link import Station
 from vehicle_emulator.owner import Api, Owner
 from vehicle_emulator.report import Report, Tally
+from vehicle_emulator.rest import OFFLINE_AFTER_S, SLEEP_AFTER_S, Habit
 from vehicle_emulator.scenario import Scenario
 from vehicle_emulator.stage import Stage, StoryLine
 from vehicle_emulator.unit import Clock, Depot
@@ -104,6 +105,11 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     telemetry_rate: Annotated[float, typer.Option(min=0.0, help="extra telemetry/s over the fleet")] = 0.0,
     alarm_rate: Annotated[float, typer.Option(min=0.0, help="theft-sensor triggers/s over the fleet")] = 0.0,
     driving_share: Annotated[float, typer.Option(min=0.0, max=0.95, help="share of time on the road")] = 0.3,
+    clock_error: Annotated[float, typer.Option(min=0.0, help="vehicles' clocks are wrong by up to s")] = 0.0,
+    sleep_after: Annotated[float, typer.Option(min=1.0, help="seconds parked until asleep")] = SLEEP_AFTER_S,
+    offline_after: Annotated[
+        float, typer.Option(min=1.0, help="seconds parked until off the air")
+    ] = OFFLINE_AFTER_S,
     protocol: Annotated[Protocol, typer.Option(help="MQTT 5 or 3.1.1")] = Protocol.V5,
     ca_file: Annotated[
         Path | None, typer.Option(exists=True, help="authority to trust with mqtts://")
@@ -122,7 +128,8 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     """Let a fleet live on a broker; exit 1 if events stay without a receipt or a label was broken."""
     plan = Plan(
         vehicles=vehicles, seed=seed, duration_s=duration, drain_s=drain, telemetry_per_s=telemetry_rate,
-        alarms_per_s=alarm_rate, driving_share=driving_share,
+        alarms_per_s=alarm_rate, driving_share=driving_share, clock_error_s=clock_error,
+        habit=Habit(sleep_after, offline_after),
         scenarios=_cast_list(scenario or [], duration, vehicles),
     )  # fmt: skip
     address = _address(broker)

@@ -1,21 +1,26 @@
-"""What a vehicle makes of commands and packages sent to it (contract 4.2, 4.3, 3.7), as acts."""
+"""
+What a vehicle makes of commands and packages sent to it (contract 4.2, 4.3, 3.7), as acts.
+
+What may be done with a command is decided in ``remote``; here it meets the body and the agenda.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from vehicle_emulator import body, messages
+from vehicle_emulator import body, messages, remote
 from vehicle_emulator.messages import Command, Package
+from vehicle_emulator.remote import Answer, Situation, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vehicle_emulator.vehicle import Vehicle
 
-HANDLING_MS: Final = 400
+LOOK_AGAIN_MS: Final = 1_000
+BOOT_MS: Final = 3_000
 _STAGES: Final = (("downloading", 1_000), ("downloaded", 6_000), ("installing", 8_000), ("active", 15_000))
 
 
@@ -23,7 +28,7 @@ def hear(vehicle: Vehicle, kind: str, payload: bytes, at_ms: int) -> bool:
     """Plan what a message to the vehicle asks for; False if it can't be read."""
     try:
         if kind == messages.COMMAND:
-            _plan_command(vehicle, messages.decode_command(payload), at_ms)
+            _take(vehicle, messages.decode_command(payload), at_ms)
         elif kind == messages.PACKAGE:
             _plan_package(vehicle, messages.decode_package(payload), at_ms)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -31,26 +36,78 @@ def hear(vehicle: Vehicle, kind: str, payload: bytes, at_ms: int) -> bool:
     return True
 
 
-def perform(vehicle: Vehicle, at_ms: int, command: Command) -> None:
-    """Carry a command out, or say why not."""
-    status, reason = "performed", None
-    if at_ms > command.expires_at.timestamp() * 1_000:
-        status = "expired"
-    elif (action := ACTIONS.get(command.action)) is None:
-        status, reason = "refused", "not_supported"
-    else:
-        action(vehicle)
-        vehicle.tell_changes(at_ms)
-    fields = {"command_id": command.command_id, "status": status, "reason": reason}
-    vehicle.event(at_ms, messages.RESULT, messages.Result, **fields)
+def resume(vehicle: Vehicle, at_ms: int) -> None:
+    """After a boot: say what the restart broke off, and go on with what waits."""
+    vehicle.orders, broken, waiting = remote.restart(vehicle.orders)
+    for answer in broken:
+        _state(vehicle, at_ms, answer)
+    vehicle.rest.ready_ms = at_ms + BOOT_MS
+    for command in waiting:
+        _plan_turn(vehicle, at_ms, command)
 
 
-def _plan_command(vehicle: Vehicle, command: Command, at_ms: int) -> None:
-    """At most once: a command whose counter is not above the last one's is a repeat."""
-    if vehicle.command_counter is not None and command.counter <= vehicle.command_counter:
-        return
-    vehicle.command_counter = command.counter
-    vehicle.plan(at_ms + HANDLING_MS, partial(perform, command=command))
+def _take(vehicle: Vehicle, command: Command, at_ms: int) -> None:
+    """A command has its turn when the vehicle is awake; what is no command for it is answered at once."""
+    turn = remote.hear(vehicle.orders, command, _clock_ms(vehicle, at_ms))
+    vehicle.orders = turn.memory
+    if turn.command is not None:
+        _plan_turn(vehicle, at_ms, turn.command)
+    elif turn.answer is not None:
+        vehicle.plan(at_ms, partial(_state, answer=turn.answer))
+
+
+def _plan_turn(vehicle: Vehicle, at_ms: int, command: Command) -> None:
+    takes_ms = EFFECTS[command.action].takes_ms
+    turn_ms = vehicle.rest.turn_ms(at_ms, takes_ms, vehicle.radio_dice)
+    vehicle.rouse(at_ms)
+    vehicle.plan(turn_ms, partial(_begin, command_id=command.command_id))
+
+
+def _begin(vehicle: Vehicle, at_ms: int, command_id: str) -> None:
+    """Its turn."""
+    clock_ms, situation = _clock_ms(vehicle, at_ms), _situation(vehicle)
+    _follow(vehicle, at_ms, remote.begin(vehicle.orders, command_id, clock_ms, situation))
+
+
+def _finish(vehicle: Vehicle, at_ms: int, command_id: str) -> None:
+    """The moment of effect."""
+    clock_ms, situation = _clock_ms(vehicle, at_ms), _situation(vehicle)
+    _follow(vehicle, at_ms, remote.finish(vehicle.orders, command_id, clock_ms, situation))
+
+
+def _follow(vehicle: Vehicle, at_ms: int, turn: Turn) -> None:
+    """Do what was decided: the memory is first, and the signals show an effect before the result tells it."""
+    vehicle.orders, command = turn.memory, turn.command
+    if command is not None:
+        effect = EFFECTS[command.action]
+        if turn.then == "effect":
+            effect.take(vehicle, at_ms)
+            vehicle.tell_changes(at_ms, with_core=command.action == "locate")
+        elif turn.then == "finish":
+            vehicle.plan(at_ms + effect.takes_ms, partial(_finish, command_id=command.command_id))
+        else:
+            vehicle.plan(at_ms + LOOK_AGAIN_MS, partial(_begin, command_id=command.command_id))
+    if turn.answer is not None:
+        _state(vehicle, at_ms, turn.answer)
+
+
+def _state(vehicle: Vehicle, at_ms: int, answer: Answer) -> None:
+    vehicle.event(at_ms, messages.RESULT, messages.Result, **msgspec.structs.asdict(answer))
+
+
+def _clock_ms(vehicle: Vehicle, at_ms: int) -> int:
+    """The vehicle's clock; where the emulator is late, an act has its due time, and a command must not."""
+    return vehicle.clock_ms(max(at_ms, vehicle.wall_ms))
+
+
+def _situation(vehicle: Vehicle) -> Situation:
+    readings = vehicle.body
+    return Situation(
+        moving=readings.is_moving,
+        door_open=bool(readings[body.DOOR_OPEN]),
+        electric=vehicle.is_electric,
+        plugged=bool(readings.get(body.IS_PLUGGED, default=False)),
+    )
 
 
 def _plan_package(vehicle: Vehicle, package: Package, at_ms: int) -> None:
@@ -63,31 +120,46 @@ def _progress(vehicle: Vehicle, at_ms: int, package: Package, state: str) -> Non
     vehicle.event(at_ms, messages.SOFTWARE, messages.Software, **fields)
 
 
-def _nothing_to_show(vehicle: Vehicle) -> None:
-    """Lights, horn and position reports leave no trace in the signals."""
+def _nothing_to_show(_vehicle: Vehicle, _at_ms: int) -> None:
+    """Lights and horn leave no trace in the signals."""
 
 
-def _climate(vehicle: Vehicle, *, on: bool) -> None:
+def _climate(vehicle: Vehicle, _at_ms: int, *, on: bool) -> None:
     vehicle.body.set(body.CLIMATE, on)
 
 
-def _charge(vehicle: Vehicle, *, on: bool) -> None:
-    vehicle.body.set(body.IS_CHARGING, on)
+def _charge(vehicle: Vehicle, at_ms: int, *, on: bool) -> None:
+    connected = bool(vehicle.body.get(body.IS_PLUGGED, default=False))
+    if vehicle.body.get(body.IS_CHARGING, default=False) != on:
+        vehicle.body.set(body.IS_CHARGING, on)
+        vehicle.event(at_ms, messages.CHARGING, messages.Charging, connected=connected, charging=on)
 
 
-def _lock(vehicle: Vehicle, *, locked: bool) -> None:
+def _lock(vehicle: Vehicle, _at_ms: int, *, locked: bool) -> None:
     vehicle.body.lock(locked=locked)
 
 
-ACTIONS: Final[dict[str, Callable[[Vehicle], None]]] = {
-    "lock": partial(_lock, locked=True),
-    "unlock": partial(_lock, locked=False),
-    "locate": _nothing_to_show,
-    "honk_flash": _nothing_to_show,
-    "climate_start": partial(_climate, on=True),
-    "climate_stop": partial(_climate, on=False),
-    "charge_start": partial(_charge, on=True),
-    "charge_stop": partial(_charge, on=False),
-    "block_engine_start": _nothing_to_show,
-    "release_engine_start": _nothing_to_show,
+def _block(vehicle: Vehicle, _at_ms: int, *, blocked: bool) -> None:
+    """Only the next start feels it."""
+    vehicle.is_blocked = blocked
+
+
+class Effect(NamedTuple):
+    """What an action does to the vehicle, and how long its actuators take for it."""
+
+    take: Callable[..., None]
+    takes_ms: int
+
+
+EFFECTS: Final[dict[str, Effect]] = {
+    "lock": Effect(partial(_lock, locked=True), 300),
+    "unlock": Effect(partial(_lock, locked=False), 300),
+    "locate": Effect(_nothing_to_show, 100),
+    "honk_flash": Effect(_nothing_to_show, 200),
+    "climate_start": Effect(partial(_climate, on=True), 900),
+    "climate_stop": Effect(partial(_climate, on=False), 400),
+    "charge_start": Effect(partial(_charge, on=True), 800),
+    "charge_stop": Effect(partial(_charge, on=False), 500),
+    "block_engine_start": Effect(partial(_block, blocked=True), 500),
+    "release_engine_start": Effect(partial(_block, blocked=False), 500),
 }

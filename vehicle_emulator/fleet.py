@@ -15,6 +15,7 @@ from vehicle_emulator.dice import Dice
 from vehicle_emulator.load import AlarmLoad, TelemetryLoad
 from vehicle_emulator.messages import rfc3339
 from vehicle_emulator.report import Report, percentiles
+from vehicle_emulator.rest import Habit
 from vehicle_emulator.scenario import Scenario
 from vehicle_emulator.stage import Stage
 from vehicle_emulator.unit import KEEPALIVE_S, Unit
@@ -45,7 +46,11 @@ _CURTAIN_MS = 1_000
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is to be; a duration of 0 has no end. ``drain_s``: the wait for receipts after it."""
+    """
+    What a run is to be; a duration of 0 has no end. ``drain_s``: the wait for receipts after it.
+
+    ``clock_error_s``: how far a vehicle's clock may be ahead or behind; each has its own error.
+    """
 
     vehicles: int
     seed: int = 1
@@ -54,6 +59,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     telemetry_per_s: float = 0.0
     alarms_per_s: float = 0.0
     driving_share: float = 0.3
+    clock_error_s: float = 0.0
+    habit: Habit = Habit()
     scenarios: tuple[tuple[Scenario, float], ...] = ()
 
 
@@ -255,7 +262,11 @@ class Fleet:
         """A vehicle that plays a scenario stays parked otherwise."""
         plan = self.plan
         share = 0.0 if vin in self._roles else plan.driving_share
-        vehicle = Vehicle(vin, plan.seed, home_of(plan.seed, vin), driving_share=share)
+        error_ms = plan.clock_error_s * 1_000
+        vehicle = Vehicle(
+            vin, plan.seed, home_of(plan.seed, vin), driving_share=share, habit=plan.habit,
+            ahead_ms=round(Dice(plan.seed, vin, "clock").between(-error_ms, error_ms)),
+        )  # fmt: skip
         return Unit(vehicle, Dice(plan.seed, vin, "resends"), self.depot)
 
     def _report(self, ran_s: float) -> Report:

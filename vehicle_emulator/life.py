@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CORE_EVERY_MS: Final = 25_000
 AWAKE_MS: Final = 60_000
 ASLEEP_MS: Final = 600_000
+LEFT_LONG_AGO: Final = 0.7
 # Right after parking the standstill is repeated: telemetry is QoS 0, and one lost message must not leave a
 # car "moving".
 SETTLING_MS: Final = (5_000, 15_000, AWAKE_MS)
@@ -28,11 +29,16 @@ _FIRST_TRIP_WITHIN_MS = 20_000
 
 
 def begin(vehicle: Vehicle, at_ms: int) -> None:
-    """Power up and take up the life: on the road soon with the driving share's chance, else later."""
+    """
+    Power up and take up the life: on the road soon with the driving share's chance, else later.
+
+    Most of those that stay were left long ago: their computers sleep.
+    """
     vehicle.power_up(at_ms)
     vehicle.plan(at_ms + vehicle.dice.below(ASLEEP_MS), stay_parked)
+    soon = vehicle.driving_share > 0.0 and vehicle.dice.chance(vehicle.driving_share)
+    vehicle.stand_still(at_ms, asleep=not soon and vehicle.radio_dice.chance(LEFT_LONG_AGO))
     if vehicle.driving_share > 0.0:
-        soon = vehicle.dice.chance(vehicle.driving_share)
         delay_ms = vehicle.dice.below(_FIRST_TRIP_WITHIN_MS) if soon else _pause_ms(vehicle)
         vehicle.plan(at_ms + delay_ms, set_out)
 
@@ -66,21 +72,30 @@ def _shut_door(vehicle: Vehicle, at_ms: int) -> None:
 
 
 def ignite(vehicle: Vehicle, at_ms: int) -> None:
-    """Switch on."""
-    vehicle.body.set(body.IGNITION, "ON")
+    """Switch on; a blocked engine does not start: the dashboard lights up, and that is all."""
+    vehicle.rest.drive()
+    vehicle.body.set(body.IGNITION, "ACC" if vehicle.is_blocked else "ON")
+    if vehicle.is_blocked:
+        vehicle.tell_changes(at_ms, with_core=True)
+        return
     vehicle.body.set(body.VOLTAGE, 14.1)
     vehicle.body.set(body.CLIMATE, vehicle.dice.chance(0.5))
     vehicle.tell_changes(at_ms, with_core=True)
 
 
 def drive_off(vehicle: Vehicle, at_ms: int) -> None:
-    """Away: out along a new way, or back along the one the car came."""
+    """Away: out along a new way, or back along the one the car came. Who can't, gets out again."""
+    if not vehicle.has_ignition:
+        park(vehicle, at_ms)
+        return
     came, vehicle.way = vehicle.way, () if vehicle.way else journey.plan(vehicle.dice)
     take_way(vehicle, at_ms, vehicle.way or journey.back(came))
 
 
 def take_way(vehicle: Vehicle, at_ms: int, way: tuple[journey.Leg, ...]) -> None:
-    """Set off along this way."""
+    """Set off along this way, if the engine runs."""
+    if not vehicle.has_ignition:
+        return
     vehicle.journey = Journey(way, vehicle.dice)
     vehicle.set_out_at = (vehicle.body.number(body.LATITUDE), vehicle.body.number(body.LONGITUDE))
     vehicle.moved_ms = at_ms
@@ -135,6 +150,7 @@ def switch_off(vehicle: Vehicle, at_ms: int) -> None:
     readings.set(body.CLIMATE, value=False)
     readings.set(body.IGNITION, "OFF")
     readings.set(body.VOLTAGE, 12.7)
+    vehicle.stand_still(at_ms)
     vehicle.tell_changes(at_ms, with_core=True)
     for later_ms in SETTLING_MS:
         vehicle.plan(at_ms + later_ms, _settle)
@@ -149,6 +165,7 @@ def walk_away(vehicle: Vehicle, at_ms: int) -> None:
 def stay_parked(vehicle: Vehicle, at_ms: int) -> None:
     """A sign of life now and then; the 12 V battery sinks a little and is kept above weak."""
     if vehicle.journey is None and not vehicle.has_ignition:
+        vehicle.rouse(at_ms)
         vehicle.body.set(body.VOLTAGE, max(12.2, round(vehicle.body.number(body.VOLTAGE) - 0.01, 2)))
         vehicle.tell_changes(at_ms, with_core=True)
     vehicle.plan(at_ms + ASLEEP_MS, stay_parked)

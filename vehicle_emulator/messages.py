@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -165,12 +165,13 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """4.2."""
+    """4.2. Without its counter or a time with an offset it is none."""
 
-    command_id: str
+    command_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
     action: str
-    expires_at: datetime
-    counter: int = 0
+    expires_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    counter: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    issued_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     params: dict[str, Any] = {}
 
 

@@ -68,12 +68,19 @@ class Unit:
 
     def step(self, now_ms: int) -> None:
         """Let the vehicle live up to now, and follow its radio."""
+        self.vehicle.wall_ms = int(self._depot.clock.now_ms())
         for message, at_ms in self.vehicle.step(now_ms):
             self.hand_over(message, at_ms)
+        self._follow_radio()
+
+    def _follow_radio(self) -> None:
+        """A radio that rests goes off when nothing waits any more, and says goodbye."""
         if not self.vehicle.is_on_air:
             self.link.cut()
-        else:
+        elif not self.vehicle.is_resting or self.outbox:
             self.link.open()
+        elif self.link.is_up:
+            self.leave()
 
     def hand_over(self, message: Message, intended_ms: float) -> None:
         """Publish telemetry or lose it; keep an event until it is receipted."""
@@ -156,3 +163,5 @@ class Unit:
         for rejection in receipt.rejected:
             if entry := self.outbox.settle(rejection.event_id):
                 tally.rejected(self.vin, entry, rejection.reason)
+        if self.vehicle.is_resting:
+            self._follow_radio()

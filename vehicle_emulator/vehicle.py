@@ -6,7 +6,9 @@ One vehicle's life: a seeded machine without clock or connection.
 2. Whatever plays a part in the life (a trip, a scenario, a command) is an ``Act`` on that agenda: a function
    of the vehicle and the moment. There is no other way in, so parts compose.
 3. ``power_up`` begins a boot: a new boot id, sequence numbers from 1, the standing facts stated once.
-4. The radio is a fact here (``is_on_air``); what to do about it is the owner's business.
+4. The radio is a fact here (``is_on_air``: it works; ``is_resting``: it is off, and goes on for whatever
+   there is to say); what to do about it is the owner's business.
+5. All times that it states, and all that it reads, are its own clock's, which may be ahead or behind.
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from vehicle_emulator import body, messages
+from vehicle_emulator import body, commands, messages, remote
 from vehicle_emulator.body import Body
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.messages import Connection, Message, Position, encode, rfc3339
+from vehicle_emulator.rest import Habit, Phase, Rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,22 +64,36 @@ class Vehicle:
 
     __slots__ = (
         "_agenda", "_boot_id", "_left_at_ms", "_order", "_seq", "_told", "_unheard", "body", "bundle",
-        "card_present", "command_counter", "core_told_ms", "dice", "driving_share", "home", "is_electric",
-        "is_on_air", "journey", "moved_ms", "set_out_at", "tell_every_ms", "vin", "way",
+        "card_present", "core_told_ms", "dice", "driving_share", "home", "is_blocked", "is_electric",
+        "is_on_air", "is_resting", "journey", "moved_ms", "orders", "radio_dice", "rest",
+        "set_out_at", "tell_every_ms", "vin", "wall_ms", "way",
     )  # fmt: skip
 
-    def __init__(self, vin: str, seed: int, home: tuple[float, float], *, driving_share: float = 0.0) -> None:
+    def __init__(
+        self,
+        vin: str,
+        seed: int,
+        home: tuple[float, float],
+        *,
+        driving_share: float = 0.0,
+        ahead_ms: int = 0,
+        habit: Habit | None = None,
+    ) -> None:
         """Stand parked at home, locked, without its Driver Card, not booted; drive this share of the time."""
         self.dice = dice = Dice(seed, vin, "life")
         self.vin, self.home, self.driving_share = vin, home, driving_share
-        self.body = Body(*home, dice)
+        self.body = Body(*home, dice, ahead_ms=ahead_ms)
         self.is_electric = dice.chance(0.3)
         self.tell_every_ms = 1_000 * (1 + dice.below(5))
         self.bundle = Bundle(
             f"B{dice.below(9_000) + 1_000}", dice.between(50, 600), 1_000, 0, dice.chance(0.5)
         )
         self.card_present, self.is_on_air = False, True
-        self.command_counter: int | None = None
+        self.rest, self.is_resting = Rest(habit or Habit()), False
+        self.orders, self.is_blocked = remote.Memory(), False
+        self.radio_dice = Dice(seed, vin, "radio")
+        # What time it really is, where the emulator itself is late: a command must not take effect by that.
+        self.wall_ms = 0
         self.journey: Journey | None = None
         self.way: tuple[Leg, ...] = ()
         self.set_out_at = home
@@ -127,6 +144,7 @@ class Vehicle:
         self._boot_id = f"{at_ms // 1_000:x}-{self.dice.below(1 << 16):04x}"
         self._seq = 0
         self.is_on_air = True
+        commands.resume(self, at_ms)
         if not self.bundle.valid_until_ms:
             self.bundle.valid_until_ms = at_ms + _DAY_MS * (10 + self.dice.below(300))
         self.state_card(at_ms if self._left_at_ms is None else self._left_at_ms)
@@ -147,7 +165,8 @@ class Vehicle:
         """Birth or farewell, on the retained topic."""
         bearer, source = ("LTE", "integrated_sim") if online else (None, None)
         return Message(
-            messages.CONNECTION, encode(Connection(online, bearer, source, roaming=False, at=rfc3339(at_ms)))
+            messages.CONNECTION,
+            encode(Connection(online, bearer, source, roaming=False, at=rfc3339(self.clock_ms(at_ms)))),
         )
 
     def say(self, at_ms: int, message: Message) -> None:
@@ -159,8 +178,10 @@ class Vehicle:
         self._seq += 1
         event_id = f"{self._boot_id}-{self._seq}"
         told = shape(
-            event_id=event_id, occurred_at=rfc3339(at_ms), boot_id=self._boot_id, seq=self._seq, **fields
-        )
+            event_id=event_id, occurred_at=rfc3339(self.clock_ms(at_ms)), boot_id=self._boot_id,
+            seq=self._seq, **fields,
+        )  # fmt: skip
+        self.rouse(at_ms)
         self.say(at_ms, Message(kind, encode(told), event_id, fields.get("cause"), fields.get("state")))
 
     def trigger(self, at_ms: int, cause: str, **details: Any) -> None:  # optional fields of 3.2
@@ -200,6 +221,35 @@ class Vehicle:
         if with_core:
             self.core_told_ms = at_ms
         self.say(at_ms, self.body.changes(at_ms, with_core=with_core))
+
+    def clock_ms(self, at_ms: int) -> int:
+        """What the vehicle's own clock says at this moment."""
+        return at_ms + self.body.ahead_ms
+
+    def rouse(self, at_ms: int) -> None:
+        """Something woke it: the radio goes on, for a while."""
+        self.rest.rouse(at_ms)
+        if self.is_resting:
+            self.is_resting = False
+            self._plan_doze()
+
+    def stand_still(self, at_ms: int, *, asleep: bool = False) -> None:
+        """The ignition is off; ``asleep``: it has been for long."""
+        self.rest.park(at_ms, asleep=asleep)
+        self._plan_doze()
+
+    def doze(self, at_ms: int) -> None:
+        """Switch the radio off if nothing has happened for long enough; else look again."""
+        self.rest.is_doze_planned = False
+        if self.rest.phase(at_ms) is Phase.OFFLINE:
+            self.is_resting = True
+        elif self.rest.parked_ms is not None:
+            self._plan_doze()
+
+    def _plan_doze(self) -> None:
+        if not self.rest.is_doze_planned:
+            self.rest.is_doze_planned = True
+            self.plan(max(self.rest.awake_until_ms, self.rest.offline_at_ms), Vehicle.doze)
 
     @property
     def has_ignition(self) -> bool:

@@ -12,8 +12,10 @@ from gateway.domain.arming import ArmingState
 from gateway.domain.causes import CauseClass, Severity
 from gateway.domain.offline import WhyOffline
 from gateway.domain.reasons import Code
+from gateway.domain.services.connection import Note
 from gateway.domain.services.data_bundle import BundleState
 from gateway.domain.services.entitlements import CarSecurity
+from gateway.domain.services.entitlements import Cause as ServiceCause
 from gateway.domain.services.special_modes import MAX_RADIUS_M, MIN_RADIUS_M
 from gateway.ports import DeliveryState, SignalValue
 
@@ -342,6 +344,8 @@ class ConnectionView(Struct, frozen=True):
     source: str | None
     roaming: bool | None
     at: datetime
+    notes: list[Note] = []
+    """What can't be together, or is not known; nothing is decided by it."""
 
 
 class OpenAlarmView(Struct, frozen=True):
@@ -353,6 +357,15 @@ class OpenAlarmView(Struct, frozen=True):
     state: AlarmState
     raised_at: datetime
     count: int
+
+
+class ServiceView(Struct, frozen=True):
+    """One service: whether it may be used now, and if not, why."""
+
+    active: bool
+    cause: ServiceCause | None
+    from_at: datetime | None
+    until: datetime | None
 
 
 class VehicleView(Struct, frozen=True, kw_only=True):
@@ -377,6 +390,7 @@ class VehicleView(Struct, frozen=True, kw_only=True):
     data_bundle: BundleView
     modes: list[ModeView]
     service: CarSecurity
+    services: dict[str, ServiceView]
     heard_at: datetime | None
     connection: ConnectionView | None
     private_mode: bool | None
@@ -407,6 +421,24 @@ class VehiclePage(Struct, frozen=True):
 
     items: list[VehicleLine]
     next_after: str | None
+
+
+class CertifyBody(Struct, frozen=True):
+    """How the installation was checked."""
+
+    method: Literal["installation_check", "test_alarm"]
+    note: Annotated[str, Meta(max_length=500)] = ""
+
+
+class CertificateView(Struct, frozen=True):
+    """A certificate of car security."""
+
+    number: str
+    vin: str
+    valid_from: datetime | None
+    valid_until: datetime
+    certified_by: str | None
+    sha256: str
 
 
 class UnprotectedReason(Struct, frozen=True):

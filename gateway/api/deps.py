@@ -30,6 +30,10 @@ def _ignore(_count: int) -> None:
     """Count nothing."""
 
 
+def _ignore_code(_code: str) -> None:
+    """Count nothing."""
+
+
 def _challenge() -> str:
     """Make a question that nobody can foresee."""
     return secrets.token_hex(32)
@@ -56,6 +60,8 @@ class Deps:
     """Which service can be had where, as configured."""
     on_readers: Callable[[int], None] = _ignore
     """Told the number of live feed readers whenever it changes."""
+    on_code_refused: Callable[[str], None] = _ignore_code
+    """Told why a pairing code, an invitation's or a hand-over's did not serve."""
     new_challenge: Callable[[], str] = _challenge
     comment_every_s: float = 15
     max_readers: int = 200

@@ -61,7 +61,8 @@ async def make_pairing_code(deps: FromApp, who: Caller, vin: FromPath[str]) -> M
 )
 async def pair(deps: FromApp, who: Caller, data: JSONBody[StatedBody]) -> RoleView:
     """Become the main user of a vehicle with its code. Wrong codes lock the person and the vehicle out."""
-    if who.role != "main_user":
+    known = await deps.store.registration(data.vin) if is_vin(data.vin) else None
+    if who.role != "main_user" or (known is not None and who.user in known.secondary_users):
         entry = AuditEntry(deps.clock.now(), who.person, "code.refused", data.vin, {"code": "not_main_user"})
         await deps.store.audit([entry])
         detail = "A secondary user can't pair a vehicle: only its main user can."

@@ -124,8 +124,11 @@ async def stated(  # noqa: PLR0917  # who, what, and where it is kept
         raise WRONG
     fact = kind(received_at=deps.clock.now(), by=who.person, role=who.role, user=user, fits=found)
     effects = await deps.acts.act(vin, fact)
-    if not any(isinstance(one, Refused) and one.code == "code_wrong" for one in effects):
-        await deps.store.end_tries(user)  # what else stands against it, the code was right
+    refused = [one.code for one in effects if isinstance(one, Refused)]
+    if found is not None and "code_wrong" not in refused:
+        await deps.store.forgive_try(user, deps.clock.now())  # whatever else stands against it
+    for code_of in refused:
+        deps.on_code_refused(code_of)
     check(effects)
 
 
@@ -138,6 +141,7 @@ def user_of(who: Token) -> str:
 
 async def _refused(deps: Deps, who: Token, vin: str, code: str) -> None:
     log.warning("code.refused", person=who.person, code=code)
+    deps.on_code_refused(code)
     entry = AuditEntry(
         deps.clock.now(), who.person, "code.refused", vin[:64], {"role": who.role, "code": code}
     )

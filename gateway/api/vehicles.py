@@ -19,6 +19,7 @@ from gateway.api.answers import (
     ConnectionView,
     DriverCardView,
     OpenAlarmView,
+    ServiceView,
     StackedBundleView,
     VehicleLine,
     VehiclePage,
@@ -34,8 +35,10 @@ from gateway.api.problems import problems
 from gateway.domain.arming import ArmingState, arming_state
 from gateway.domain.causes import BY_NAME
 from gateway.domain.offline import Offline, is_online, why_offline
+from gateway.domain.services.availability import EXTERNAL_SIM, equipment_of
+from gateway.domain.services.connection import notes
 from gateway.domain.services.data_bundle import Bundles, bundle_state, whole
-from gateway.domain.services.entitlements import CarSecurity, car_security
+from gateway.domain.services.entitlements import SERVICES, CarSecurity, car_security, term_of, why_not
 from gateway.domain.signals import Connection, Mode, Registration
 from gateway.domain.vehicle import Vehicle
 from gateway.ports import AuditEntry, SignalValue, Token
@@ -145,8 +148,9 @@ def _view(deps: Deps, granted: Grant, shown: Shown) -> VehicleView:
         data_bundle=_bundle(deps, vehicle),
         modes=running(granted),
         service=car_security(registration, now),
+        services={service: _service(registration, service, now) for service in SERVICES},
         heard_at=vehicle.heard_at,
-        connection=_connection(vehicle),
+        connection=_connection(deps, vehicle, registration),
         private_mode=private_mode(vehicle),
         remote_access_enabled=mode.remote_access_enabled if isinstance(mode, Mode) else None,
         country=registration.country if registration else None,
@@ -223,11 +227,26 @@ def _whole(bundles: Bundles, now: datetime) -> WholeBundleView:
     return WholeBundleView(found.state, found.used_mb, found.total_mb, found.valid_until, stack)
 
 
-def _connection(vehicle: Vehicle) -> ConnectionView | None:
+def _service(registration: Registration | None, service: str, now: datetime) -> ServiceView:
+    cause, term = why_not(registration, service, now), term_of(registration, service)
+    begins_at, until = (None, None) if term is None else (term.begins_at, term.until)
+    return ServiceView(cause is None, cause, begins_at, until)
+
+
+def _connection(deps: Deps, vehicle: Vehicle, registration: Registration | None) -> ConnectionView | None:
     stated = vehicle.stated.get("connection")
     if not isinstance(stated, Connection):
         return None
-    return ConnectionView(stated.online, stated.bearer, stated.source, stated.roaming, stated.at)
+    built_in = None if registration is None else equipment_of(registration, deps.availability)
+    slot = None if built_in is None else EXTERNAL_SIM in built_in
+    return ConnectionView(
+        stated.online,
+        stated.bearer,
+        stated.source,
+        stated.roaming,
+        stated.at,
+        list(notes(stated, external_sim=slot)),
+    )
 
 
 def _alarms(vehicle: Vehicle) -> list[OpenAlarmView]:

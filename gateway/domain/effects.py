@@ -75,6 +75,8 @@ class Refused(Struct, frozen=True):
         "too_many_users",
         "code_wrong",
         "code_locked",
+        "service_not_active",
+        "not_heard",
     ]
     detail: str
     by: str | None = None

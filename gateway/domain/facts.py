@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.domain.people.facts import (
     AcceptTransfer,
     CancelTransfer,
+    Certify,
     ChangeCode,
     ChangeEntry,
     Consent,
@@ -61,6 +62,7 @@ AnyFact = (
     | ForgedRepeat
     | Registered
     | Surveyed
+    | Certify
     | Acknowledge
     | Close
     | SetMode

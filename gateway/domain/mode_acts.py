@@ -22,7 +22,7 @@ from gateway.domain.effects import Audited, Effect, Notify, Refused
 from gateway.domain.identity import identity
 from gateway.domain.outcome import Found, Outcome, Part
 from gateway.domain.services import special_modes as modes
-from gateway.domain.services.special_modes import INSTALLATION, EndedBy, SpecialMode
+from gateway.domain.services.special_modes import EndedBy, SpecialMode
 from gateway.domain.signals import (
     LATE,
     Challenged,
@@ -33,7 +33,6 @@ from gateway.domain.signals import (
     Place,
     Position,
     SetMode,
-    Software,
     TheftSensor,
 )
 from gateway.domain.situation import MOVEMENT_HOLDS
@@ -41,7 +40,6 @@ from gateway.domain.vehicle import Vehicle
 
 PURPOSE = "special_mode"
 QUIET_AFTER_LOCK = timedelta(minutes=10)
-MAX_INSTALLATIONS_A_DAY = 2
 
 
 # -- people -----------------------------------------------------------------------------------------------
@@ -115,6 +113,8 @@ def _requested(vehicle: Vehicle, fact: SetMode, now: datetime) -> Outcome:
 def _main_user_may(vehicle: Vehicle, fact: SetMode, now: datetime) -> Outcome:
     """The vehicle with the challenge used up; with effects if the answer is no."""
     guard, user = vehicle.code_guard, fact.user or fact.by
+    if vehicle.stolen:
+        return _refuse(vehicle, fact, Refused("call_soc", "Please call the SOC."), "stolen")
     if any(BY_NAME[cause].cause_class == "theft" for cause in vehicle.alarms):
         return _refuse(vehicle, fact, Refused("call_soc", "Please call the SOC."), "open theft alarm")
     if security_code.locked_within(guard, QUIET_AFTER_LOCK, now):
@@ -263,33 +263,6 @@ def watch(
     return outcome
 
 
-def installing(vehicle: Vehicle, fact: Software, now: datetime) -> Outcome:
-    """
-    A running installation switches the car's siren off by itself: an implicit mode, short and audited.
-
-    It ends with the installation, after an hour at the latest; a package has one, a day has two.
-    """
-    known = vehicle.modes.of(INSTALLATION)
-    if vehicle.registration is None:
-        return Outcome(vehicle)
-    if fact.state != "installing":
-        over = known is not None and known.reason == fact.package_id
-        return end(vehicle, known, "finished", "gateway", now) if known and over else Outcome(vehicle)
-    recent = [
-        one
-        for one in (*vehicle.modes.past, *vehicle.modes.running)
-        if one.mode == INSTALLATION and now - one.starts_at < modes.DAY
-    ]
-    again = any(one.reason == fact.package_id for one in recent)
-    if known is not None or again or len(recent) >= MAX_INSTALLATIONS_A_DAY or now - fact.at > LATE:
-        return Outcome(vehicle)
-    kept = vehicle.modes
-    mode = _new(vehicle, INSTALLATION, "gateway", now + modes.KINDS[INSTALLATION].default, now)
-    mode = replace(mode, reason=fact.package_id)
-    kept = replace(modes.put(kept, mode), made=kept.made + 1)
-    return _said(replace(vehicle, modes=kept), mode, "started", "gateway")
-
-
 def end(vehicle: Vehicle, mode: SpecialMode, why: EndedBy, by: str, now: datetime) -> Outcome:
     """End a mode: say what it held back, and alarm what is still there and nothing else covers."""
     mode = vehicle.modes.of(mode.mode) or mode
@@ -299,7 +272,8 @@ def end(vehicle: Vehicle, mode: SpecialMode, why: EndedBy, by: str, now: datetim
     for cause, at in suppression.present(vehicle, mode, now):
         verdict = suppression.decide(cause, vehicle, now, now)
         if isinstance(verdict, suppression.Suppressed):
-            vehicle = _handed_on(vehicle, verdict.mode, cause, at, stated=cause in mode.unrestored)
+            stated, newest_at = cause in mode.unrestored, mode.newest.get(cause, at)
+            vehicle = _handed_on(vehicle, verdict.mode, cause, at, stated=stated, newest_at=newest_at)
         else:
             text = f"Held back by {mode.mode.replace('_', ' ')} mode and still present when it ended."
             found.append(Found(cause, at, (Evidence(text, None, at),), suppression.PRESENT_NOTE))
@@ -309,10 +283,12 @@ def end(vehicle: Vehicle, mode: SpecialMode, why: EndedBy, by: str, now: datetim
     return Outcome(said.vehicle, (*effects, *said.effects), tuple(found))
 
 
-def _handed_on(vehicle: Vehicle, mode: SpecialMode, cause: str, at: datetime, *, stated: bool) -> Vehicle:
+def _handed_on(
+    vehicle: Vehicle, mode: SpecialMode, cause: str, at: datetime, *, stated: bool, newest_at: datetime
+) -> Vehicle:
     """Another mode goes on holding it back, and raises it at its own end if it is still there."""
     mode = vehicle.modes.of(mode.mode) or mode
-    mode = suppression.holding(mode, cause, at, stated=stated)
+    mode = suppression.holding(mode, cause, at, stated=stated, newest_at=newest_at)
     return replace(vehicle, modes=modes.put(vehicle.modes, mode))
 
 
@@ -345,7 +321,9 @@ def _is_driven(vehicle: Vehicle, mode: SpecialMode, now: datetime) -> bool:
     stated = situation.moving_stated
     if situation.moving_since is None or stated is None or not situation.ignition_on:
         return False
-    return mode.starts_at <= stated.received_at and now <= stated.received_at + MOVEMENT_HOLDS
+    backlog = stated.received_at - stated.at > LATE and stated.at < mode.starts_at
+    heard = mode.starts_at <= stated.received_at and now <= stated.received_at + MOVEMENT_HOLDS
+    return heard and not backlog
 
 
 def _overdue(vehicle: Vehicle, mode: SpecialMode, now: datetime) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 NOTICES: dict[str, tuple[str, ...]] = {
     "data_bundle": ("low", "exhausted", "expiring", "expired", "renew_failed"),
     "special_mode": ("started", "changed", "ended", "reminder", "requested"),
-    "service_term": ("ends_in_30_days", "ends_in_7_days", "ends_in_1_day", "ended"),
+    "service_term": ("ends_in_30_days", "ends_in_7_days", "ends_in_1_day", "ended", "certified"),
     "card_battery": ("low",),
     "ownership": (
         "cards_changed",

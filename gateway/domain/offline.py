@@ -9,11 +9,18 @@ from msgspec import Struct
 
 from gateway.domain.moment import Moment
 from gateway.domain.signals import Connection
-from gateway.domain.silence import EXPECTED, State, jammed, state_of
+from gateway.domain.silence import EXPECTED, LONGEST, State, jammed, state_of
 from gateway.domain.vehicle import Vehicle
 
 WhyOffline = Literal[
-    "asleep", "private_mode", "no_coverage", "jammed", "power_cut", "unit_dead", "never_seen"
+    "asleep",
+    "private_mode",
+    "edge_call",
+    "no_coverage",
+    "jammed",
+    "power_cut",
+    "unit_dead",
+    "never_seen",
 ]
 LAST_WORD = timedelta(hours=1)
 """A cut that was stated longer before the last message did not cause the silence."""
@@ -62,7 +69,9 @@ def _quiet(vehicle: Vehicle, since: str, silent: timedelta, heard_at: datetime) 
         return Offline("unit_dead", f"{since}, far longer than a car that was {state} may be silent.")
     if state == "private":
         return Offline("private_mode", f"{since}; private mode is on.")
-    if state == "driving":
+    if state == "edge" and silent <= LONGEST["edge"]:
+        return Offline("edge_call", f"{since}; it was on EDGE, where data drops during a call.")
+    if state in ("driving", "edge"):
         return Offline("no_coverage", f"{since}; its ignition was on and it signed off in no order.")
     if state == "charging":
         return Offline("no_coverage", f"{since}; it was charging.")
@@ -71,7 +80,7 @@ def _quiet(vehicle: Vehicle, since: str, silent: timedelta, heard_at: datetime) 
 
 def longest(state: State) -> timedelta:
     """A vehicle in this state that is silent for longer has a dead unit."""
-    if state in ("driving", "charging"):
+    if state in ("driving", "edge", "charging"):
         return NO_COVERAGE_AT_MOST
     return 2 * EXPECTED["asleep"].every
 

@@ -15,7 +15,7 @@ from gateway.domain.reasons import Code, Reason
 from gateway.domain.services.entitlements import CAR_SECURITY, is_active, term_of
 from gateway.domain.services.special_modes import MODES
 from gateway.domain.signals import Mode
-from gateway.domain.silence import SUPERVISION, state_of
+from gateway.domain.silence import LONGEST, SUPERVISION, state_of
 from gateway.domain.vehicle import Vehicle
 
 TUNNEL = timedelta(minutes=15)
@@ -96,8 +96,9 @@ def _offline(vehicle: Vehicle, heard_at: datetime) -> Iterator[Reason]:
     elif _last_word(vehicle, "tamper", heard_at):
         yield Reason("tampered", from_at=heard_at)
     else:
-        if first is not None and first.reason == "no_coverage":
-            yield Reason("offline", from_at=heard_at + TUNNEL, until_at=dead_at, detail=first.evidence)
+        if first is not None and first.reason in ("no_coverage", "edge_call"):
+            after = TUNNEL if first.reason == "no_coverage" else LONGEST["edge"]
+            yield Reason("offline", from_at=heard_at + after, until_at=dead_at, detail=first.evidence)
         if later is not None and later.reason == "unit_dead":
             yield Reason("unit_dead", from_at=dead_at, detail=later.evidence)
 

@@ -49,7 +49,9 @@ JAMMING_HOLDS = timedelta(hours=1)
 HELD_BACK = ("tamper", "battery_disconnect")
 HEARD_AGAIN = "heard_again"
 
-State = Literal["driving", "charging", "parked", "asleep", "private"]
+EDGE = "E"
+
+State = Literal["driving", "edge", "charging", "parked", "asleep", "private"]
 
 
 class Expected(Struct, frozen=True):
@@ -61,6 +63,7 @@ class Expected(Struct, frozen=True):
 
 EXPECTED: dict[State, Expected] = {
     "driving": Expected(timedelta(seconds=30), "With the ignition on, signals are repeated every 30 s."),
+    "edge": Expected(timedelta(minutes=15), "On EDGE data drops for as long as somebody is on the phone."),
     "charging": Expected(timedelta(minutes=30), "The state of charge changes and is stated."),
     "parked": Expected(timedelta(hours=24), "Nothing changes in a parked car; its unit tests itself daily."),
     "asleep": Expected(timedelta(days=7), "It signed off in order and wakes for its weekly sign of life."),
@@ -79,13 +82,27 @@ def state_of(vehicle: Vehicle) -> State:
     if isinstance(mode, Mode) and mode.private_mode:
         return "private"
     if vehicle.past.now.ignition_on:
-        return "driving"
+        return "edge" if _may_be_calling(vehicle) else "driving"
     charging, connection = stated.get("charging"), stated.get("connection")
     if isinstance(charging, Charging) and charging.charging:
         return "charging"
     if isinstance(connection, Connection) and not connection.online and connection.occurred_at is not None:
         return "asleep"
     return "parked"
+
+
+def last_online(vehicle: Vehicle) -> Connection | None:
+    """The vehicle's newest statement that it is online: a last will does not say by what it was."""
+    stated = vehicle.stated.get("connection.online")
+    return stated if isinstance(stated, Connection) else None
+
+
+def _may_be_calling(vehicle: Vehicle) -> bool:
+    """A gap on EDGE is expected; never under jamming, under a theft alarm, or in a car that may be armed."""
+    stated = last_online(vehicle)
+    if stated is None or stated.bearer != EDGE:
+        return False
+    return vehicle.case_id is None and vehicle.past.now.off_spell is None and jammed(vehicle) is None
 
 
 def hear(vehicle: Vehicle, at: datetime) -> Vehicle:

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from gateway.domain import mode_acts, silence
-from gateway.domain.alarm_life import follow, keep
+from gateway.domain import silence
+from gateway.domain.alarm_life import keep
 from gateway.domain.alarms import Evidence, position_fix, with_newest
 from gateway.domain.durations import fold
 from gateway.domain.facts import AnyFact
@@ -60,7 +60,7 @@ def moved(turn: Turn, fact: Movement) -> None:
 def located(turn: Turn, fact: Located) -> None:
     """Where it is: a drive leaves no trail, and where it is parked is remembered."""
     _locate_unless_private(turn, fact.position, fact.at, for_alarm=fact.for_alarm)
-    private = _mode_field(turn, "private_mode") and turn.vehicle.past.now.ignition_on is not False
+    private = turn.vehicle.is_private and turn.vehicle.past.now.ignition_on is not False
     if not (fact.driven or private):
         fold(turn, fact)
 
@@ -77,11 +77,8 @@ def mode(turn: Turn, fact: Mode) -> None:
 
 
 def software(turn: Turn, fact: Software) -> None:
-    """Progress of a function or an update; installing one may set the siren off."""
-    known = turn.vehicle.stated.get("software")
+    """Progress of a function or an update. It holds nothing back: no vehicle's word does."""
     _state(turn, "software", fact)
-    if known is None or known.at <= fact.at:
-        follow(turn, mode_acts.installing(turn.vehicle, fact, turn.now))
 
 
 def charging(turn: Turn, fact: Charging) -> None:
@@ -90,8 +87,10 @@ def charging(turn: Turn, fact: Charging) -> None:
 
 
 def connection(turn: Turn, fact: Connection) -> None:
-    """Online or offline."""
+    """Online or offline; the newest online statement stays beside it, for a last will knows no bearer."""
     _state(turn, "connection", fact)
+    if fact.online:
+        _state(turn, "connection.online", fact)
 
 
 def registered(turn: Turn, fact: Registered) -> None:

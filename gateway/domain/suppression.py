@@ -22,13 +22,12 @@ from gateway.domain.alarms import GATHER_AT_MOST, GATHER_FOR, MAX_EVIDENCE, Alar
 from gateway.domain.effects import Announce, Effect
 from gateway.domain.identity import identity
 from gateway.domain.moment import Moment
-from gateway.domain.services.special_modes import INSTALLATION, SpecialMode, counts, is_inside, put
+from gateway.domain.services.special_modes import SpecialMode, counts, is_inside, put
 from gateway.domain.situation import MOVEMENT_HOLDS
 from gateway.domain.vehicle import Vehicle
 
 Where = Literal["anywhere", "inside"]
 _workshop: dict[str, Where] = {"workshop": "anywhere"}
-_siren: dict[str, Where] = {"workshop": "anywhere", INSTALLATION: "anywhere"}
 _lifted: dict[str, Where] = {"transport": "anywhere", "workshop": "anywhere"}
 
 SUPPRESSED_BY: dict[str, dict[str, Where]] = {
@@ -36,8 +35,8 @@ SUPPRESSED_BY: dict[str, dict[str, Where]] = {
     "unauthorised_movement": {"transport": "anywhere", "workshop": "inside"},
     "towed": {"transport": "anywhere"},
     "tilt": _lifted,
-    "car_alarm": _siren,
-    "intrusion": _siren,
+    "car_alarm": _workshop,
+    "intrusion": _workshop,
     "ignition_on_armed": _workshop,
     "tamper": _workshop,
     "battery_disconnect": _workshop,
@@ -49,7 +48,8 @@ SUPPRESSED_BY: dict[str, dict[str, Where]] = {
 }
 """Which modes hold back which cause, and where. What is not listed is never suppressed."""
 
-LATE = timedelta(seconds=300)
+CLOCKS_DIFFER = timedelta(seconds=10)
+"""Modes begin by the gateway's clock, triggers happen by the vehicle's: so much earlier is not before."""
 WATCHED_AFTERWARDS = ("tamper", "battery_disconnect")
 MOVEMENTS = ("driver_card_missing", "unauthorised_movement")
 ENDED_NOTE, PRESENT_NOTE = "mode_ended", "present_at_mode_end"
@@ -89,21 +89,19 @@ def decide(
     """
     Whether a mode of the vehicle holds this trigger back.
 
-    Units:   ``at`` is when it happened; what is not late counts as of ``now``, because the modes are on the
-             gateway's clock.
+    Units:   ``at`` is when it happened, never after it was heard; modes are on the gateway's clock.
     Source:  contract 5.1 and 6.
     """
     table = {} if forged else SUPPRESSED_BY.get(cause, {})
     if not table:
         return Deliver("never_suppressed")
-    since = now if now - at <= LATE else at
     running = [one for one in vehicle.modes.running if counts(one, now)]
     why: Why = "not_covered" if running else "no_mode"
     for mode in running:
         where = table.get(mode.mode)
         if where is None:
             continue
-        if since < mode.starts_at:
+        if at < mode.starts_at - CLOCKS_DIFFER:
             why = "before_mode"
         elif where == "inside" and not is_inside(mode, now):
             why = "outside_place"
@@ -130,8 +128,9 @@ def hold_back(
             known, told = _told(known, now)
             effects.append(told)
         alarm = _added(known, held, vehicle)
-    mode = replace(mode, suppressed=mode.suppressed + 1)
-    mode = holding(mode, held.cause, held.received_at, stated=bool(held.event_ids))
+    mode = replace(mode, suppressed=mode.suppressed + max(1, len(held.event_ids)))
+    newest_at = max((one.at for one in held.evidence if one.at is not None), default=held.received_at)
+    mode = holding(mode, held.cause, held.received_at, stated=bool(held.event_ids), newest_at=newest_at)
     held_back = vehicle.held_back
     if held.cause in WATCHED_AFTERWARDS:
         moment = Moment(held.occurred_at, held.received_at, held.clock_suspect)
@@ -148,7 +147,7 @@ def hold_back(
 def _added(alarm: Alarm, held: Held, vehicle: Vehicle) -> Alarm:
     return replace(
         alarm,
-        count=alarm.count + 1,
+        count=alarm.count + max(1, len(held.event_ids)),
         position=vehicle.position or alarm.position,
         evidence=with_newest(alarm.evidence, held.evidence),
         gathered=(*alarm.gathered, *held.event_ids),
@@ -156,28 +155,39 @@ def _added(alarm: Alarm, held: Held, vehicle: Vehicle) -> Alarm:
     )
 
 
-def holding(mode: SpecialMode, cause: str, at: datetime, *, stated: bool) -> SpecialMode:
-    """The mode with one more cause that it holds back, since its first trigger."""
+def holding(mode: SpecialMode, cause: str, at: datetime, *, stated: bool, newest_at: datetime) -> SpecialMode:
+    """The mode with one more cause that it holds back, since its first trigger until its newest."""
     if stated:
-        return replace(mode, unrestored=mode.unrestored | {cause: mode.unrestored.get(cause, at)})
+        newest = max(newest_at, mode.newest.get(cause, newest_at))
+        return replace(
+            mode,
+            unrestored=mode.unrestored | {cause: mode.unrestored.get(cause, at)},
+            newest=mode.newest | {cause: newest},
+        )
     return replace(mode, found=mode.found | {cause: mode.found.get(cause, at)})
 
 
 def restore(vehicle: Vehicle, cause: str, evidence: Evidence) -> Vehicle:
-    """The sensor went back to rest: it is not present at the mode's end any more."""
-    running = tuple(
-        replace(mode, unrestored={name: at for name, at in mode.unrestored.items() if name != cause})
-        for mode in vehicle.modes.running
-    )
+    """The sensor went back to rest, unless that was before its newest trigger: it is present no more."""
+    running = tuple(_rested(mode, cause, evidence.at) for mode in vehicle.modes.running)
     suppressed = {
         key: replace(alarm, evidence=with_newest(alarm.evidence, (evidence,)))
         if alarm.cause == cause
         else alarm
         for key, alarm in vehicle.suppressed.items()
     }
-    held_back = {name: moment for name, moment in vehicle.held_back.items() if name != cause}
+    watched = vehicle.held_back.get(cause)
+    over = watched is None or evidence.at is None or watched.at <= evidence.at
+    held_back = {name: one for name, one in vehicle.held_back.items() if name != cause or not over}
     modes = replace(vehicle.modes, running=running)
     return replace(vehicle, modes=modes, suppressed=suppressed, held_back=held_back)
+
+
+def _rested(mode: SpecialMode, cause: str, at: datetime | None) -> SpecialMode:
+    newest_at = mode.newest.get(cause)
+    if at is not None and newest_at is not None and at < newest_at:
+        return mode
+    return replace(mode, unrestored={name: one for name, one in mode.unrestored.items() if name != cause})
 
 
 def tell_gathered(vehicle: Vehicle, now: datetime) -> tuple[Vehicle, tuple[Effect, ...]]:
@@ -257,6 +267,7 @@ def _new(vehicle: Vehicle, held: Held, verdict: Suppressed, now: datetime) -> tu
         clock_suspect=held.clock_suspect,
         position=vehicle.position,
         suppressed_by=verdict.mode.mode_id,
+        count=max(1, len(held.event_ids)),
         evidence=(*held.evidence, why)[-MAX_EVIDENCE:],
         told_at=now,
     )

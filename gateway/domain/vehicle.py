@@ -114,6 +114,8 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     remote: RemoteAccess = RemoteAccess()
     approvals: Approvals = Approvals()
     wake_at: datetime | None = None
+    set_back_from: datetime | None = None
+    """From which time the gateway's clock was last set back (see ``set_back``)."""
 
     @property
     def is_gateway(self) -> bool:
@@ -122,9 +124,9 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     @property
     def is_private(self) -> bool:
-        """Whether the driver has switched private mode on; a stolen car ignores it (contract 3.5)."""
+        """Whether the driver has switched private mode on. A stolen car ignores it."""
         mode = self.stated.get("mode")
-        return not self.stolen and isinstance(mode, Mode) and bool(mode.private_mode)
+        return isinstance(mode, Mode) and bool(mode.private_mode) and not self.stolen
 
     @property
     def is_watched(self) -> bool:

@@ -15,8 +15,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -77,6 +77,8 @@ class Decider:
         self.on_wake: Callable[[str, datetime | None], None] = lambda _subject, _at: None
         self.on_silent: Callable[[Sequence[str]], None] = lambda _vins: None
         self.on_modes: Callable[[str, Sequence[datetime]], None] = lambda _subject, _ends: None
+        self.before_turn: Callable[[list[Item]], Awaitable[list[Item]]] = _as_they_are
+        """Looks at the items of a batch before they are decided."""
         self.on_leaving: Callable[[Sequence[Leaving]], None] = lambda _leaving: None
         """Publishes commands and answers; called once for each commit, and never before it."""
         self.on_watched: Callable[[str, bool], None] = lambda _subject, _watched: None
@@ -131,6 +133,10 @@ class Decider:
         else:
             self._stale_vins.update(vins)
 
+    async def set_back(self, _by: timedelta) -> None:
+        """Read vehicles from the store again: they were moved to another clock."""
+        self._cache.clear()
+
     async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
         """See ``gateway.ports.Acts``."""
         answer: asyncio.Future[tuple[Effect, ...]] = asyncio.get_running_loop().create_future()
@@ -164,6 +170,7 @@ class Decider:
             self._cache.pop(vin, None)
         self._stale_vins.clear()
         try:
+            items = await self.before_turn(items)
             batch = self._decide(items, await self._known(items))
         except StoreError as error:
             self._keep(items, error)
@@ -393,3 +400,7 @@ class Decider:
             self._log.info("store.recovered")
             self._meters.gauge("gateway_store_ok", 1)
             self._unrecorded.clear()
+
+
+async def _as_they_are(items: list[Item]) -> list[Item]:
+    return items

@@ -22,6 +22,7 @@ from gateway.pipeline.delivery import Delivery
 from gateway.pipeline.hearing import Hearing, MassLoss
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Tally
+from gateway.pipeline.recording import Recorder
 from gateway.ports import Clock, HealthReport, Link, Store
 from gateway.wire.status import KIND, Payload
 from gateway.wire.topics import gateway_topic
@@ -64,6 +65,7 @@ class Health:
         log: Any,
         hearing: Hearing,
         mass_loss: MassLoss,
+        recorder: Recorder | None = None,
     ) -> None:
         self._link = link
         self._store = store
@@ -78,6 +80,7 @@ class Health:
         self._log = log
         self._hearing = hearing
         self._mass_loss = mass_loss
+        self._recorder = recorder
         self._bad_since_s: dict[str, float] = {}
         self._well_since_s = clock.mono_s()
         self._told_blind: frozenset[str] = frozenset()
@@ -96,6 +99,7 @@ class Health:
             canary_age_s=None if self._canary.age_s is None else round(self._canary.age_s, 3),
             oldest_undelivered_s=round(await self._oldest_undelivered_s(), 3),
             loop_lag_ms=round(self._lag_s * 1000, 3),
+            recording=self._recording(),
             counters={name: self._tally.totals[metric] for name, metric in COUNTERS.items()},
         )
 
@@ -114,6 +118,11 @@ class Health:
         with contextlib.suppress(GatewayError, TimeoutError):
             async with asyncio.timeout(FAREWELL_S):
                 await self._link.publish(gateway_topic(self._instance, KIND), body, retain=True)
+
+    def _recording(self) -> Literal["off", "holds_positions", "failing"]:
+        if self._recorder is None:
+            return "off"
+        return "failing" if self._recorder.failing else "holds_positions"
 
     def _status(self) -> Literal["ready", "degraded", "not_ready"]:
         if not self._link.connected or self._decider.failing_since_s is not None:

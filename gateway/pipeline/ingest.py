@@ -27,9 +27,13 @@ class Ingest:
         self._inbox = inbox
         self._intake = intake
         self._meters = meters
+        self.on_heard: Callable[[Sequence[Inbound]], None] | None = None
+        """Hears every batch before it is decoded."""
 
     def take(self, batch: Sequence[Inbound]) -> bool:
         """Take a batch in order; False if there was no room for all of it."""
+        if self.on_heard is not None:
+            self.on_heard(batch)
         crash_point("after_receive")
         return all([self._one(message) for message in batch])  # noqa: C419  # all of them, whatever one says
 

@@ -28,12 +28,15 @@ class Notifier:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
-                await self._send()
+                while await self._send() == AT_ONCE:
+                    pass  # a whole fleet may be told of one evening
             except GatewayError as error:
                 self._log.warning("notification.failed", error=str(error))
 
-    async def _send(self) -> None:
-        for notification in await self._store.notifications(AT_ONCE):
+    async def _send(self) -> int:
+        """Hand over the oldest; how many there were."""
+        waiting = await self._store.notifications(AT_ONCE)
+        for notification in waiting:
             topic = notifications_topic(notification.user)
             try:
                 await self._link.publish(topic, notification.body, expiry_s=EXPIRY_S)
@@ -43,3 +46,4 @@ class Notifier:
                 if error.reason_code != NOBODY_LISTENS:
                     self._log.warning("notification.failed", error=str(error))
             await self._store.notified([notification.id])
+        return len(waiting)

@@ -13,7 +13,7 @@ Rules of this file:
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from gateway.domain.alarms import Alarm
 from gateway.domain.effects import Announce
 from gateway.domain.facts import AnyFact
-from gateway.domain.signals import Acknowledge, Close, Event, Tick, Unreadable
+from gateway.domain.signals import Acknowledge, Close, Event, ForgedRepeat, TheftSensor, Tick, Unreadable
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
@@ -53,11 +53,12 @@ class Record(Struct, frozen=True, gc=False):
 class Replay:
     """One configuration's run over a recording."""
 
-    def __init__(self, thresholds: Thresholds, tick: Callable[[str, datetime], Tick] = plain_tick) -> None:
+    def __init__(self, thresholds: Thresholds, messages: Messages | None = None) -> None:
+        """``messages``: where the records come from, if they come from messages."""
         self.facts = 0
         self.vehicles: dict[str, Vehicle] = {}
         self._thresholds = thresholds
-        self._tick = tick
+        self._messages = messages
         self._heap: list[tuple[datetime, str]] = []
         self._entered: dict[str, datetime] = {}
 
@@ -75,6 +76,13 @@ class Replay:
             fact = own
         self.facts += 1
         self._step(record.vin, fact, at, raised)
+        return raised
+
+    def wait(self, until: datetime) -> list[Alarm]:
+        """Let the timers run that were due before a time; returns what is raised."""
+        raised: list[Alarm] = []
+        while self._heap and self._heap[0][0] < until:
+            self._wake(raised)
         return raised
 
     def finish(self, until: datetime) -> list[Alarm]:
@@ -102,13 +110,24 @@ class Replay:
             del self._entered[vin]
         if wanted is not None:
             now = at + JUST_AFTER
-            self._step(vin, self._tick(vin, now), now, raised)
+            self._tick(vin, now, raised)
+
+    def _tick(self, vin: str, now: datetime, raised: list[Alarm]) -> None:
+        """Wake a vehicle as the gateway does: first it is told what telemetry has not stated yet."""
+        if self._messages is None:
+            self._step(vin, plain_tick(vin, now), now, raised)
+            return
+        for record in self._messages.before(vin, now):
+            self._step(record.vin, record.fact, record.at, raised)
+        self._step(vin, self._messages.tick(vin, now), now, raised)
 
     def _step(self, vin: str, fact: AnyFact, at: datetime, raised: list[Alarm]) -> None:
         vehicle = self.vehicles.get(vin) or Vehicle(vin=vin)
         now = fact.received_at
         vehicle, effects = step(vehicle, fact, max(now, at), self._thresholds)
         self.vehicles[vin] = vehicle
+        if self._messages is not None:
+            self._messages.watch(vin, vehicle.is_watched)
         wake_at = vehicle.wake_at
         if wake_at is not None:
             known = self._entered.get(vin)
@@ -134,6 +153,22 @@ class Messages:
         """The facts that one message states."""
         self._began = self._began or message.received_at
         self._ingest.take([message])
+        yield from self._records()
+
+    def deaf_until(self, at: datetime) -> None:
+        """Nothing was heard before; no silence of that time counts."""
+        self._began = at
+
+    def before(self, vin: str, now: datetime) -> Iterator[Record]:
+        """What is newer than the fold knows."""
+        self._intake.hand_over(vin, now)
+        yield from self._records()
+
+    def watch(self, vin: str, watched: bool) -> None:  # noqa: FBT001  # as the intake's own
+        """Whether each position of a vehicle matters to the fold."""
+        self._intake.watch(vin, watched)
+
+    def _records(self) -> Iterator[Record]:
         for item in self._inbox.take(len(self._inbox)):
             fact = self._fact(item)
             if fact is not None:
@@ -154,17 +189,27 @@ class Messages:
                 reason=wrong.reason,
                 event_id=wrong.event_id,
             )
-        return None if isinstance(item.fact, Event) and self._repeated(item) else item.fact
+        return self._once(item, item.fact) if isinstance(item.fact, Event) else item.fact
 
-    def _repeated(self, item: Item) -> bool:
-        key, digest = (item.subject, item.event_id or ""), item.digest or b""
+    def _once(self, item: Item, event: Event) -> AnyFact | None:
+        """A repeat has no effect; other content under the same key is forged."""
+        key, digest = (item.subject, event.event_id), item.digest or b""
         seen = self._seen.setdefault(key, set())
         if digest in seen:
-            return True
+            return None
+        forged = bool(seen)
         seen.add(digest)
         if len(self._seen) > MAX_EVENTS:
             del self._seen[next(iter(self._seen))]
-        return False
+        if not forged:
+            return item.fact
+        return ForgedRepeat(
+            received_at=event.received_at,
+            occurred_at=event.occurred_at,
+            event_id=event.event_id,
+            kind=item.kind,
+            sensor=event if isinstance(event, TheftSensor) else None,
+        )
 
 
 class Difference(Struct, frozen=True):

@@ -128,6 +128,12 @@ class TelemetryIntake:
         else:
             self._watched.discard(vin)
 
+    async def set_back(self, by: timedelta) -> None:
+        """Forget what is stamped by another clock, but when each was heard: vehicles say it again."""
+        for vin, known in self._tracks.items():
+            track = self._tracks[vin] = Track()
+            track.heard_at = None if known.heard_at is None else known.heard_at - by
+
     def signals(self, vin: str) -> dict[str, SignalValue]:
         """Last known values by name."""
         track = self._tracks.get(vin)

@@ -21,6 +21,10 @@ from gateway.ports import Clock, Store
 HEAR_FIRST_S = 2.0
 HEAR_AT_MOST_S = 10.0
 READ_AGAIN_S = 1.0
+AT_ONCE = 200
+BREATH_S = 0.02
+BREATHS = 5
+"""After so many wakes in a row the decider catches up, or so many breaths pass: no timer starves either."""
 AGAIN_S = 1.0
 """After so long a vehicle is woken again for which the inbox had no room."""
 
@@ -57,6 +61,7 @@ class Timers:
         """The earliest entry of a vehicle in the heap, pinned ones aside."""
         self._pinned: dict[str, tuple[datetime, ...]] = {}
         self._changed = asyncio.Event()
+        self._store: Store | None = None
 
     def wake(self, subject: str, at: datetime | None) -> None:
         """Replace what a vehicle asked for; None: nothing any more."""
@@ -87,6 +92,17 @@ class Timers:
             if at not in known:
                 self._push((self._due_s(at), subject, (at,)))
 
+    async def set_back(self, _by: timedelta) -> None:
+        """Begin anew with what the store holds: it was moved to another clock."""
+        stored = [] if self._store is None else await self._stored(self._store)
+        self._heap.clear()
+        self._wanted.clear()
+        self._entered.clear()
+        self._pinned.clear()
+        for subject, at in stored:
+            self.wake(subject, at)
+        self._changed.set()
+
     def _due_s(self, at: datetime) -> float:
         return self._clock.mono_s() + (at - self._clock.now()).total_seconds()
 
@@ -101,6 +117,7 @@ class Timers:
 
     async def run(self, store: Store, hearing: Callable[[], Awaitable[None]]) -> None:
         """Load what was asked for before the start, hear first, then tick until cancelled."""
+        self._store = store
         for subject, at in await self._stored(store):
             if subject not in self._wanted:
                 self.wake(subject, at)
@@ -110,8 +127,19 @@ class Timers:
                 await asyncio.sleep(HEAR_FIRST_S)
         except TimeoutError:
             pass  # the broker is away: what is due is due
+        in_a_row = 0
         while True:
-            await self._tick()
+            in_a_row = in_a_row + 1 if await self._tick() else 0
+            if in_a_row >= AT_ONCE:
+                await self._breathe()
+                in_a_row = 0
+
+    async def _breathe(self) -> None:
+        """Let what was woken be decided first: a fleet whose timers are overdue delays no alarm for long."""
+        for _ in range(BREATHS):
+            await asyncio.sleep(BREATH_S)
+            if len(self._inbox) < AT_ONCE:
+                return
 
     async def _stored(self, store: Store) -> list[tuple[str, datetime]]:
         while True:
@@ -120,15 +148,16 @@ class Timers:
             except StoreError:
                 await asyncio.sleep(READ_AGAIN_S)
 
-    async def _tick(self) -> None:
+    async def _tick(self) -> bool:
+        """Take the next entry, or wait for it; whether one was due at once."""
         self._changed.clear()
         if not self._heap:
             await self._changed.wait()
-            return
+            return False
         entered_s, subject, pinned = self._heap[0]
         if pinned and pinned[0] not in self._pinned.get(subject, ()):
             heapq.heappop(self._heap)  # dropped meanwhile
-            return
+            return True
         left_s = entered_s - self._clock.mono_s()
         if left_s > 0:
             try:
@@ -136,9 +165,10 @@ class Timers:
                     await self._changed.wait()
             except TimeoutError:
                 pass
-            return
+            return False
         heapq.heappop(self._heap)
         self._due(entered_s, subject, pinned)
+        return True
 
     def _due(self, entered_s: float, subject: str, pinned: tuple[datetime, ...]) -> None:
         if pinned:

@@ -90,6 +90,8 @@ class HealthReport(Struct, frozen=True):
     oldest_undelivered_s: float
     loop_lag_ms: float
     counters: dict[str, int]
+    recording: Literal["off", "holds_positions", "failing"] = "off"
+    """Whether what vehicles say is recorded: whoever can read the files, can read where they were."""
 
 
 class HealthReporter(Protocol):

@@ -44,6 +44,10 @@ class Store(Protocol):
         """Last sequence of each SOC's feed."""
         ...
 
+    async def newest_decided(self) -> datetime | None:
+        """When the newest fact was decided, by the gateway's clock of then; None if there is none."""
+        ...
+
     async def timers(self) -> list[tuple[str, datetime]]:
         """Every vehicle that asked to be woken, with the time."""
         ...
@@ -191,8 +195,8 @@ class Store(Protocol):
         """Count a code before it is judged; the end of the person's lock-out instead, if there is one."""
         ...
 
-    async def end_tries(self, user: str) -> None:
-        """The code was right."""
+    async def forgive_try(self, user: str, now: datetime) -> None:
+        """The code was right: the try that was counted does not count."""
         ...
 
     async def held_of(self, user: str) -> dict[str, Any]:

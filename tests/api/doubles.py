@@ -166,7 +166,7 @@ class MemoryStore:
         self.tries[user] = counted(known, now)
         return None
 
-    async def end_tries(self, user: str) -> None:
+    async def forgive_try(self, user: str, now: datetime) -> None:
         self.tries.pop(user, None)
 
     async def held_of(self, user: str) -> dict[str, Any]:

@@ -128,6 +128,20 @@ async def test_contacts_take_the_code_and_the_old_ones_are_kept(all_of: Village)
     assert [one["contacts"] for one in entry["past_contacts"]] == [new]
 
 
+async def test_a_main_users_token_for_one_vehicle_speaks_for_its_main_user(
+    gateway: Gateway, client: Client
+) -> None:
+    bound = Person(gateway, client, "main_user", vin=VIN)
+    status, asked = await bound.call("POST", "/challenge", {"purpose": "transfer"})
+    assert status == 200
+    answer = response(
+        key_of("1234", asked["salt"], asked["rounds"]), asked["challenge"], "main_user", VIN, "transfer"
+    )
+    status, entry = await bound.call("PUT", "", {"contacts": [], "challenge_response": answer})
+    assert (status, entry["main_user"]) == (200, "anna")
+    assert (await bound.code("pairing", "00000000"))[0] == 422
+
+
 async def test_an_admin_enters_a_vehicle_that_nobody_knows(all_of: Village) -> None:
     other = "/api/v1/vehicles/WVWZZZ1JZXW777777"
     status, entry = await all_of.admin.call("PUT", other, {"main_user": "dora", "model": "van"})

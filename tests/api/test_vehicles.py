@@ -113,6 +113,18 @@ async def test_what_is_known_of_a_vehicle(gateway: Gateway, client: Client) -> N
         },
         "modes": [],
         "service": "certified",
+        "services": {
+            "car_security": {
+                "active": True,
+                "cause": None,
+                "from_at": None,
+                "until": "2027-01-01T00:00:00Z",
+            },
+            **{
+                service: {"active": False, "cause": "not_ordered", "from_at": None, "until": None}
+                for service in ("remote_access", "charging", "functions_on_demand", "navigation")
+            },
+        },
         "heard_at": at,
         "connection": {
             "online": True,
@@ -120,6 +132,7 @@ async def test_what_is_known_of_a_vehicle(gateway: Gateway, client: Client) -> N
             "source": "integrated_sim",
             "roaming": False,
             "at": at,
+            "notes": [],
         },
         "private_mode": None,
         "remote_access_enabled": None,

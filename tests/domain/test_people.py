@@ -27,6 +27,7 @@ from gateway.domain.people.facts import (
 )
 from gateway.domain.people.state import fits, hashed
 from gateway.domain.security_code import key_of
+from gateway.domain.set_back import set_back
 from gateway.domain.signals import Challenged, Close, Mode, Registered, Registration, SetMode
 from tests.domain.cars import START, VIN, Car, at, sensor, times
 
@@ -265,6 +266,19 @@ def test_what_is_kept_of_a_code_is_not_the_code() -> None:
     assert "12345678" not in repr(street.car.vehicle)
 
 
+def test_a_clock_set_back_lengthens_no_code_and_no_lock_out() -> None:
+    street, hour = unowned(), timedelta(hours=1)
+    for n in range(3):
+        street.act(Pair, f"x{n}", fits=None)
+    people = street.car.vehicle.people
+    moved = set_back(street.car.vehicle, hour, START).people
+    assert people.pairing is not None
+    assert moved.pairing is not None
+    assert people.tries.locked_until is not None
+    assert moved.pairing.expires_at == people.pairing.expires_at - hour
+    assert moved.tries.locked_until == people.tries.locked_until - hour
+
+
 # -- invitations ------------------------------------------------------------------------------------------
 
 
@@ -421,6 +435,18 @@ def test_a_hand_over_lapses_after_a_week() -> None:
     street.states(False)
     assert street.entry.main_user == "anna"
     assert ("carl", "transfer_lapsed") in street.told()
+
+
+def test_a_hand_over_ends_when_an_import_names_somebody_else() -> None:
+    street = Street()
+    street.hand_over()
+    street.second += 1
+    imported = Registration(vin=VIN, main_user="dora")
+    street.car.take(Registered(received_at=at(street.second), registration=imported))
+    assert street.car.vehicle.people.transfer is None
+    assert "transfer.overtaken" in street.audit()
+    street.states(False)
+    assert street.entry == imported
 
 
 @pytest.mark.parametrize(("user", "role"), [("anna", "main_user"), ("carl", "main_user"), (None, "admin")])

@@ -25,6 +25,8 @@ from gateway.domain.people.facts import (
     StartTransfer,
 )
 from gateway.domain.people.state import MAX_SECONDARY_USERS
+from gateway.domain.signals import Registered, Registration
+from tests.domain.cars import VIN, at
 from tests.domain.test_people import CODE, SERVICES, Street
 
 PEOPLE = ("anna", "bert", "carl", "dora", "eve", "finn", "gus", "hans")
@@ -42,6 +44,7 @@ ACTS = (
     "erase",
     "admin_main",
     "admin_secondary",
+    "import",
     "car",
     "alarm",
     "close",
@@ -106,6 +109,10 @@ class History:
                 street.change("admin", main_user=who if number > 3 else None)
             case "admin_secondary":
                 street.change("admin", secondary_users=tuple(sorted({who, other, *PEOPLE[:number]})))
+            case "import":
+                street.second += 1
+                entry = Registration(vin=VIN, main_user=other, services=SERVICES, security_code_key=CODE)
+                street.car.take(Registered(received_at=at(street.second), registration=entry))
             case "car":
                 street.states(number % 2 == 0)
             case "alarm":
@@ -121,6 +128,7 @@ class History:
 @given(histories)
 def test_what_people_do_never_breaks_ownership(history: list[tuple[str, str, str, str, int]]) -> None:
     one = History()
+    street = one.street
     for act, *rest in history:
         before, theft = one.street.entry, theft_of(one.street.car.vehicle)
         one.street.car.effects.clear()
@@ -130,6 +138,11 @@ def test_what_people_do_never_breaks_ownership(history: list[tuple[str, str, str
         assert len(set(entry.secondary_users)) == len(entry.secondary_users) <= MAX_SECONDARY_USERS
         assert all(count == 1 for count in one.served.values())
         assert entry.services == SERVICES
+        if act == "import":
+            assert (entry.main_user, street.car.vehicle.people.transfer) == (rest[1], None) or rest[
+                1
+            ] == before.main_user
+            continue
         gone = set(users_of(before)) - set(users_of(entry))
         assert gone <= {user for effect in effects if isinstance(effect, Revoke) for user in effect.users}
         if theft is not None and act != "close":

@@ -22,6 +22,24 @@ def jam(event_id: str, seconds: float, state: str = "triggered", cause: str = "j
     return sensor(event_id, seconds, cause=cause, state=state)
 
 
+def online(seconds: float, bearer: str) -> Connection:
+    return Connection(online=True, bearer=bearer, source="integrated_sim", **times(seconds))
+
+
+def edge(seconds: float) -> Connection:
+    return online(seconds, "E")
+
+
+def test_a_gap_on_edge_is_expected_but_not_under_jamming_or_alarm_or_while_armed() -> None:
+    """What a call on EDGE may explain is never a reason to wait for a thief."""
+    jammed = Car(hears=True).live([edge(-1), ignition(True, 0), jam("j", 1)], until_s=100)
+    assert jammed.raised_after_s("supervision_lost") == 61
+    armed = Car(hears=True).live([*ARMED, edge(-1), ignition(True, 0)], until_s=100)
+    assert armed.raised == ["ignition_on_armed", "supervision_lost"]
+    alarmed = Car(hears=True).live([edge(-1), ignition(True, 0), sensor("h", 1, cause="hold_up")], until_s=90)
+    assert alarmed.raised_after_s("supervision_lost") == 61
+
+
 def test_jamming_then_silence_of_120_seconds_while_armed() -> None:
     """Scenario 17: the gateway raises comm_loss_after_jamming without any further message."""
     car = Car(hears=True).live([*ARMED, jam("j", 10)], until_s=300)
@@ -101,6 +119,8 @@ def test_an_underground_garage_is_no_jamming() -> None:
         pytest.param(
             [Charging(event_id="e", connected=True, charging=True, **times(0))], 3600, id="charging"
         ),
+        pytest.param([edge(-1), ignition(True, 0)], 1800, id="on EDGE, where a call stops data"),
+        pytest.param([edge(-1), ignition(True, 0), online(0, "LTE")], 60, id="on LTE again"),
         pytest.param([ignition(False, 0)], 2 * DAY, id="parked"),
         pytest.param([ignition(False, 0), Connection(online=False, **times(0))], 14 * DAY, id="asleep"),
         pytest.param(
@@ -185,6 +205,9 @@ WILL = Connection(online=False, received_at=at(5))
         pytest.param([ignition(True, 0)], 10, None, id="online"),
         pytest.param([ignition(False, 0), BYE], DAY, "asleep", id="asleep"),
         pytest.param([ignition(True, 0), WILL], 600, "no_coverage", id="a tunnel"),
+        pytest.param([edge(0), ignition(True, 0), WILL], 600, "edge_call", id="a call on EDGE"),
+        pytest.param([edge(0), ignition(True, 0), WILL], 1900, "no_coverage", id="a long call on EDGE"),
+        pytest.param([edge(0), ignition(True, 0), jam("j", 1), WILL], 9, "jammed", id="jammed on EDGE"),
         pytest.param([ignition(True, 0), WILL], 2 * DAY, "unit_dead", id="a tunnel without end"),
         pytest.param([ignition(False, 0), BYE], 15 * DAY, "unit_dead", id="never awake again"),
         pytest.param([jam("j", 0), WILL], 10, "jammed", id="jammed"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
 from msgspec.structs import replace
 
 from gateway.domain.causes import CAUSES
@@ -31,7 +32,21 @@ from gateway.domain.signals import (
 from gateway.domain.situation import Moment
 from gateway.domain.suppression import SUPPRESSED_BY, Suppressed, decide
 from gateway.domain.vehicle import Vehicle
-from tests.domain.cars import START, VIN, Car, at, card, ignition, moves, registered, sensor, stands, times
+from tests.domain.cars import (
+    START,
+    VIN,
+    Car,
+    at,
+    card,
+    ignition,
+    moves,
+    registered,
+    sensor,
+    siren,
+    stands,
+    times,
+)
+from tests.domain.test_properties import lives
 
 H = 3600.0
 YARD = Place(52.0907, 5.1214, 300)
@@ -338,6 +353,18 @@ def test_transport_ends_when_the_car_is_driven() -> None:
     ("facts", "left"),
     [
         pytest.param([located(20, 900)], False, id="one fix is none"),
+        pytest.param(
+            [located(20, 900), moves(700, speed_km_h=80)], True, id="one fix, then fast without any"
+        ),
+        pytest.param(
+            [
+                located(20, 900),
+                moves(30, odometer_m=5000, speed_km_h=20),
+                moves(700, odometer_m=6200, speed_km_h=20),
+            ],
+            True,
+            id="one fix, then far without any",
+        ),
         pytest.param([located(20, 900), located(30, 950)], True, id="two fixes"),
         pytest.param([located(20, 900), located(30, 10), located(40, 900)], False, id="back between"),
         pytest.param([located(20, 320, 50), located(30, 330, 50)], False, id="within accuracy"),
@@ -559,26 +586,71 @@ def software(event_id: str, state: str, seconds: float, package: str = "P1") -> 
     return Software(event_id=event_id, package_id=package, kind="update", state=state, **times(seconds))  # type: ignore[arg-type]
 
 
-def test_a_running_installation_holds_back_the_siren_and_intrusion_only() -> None:
-    car = owned().live([software("s1", "installing", 1), sensor("i", 5), sensor("t", 6, cause="tilt")], 10)
-    car.live([sensor("c", 11, cause="car_alarm", active_for_s=20.0), sensor("m", 12, cause="tamper")], 13)
-    assert car.raised == ["tilt", "tamper"]
-    assert min(car.vehicle.suppressed).startswith("car_alarm/")
-    assert told(car) == []
-    restored = sensor("r", 15, cause="car_alarm", state="restored"), sensor("r2", 15, state="restored")
-    car.live([*restored, software("s2", "active", 20), sensor("i2", 30)], 40)
-    assert car.raised == ["tilt", "tamper", "intrusion"]
-    assert [one.action for one in car.effects if isinstance(one, Audited)] == ["mode.started", "mode.ended"]
-
-
-def test_an_installation_that_never_ends_is_over_after_an_hour() -> None:
-    car = owned().live([software("s1", "installing", 1), software("s2", "installing", 3000)], 10)
-    car.live([sensor("i", H + 10)], H + 20)
-    assert car.raised == ["intrusion"]
-    car.live(
-        [software("s3", "installing", H + 30), sensor("t", H + 40, cause="car_alarm", active_for_s=20)], 2 * H
-    )
+def test_an_installation_holds_nothing_back() -> None:
+    """No vehicle topic can set a mode, and the table of causes names none for it."""
+    car = owned().live([software("s1", "installing", 1), sensor("i", 5)], 10)
+    car.live([sensor("c", 11, cause="car_alarm", active_for_s=20.0)], 13)
     assert car.raised == ["intrusion", "car_alarm"]
+    assert car.vehicle.modes == Modes()
+
+
+@settings(max_examples=60, deadline=None)
+@given(facts=lives())
+def test_nothing_that_a_vehicle_states_makes_a_mode(facts: list[AnyFact]) -> None:
+    car = owned()
+    for number, fact in enumerate(facts):
+        car.take(fact)
+        car.take(software(f"s{number}", "installing", number), max(car.now, at(number)))
+    assert car.vehicle.modes == Modes()
+    assert not [one for one in car.announced if one.alarm.state == "suppressed"]
+
+
+def test_a_late_word_of_rest_takes_no_later_trigger_back() -> None:
+    """Triggered, restored, triggered again; the middle one comes last, and the door is still open."""
+    car = owned().live([put("workshop", 1, 1), sensor("t1", 10), sensor("t2", 30)], 31)
+    car.live([sensor("r", 20, 40, state="restored")], 50)
+    car.live([sensor("b", 60, cause="tamper"), sensor("b2", 59, 70, cause="tamper", state="restored")], 80)
+    assert set(car.vehicle.held_back) == {"tamper"}
+    car.live([], H + 10)
+    assert [one for one in notes(car) if one[0] == "alarm.raised"] == [
+        ("alarm.raised", "intrusion", "present_at_mode_end"),
+        ("alarm.raised", "tamper", "present_at_mode_end"),
+    ]
+
+
+def test_what_another_mode_takes_over_keeps_its_newest_trigger() -> None:
+    car = owned().live([put("workshop", 1, 2), put("transport", 2, 1), sensor("t", 30, cause="tilt")], 40)
+    car.live([sensor("r", 20, H + 100, "tilt", "restored")], 2 * H + 10)
+    assert notes(car)[-1] == ("alarm.raised", "tilt", "present_at_mode_end")
+
+
+def test_a_trigger_of_the_minutes_before_a_mode_is_alarmed() -> None:
+    """The glass was broken; then someone sets the mode; then the car's word arrives."""
+    car = owned().live([put("workshop", 100, 1), sensor("e", 40, 101), sensor("f", 95, 102, "tilt")], 110)
+    assert car.raised == ["intrusion"]
+    assert car.vehicle.suppressed
+
+
+def test_transport_is_not_ended_by_a_backlog_of_the_drive_to_the_ferry() -> None:
+    car = owned().live([ignition(True, 10), put("transport", 1000)], 1001)
+    car.live([moves(100, 1010), moves(120, 1011), stands(200, 1012), ignition(False, 201, 1013)], 1100)
+    assert [one.mode for one in car.vehicle.modes.running] == ["transport"]
+    slow = owned().live([ignition(True, 10), put("transport", 1000), moves(901, 1201)], 1300)
+    assert slow.vehicle.modes.running == (), "a clock that is a little slow is no backlog"
+
+
+def test_under_a_stolen_vehicle_no_mode_is_set_by_its_user() -> None:
+    car = owned()
+    car.vehicle = replace(car.vehicle, stolen=True)
+    car.live([put("workshop", 1, 1, "main_user")], 5)
+    assert (codes(car), car.vehicle.modes.running) == (["call_soc"], ())
+
+
+def test_a_held_back_siren_counts_each_of_its_triggers() -> None:
+    car = owned().live([put("workshop", 1, 1), siren("a", 10), siren("b", 12), siren("c", 14)], 100)
+    (alarm,) = car.vehicle.suppressed.values()
+    assert (alarm.count, car.vehicle.modes.running[0].suppressed) == (3, 3)
+    assert car.told == ["a", "b", "c"]
 
 
 def test_timers_that_come_late_end_a_mode_as_well() -> None:

@@ -14,11 +14,14 @@ import pytest
 from devtools.broker import HOST, Broker
 from tests.emulator.receipting import ReceiptingGateway
 from vehicle_emulator import messages, outbox
+from vehicle_emulator.body import LOCKS
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.fleet import Fleet, Plan, cast, vins
+from vehicle_emulator.life import LEFT_LONG_AGO
 from vehicle_emulator.link import Station
 from vehicle_emulator.load import Slots
 from vehicle_emulator.report import Tally
+from vehicle_emulator.rest import Habit
 from vehicle_emulator.scenarios.siren_nudge import SIREN_NUDGE
 from vehicle_emulator.unit import Clock, Depot
 
@@ -128,22 +131,56 @@ async def test_events_survive_a_lost_connection(crowd: Broker, gateway: Receipti
     assert report.connections["connects"] == 8
 
 
+def seed_of(broker: Broker, *, asleep: bool) -> int:
+    """A fleet whose first vehicle was left long ago, or just now; it may connect."""
+    seeds = range(SEED, SEED + 99)
+    seed = next(one for one in seeds if Dice(one, vins(one, 1)[0], "radio").chance(LEFT_LONG_AGO) == asleep)
+    broker.add("vehicles", passwords={vins(seed, 1)[0]: PASSWORD})
+    return seed
+
+
 async def test_a_command_is_performed_once_and_answered(crowd: Broker, gateway: ReceiptingGateway) -> None:
-    plan = Plan(vehicles=1, seed=SEED, duration_s=0.0, driving_share=0.0)
-    fleet = build(crowd, plan)
+    seed = seed_of(crowd, asleep=False)
+    fleet = build(crowd, Plan(vehicles=1, seed=seed, duration_s=0.0, driving_share=0.0))
     running = asyncio.create_task(fleet.run())
     vin = fleet.units[0].vin
     await until(lambda: messages.MODE in gateway.kinds(vin))
-    command = {"action": "unlock", "params": {}, "expires_at": "2099-01-01T00:00:00Z"}
+    command = {"command_id": "c-1", "action": "unlock", "counter": 1, "expires_at": "2099-01-01T00:00:00Z"}
     for counter in (1, 1, 2):
-        numbered = {**command, "command_id": f"c-{counter}", "counter": counter}
-        gateway.say(vin, messages.COMMAND, msgspec.json.encode(numbered))
-    await until(lambda: gateway.kinds(vin).count(messages.RESULT) >= 2)
+        command |= {"counter": counter, "command_id": f"c-{counter}"}
+        gateway.say(vin, messages.COMMAND, msgspec.json.encode(command))
+    await until(lambda: gateway.kinds(vin).count(messages.RESULT) == 2)
     fleet.stopping.set()
-    await running
+    report = await running
     results = [body for _, kind, body in gateway.heard if kind == messages.RESULT]
-    performed = [("c-1", "performed"), ("c-2", "performed")]
-    assert [(one["command_id"], one["status"]) for one in results] == performed
+    assert [(one["command_id"], one["status"]) for one in results] == [
+        ("c-1", "performed"), ("c-2", "performed"),
+    ]  # fmt: skip
+    assert report.events.unreceipted == 0
+    shown: dict[str, Any] = {}
+    for _, kind, body in gateway.heard:
+        shown |= body["signals"] if kind == messages.TELEMETRY else {}
+    assert shown[LOCKS[0]] is False
+
+
+async def test_a_car_that_sleeps_says_goodbye_and_comes_back_for_a_theft(
+    crowd: Broker, gateway: ReceiptingGateway
+) -> None:
+    seed = seed_of(crowd, asleep=True)
+    (vin,) = vins(seed, 1)
+    plan = Plan(vehicles=1, seed=seed, duration_s=0.0, driving_share=0.0, habit=Habit(1.0, 1.0))
+    fleet = build(crowd, plan)
+    running = asyncio.create_task(fleet.run())
+    unit = fleet.units[0]
+
+    await until(lambda: online(gateway, vin)[-2:] == [True, False] and unit.link.is_gone)
+    assert fleet.depot.station.counts["disconnects"] == 0
+    unit.vehicle.plan(int(fleet.depot.clock.now_ms()), lambda alive, at_ms: alive.trigger(at_ms, "tilt"))
+    fleet.depot.woken.append(unit)
+    await until(lambda: messages.THEFT_SENSOR in gateway.kinds(vin))
+    assert online(gateway, vin)[-1] is True
+    fleet.stopping.set()
+    assert (await running).events.unreceipted == 0
 
 
 async def test_a_scenario_plays_on_a_vehicle_that_load_leaves_alone(

@@ -6,14 +6,17 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.domain.effects import Effect, Register
-from gateway.domain.people.facts import Consent
-from gateway.domain.signals import Registration
+from gateway.domain.people.facts import AcceptTransfer, Consent, Hashed, StartTransfer
+from gateway.domain.security_code import key_of
+from gateway.domain.signals import Challenged, Registration
 from gateway.errors import StoreError
-from gateway.ports import Decision, RegistryRow
+from gateway.ports import Decision, RegistryRow, Token
 from tests.pipeline.conftest import VIN, Rig
 
+KEY = {"salt": "aa", "rounds": 1, "key": key_of("1234", "aa", 1).hex()}
 ENTRY = Registration(vin=VIN, main_user="anna", model="estate")
 
 
@@ -89,3 +92,59 @@ async def test_an_act_survives_a_restart(rig: Rig) -> None:
     stored = await rig.store.registration(VIN)
     assert stored is not None
     assert stored.consents == {"dealer_data": False}
+
+
+async def handed_over_but_for_the_car(rig: Rig) -> None:
+    """Both persons have given their word; tokens and a notification of the old users are there."""
+    await rig.store.register([replace(ENTRY, secondary_users=("bert",), security_code_key=KEY)])
+    for name, user in (("a", "anna"), ("b", "bert"), ("c", "carl")):
+        token = Token(name, name, "main_user", name, rig.clock.now(), None, user, VIN)
+        await rig.store.add_token(token)
+    words: dict[str, Any] = {"received_at": rig.clock.now(), "by": "x", "role": "main_user"}
+    asked = Challenged(received_at=rig.clock.now(), challenge="q", user="anna", purpose="transfer")
+    await act(rig, asked)
+    start = StartTransfer(
+        **words, user="anna", to_user="carl", code=Hashed("t1", "h"), answered=True, challenge="q"
+    )
+    await act(rig, start)
+    await act(rig, AcceptTransfer(**words, user="carl", fits="t1"))
+    rig.clock.advance(1)
+
+
+async def left(rig: Rig) -> tuple[str | None, list[str], set[str]]:
+    """Main user, tokens that count, and whom a notification waits for."""
+    entry = await rig.store.registration(VIN)
+    assert entry is not None
+    tokens = [one.id for one in await rig.store.tokens() if one.revoked_at is None]
+    return entry.main_user, tokens, {one.user for one in await rig.store.notifications(100)}
+
+
+async def test_a_hand_over_is_one_transaction(rig: Rig) -> None:
+    """While the store fails nothing of it has happened; then all of it has, and the car has its receipt."""
+    await handed_over_but_for_the_car(rig)
+    assert await left(rig) == ("anna", ["a", "b", "c"], {"anna", "carl"})
+    rig.failing = True
+    rig.send("mode", {"event_id": "m1", "occurred_at": rig.clock.now(), "remote_access_enabled": True})
+    await rig.settle()
+    assert await left(rig) == ("anna", ["a", "b", "c"], {"anna", "carl"})
+    assert rig.receipts == []
+    rig.failing = False
+    await rig.settle()
+    assert await left(rig) == ("carl", ["c"], {"carl"})
+    assert [one["event_ids"] for one in rig.receipts] == [["m1"]]
+
+
+async def test_an_import_that_the_gateway_has_not_seen_is_not_undone_by_a_hand_over(rig: Rig) -> None:
+    """The commit finds another entry than it was made from: decided again on what is there now."""
+    await handed_over_but_for_the_car(rig)
+    await rig.store.register([replace(ENTRY, main_user="dora", model="van")])
+    rig.send("mode", {"event_id": "m1", "occurred_at": rig.clock.now(), "remote_access_enabled": True})
+    await rig.settle()
+    if rig.decider._kept:
+        await rig.decider._retry()
+    await rig.settle()
+    entry = await rig.store.registration(VIN)
+    assert entry is not None
+    assert (entry.main_user, entry.model) == ("dora", "van")
+    assert [one["event_ids"] for one in rig.receipts] == [["m1"]]
+    assert "transfer.overtaken" in [row["action"] for row in await rig.store.audit_page(0, 100)]

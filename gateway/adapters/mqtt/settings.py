@@ -25,6 +25,11 @@ class MqttSettings(Struct, frozen=True, forbid_unknown_fields=True):
     fast_reader: bool = True
     """Read and write by our own loop; off: leave it to the MQTT library, at several times the work."""
 
+    users_password_file: str | None = None
+    """Mosquitto's password file of the people's listener: ``user add`` writes there."""
+    broker_pid_file: str | None = None
+    """Mosquitto's ``pid_file``: ``user add`` tells it to read its files again."""
+
     def __post_init__(self) -> None:
         """Refuse an URL that can't be used."""
         _ = self.address

@@ -7,7 +7,7 @@ it does, and which stored one an answer fits.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -130,3 +130,10 @@ class EraseUser(PersonAct, frozen=True, kw_only=True):
     """A person's account is deleted: nothing of the person stays with the vehicle."""
 
     erased: str
+
+
+class Certify(PersonAct, frozen=True, kw_only=True):
+    """A workshop or an admin has checked the installation, or seen a test alarm arrive."""
+
+    method: Literal["installation_check", "test_alarm"]
+    note: str = ""

@@ -26,7 +26,7 @@ from gateway.domain.people.facts import (
     RemoveUser,
     StartTransfer,
 )
-from gateway.domain.signals import Close, Mode
+from gateway.domain.signals import Close, Mode, Registered
 from gateway.domain.vehicle import Vehicle
 
 
@@ -60,7 +60,7 @@ PART = Part(
         CancelTransfer: transfer.cancel,
         EraseUser: erase,
     },
-    watches=(Mode, Close),
+    watches=(Mode, Close, Registered),
     watch=transfer.watch,
     expire=expire,
     wakes=wakes,

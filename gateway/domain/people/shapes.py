@@ -10,14 +10,15 @@ from msgspec import Meta, Struct
 
 from gateway.domain.people.state import MAX_CARDS, MAX_SECONDARY_USERS
 from gateway.domain.security_code import KEY_BYTES
-from gateway.domain.services.entitlements import SERVICES
+from gateway.domain.services.entitlements import SERVICES, time_of
 
 CODE_ROUNDS = 100_000
 MAX_ROUNDS = 10_000_000
 """More would keep the phone that answers a challenge busy for minutes."""
 MAX_SALT = 128
 
-UserId = Annotated[str, Meta(pattern=r"^(?!gateway)[A-Za-z0-9_.@-]{1,64}\Z")]
+USER_PATTERN = r"^(?!gateway)[A-Za-z0-9_.@-]{1,64}\Z"
+UserId = Annotated[str, Meta(pattern=USER_PATTERN)]
 SocName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
 Word = Annotated[str, Meta(max_length=64)]
 CardId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -48,6 +49,9 @@ def wrong_terms(services: Mapping[str, Mapping[str, Any]]) -> str | None:
             return f"services.{service}.until: expected an RFC 3339 time"
         if until.tzinfo is None:
             return f"services.{service}.until: the time needs an offset"
+        for name in ("from", "certified_at"):
+            if term.get(name) is not None and time_of(term[name]) is None:
+                return f"services.{service}.{name}: expected an RFC 3339 time with an offset"
     return None
 
 

@@ -34,7 +34,7 @@ from gateway.domain.people.facts import AcceptTransfer, CancelTransfer, StartTra
 from gateway.domain.people.handing_over import emptied
 from gateway.domain.people.state import TRANSFER_LIVES, Code, Transfer, is_open
 from gateway.domain.security_code import Tries
-from gateway.domain.signals import Close, Mode
+from gateway.domain.signals import Close, Mode, Registered
 from gateway.domain.vehicle import Vehicle
 
 NONE = Refused("unknown_transfer", "No hand-over is under way.")
@@ -88,25 +88,22 @@ def cancel(vehicle: Vehicle, fact: CancelTransfer, now: datetime) -> Outcome:  #
     return done(_with(vehicle, None), fact, *told, action="transfer.cancelled")
 
 
-def watch(vehicle: Vehicle, fact: Mode | Close, now: datetime) -> Outcome | None:
-    """What the car states, and alarms that are closed."""
+def watch(vehicle: Vehicle, fact: Mode | Close | Registered, now: datetime) -> Outcome | None:
+    """What the car states, alarms that are closed, and another main user by an import."""
     transfer = vehicle.people.transfer
     if transfer is None:
         return None
+    if _is_overtaken(vehicle, transfer):
+        return Outcome(_with(vehicle, None), (_audited("transfer.overtaken", transfer),))
     if isinstance(fact, Mode) and fact.remote_access_enabled is not None and fact.at > transfer.code.made_at:
         vehicle = _with(vehicle, replace(transfer, confirmed_at=transfer.confirmed_at or now))
     return _complete_if_ready(vehicle, now)
 
 
 def expire(vehicle: Vehicle, now: datetime) -> Outcome | None:
-    """End what is too old, or was overtaken by another main user."""
+    """End what is too old."""
     transfer = vehicle.people.transfer
-    if transfer is None:
-        return None
-    entry = vehicle.registration
-    if entry is None or entry.main_user != transfer.from_user:
-        return Outcome(_with(vehicle, None), (_audited("transfer.overtaken", transfer),))
-    if now < transfer.code.expires_at:
+    if transfer is None or now < transfer.code.expires_at:
         return None
     told = tell((transfer.from_user, transfer.to_user), "transfer_lapsed")
     return Outcome(_with(vehicle, None), (*told, _audited("transfer.lapsed", transfer)))
@@ -122,6 +119,8 @@ def _complete_if_ready(vehicle: Vehicle, now: datetime) -> Outcome:
     transfer = vehicle.people.transfer
     if transfer is None or transfer.accepted_at is None or transfer.confirmed_at is None:
         return Outcome(vehicle)
+    if _is_overtaken(vehicle, transfer) or now >= transfer.code.expires_at:
+        return Outcome(vehicle)
     cause = theft_of(vehicle)
     if cause is not None:
         if transfer.waits:
@@ -132,6 +131,12 @@ def _complete_if_ready(vehicle: Vehicle, now: datetime) -> Outcome:
     told = tell((transfer.to_user,), "transfer_completed")
     effects = (*outcome.effects, *told, _audited("transfer.completed", transfer))
     return Outcome(outcome.vehicle, effects, outcome.found)
+
+
+def _is_overtaken(vehicle: Vehicle, transfer: Transfer) -> bool:
+    """Whether somebody else has become the main user meanwhile."""
+    entry = vehicle.registration
+    return entry is None or entry.main_user != transfer.from_user
 
 
 def _with(vehicle: Vehicle, transfer: Transfer | None, **more: Any) -> Vehicle:

@@ -35,7 +35,6 @@ MIN_RADIUS_M, MAX_RADIUS_M, DEFAULT_RADIUS_M = 50, 2000, 300
 POSITION_COUNTS_FOR = timedelta(hours=1)
 REQUEST_LIVES = DAY
 MAX_PAST = 20
-INSTALLATION = "software_installation"
 
 
 class Limits(Struct, frozen=True):
@@ -55,9 +54,7 @@ MODES: dict[str, Limits] = {
     "transport": _limits(24, 72, 7 * 24),
     "deactivation": _limits(4, 24, 24),
 }
-"""The modes that people set."""
-KINDS: dict[str, Limits] = {**MODES, INSTALLATION: _limits(1, 1, 1)}
-"""Every mode, the gateway's own implicit one included."""
+"""The modes that there are. People set them; nothing that a vehicle states can."""
 
 
 class Whereabouts(Struct, frozen=True, omit_defaults=True):
@@ -98,6 +95,8 @@ class SpecialMode(Struct, frozen=True, kw_only=True, omit_defaults=True):
     overdue: bool = False
     unrestored: dict[str, datetime] = {}
     """Causes stated by the car that it holds back and that were not restored yet, since when."""
+    newest: dict[str, datetime] = {}
+    """When each of them was last stated, by the time that orders it."""
     found: dict[str, datetime] = {}
     """Causes that the gateway found itself and that it holds back, since then."""
     suppressed: int = 0
@@ -140,13 +139,13 @@ class Modes(Struct, frozen=True, omit_defaults=True):
 
 def longest(mode: str, role: str) -> timedelta:
     """The longest that a role may ask for."""
-    limits = KINDS[mode]
+    limits = MODES[mode]
     return limits.operator if role == "operator" else limits.main_user
 
 
 def counts(mode: SpecialMode, now: datetime) -> bool:
     """Whether it may suppress. In doubt not: a clock set back behind its start, an end too far off."""
-    if mode.mode not in KINDS or not mode.starts_at <= mode.set_at <= now < mode.ends_at:
+    if mode.mode not in MODES or not mode.starts_at <= mode.set_at <= now < mode.ends_at:
         return False
     return mode.ends_at - mode.set_at <= longest(mode.mode, mode.role)
 
@@ -159,7 +158,7 @@ def put(modes: Modes, mode: SpecialMode) -> Modes:
 
 def close(modes: Modes, mode: SpecialMode, why: EndedBy, by: str, now: datetime) -> Modes:
     """Move a mode to the past; what its setter did not use is given back."""
-    ended = replace(mode, ended_at=now, ended_by=by, ended_why=why, unrestored={}, found={})
+    ended = replace(mode, ended_at=now, ended_by=by, ended_why=why, unrestored={}, newest={}, found={})
     running = tuple(one for one in modes.running if one.mode_id != mode.mode_id)
     starts = cut_short(modes.starts, mode.mode, now)
     return replace(modes, running=running, past=(*modes.past, ended)[-MAX_PAST:], starts=starts)
@@ -268,9 +267,9 @@ def has_left(mode: SpecialMode, now: datetime) -> bool:
     seen = mode.whereabouts
     if mode.place is None:
         return False
-    if seen.inside is False:
-        return not seen.away and seen.beyond >= LEFT_AFTER_FIXES
-    return seen.went_off and not _told(seen, now)
+    if seen.away:
+        return False
+    return seen.beyond >= LEFT_AFTER_FIXES or (seen.went_off and not _told(seen, now))
 
 
 def distance(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:

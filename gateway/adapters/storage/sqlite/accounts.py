@@ -8,13 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.adapters.storage.sqlite.chain import append
 from gateway.adapters.storage.sqlite.times import text
-from gateway.domain.security_code import Tries, counted
+from gateway.domain.security_code import TRIES, Tries, counted
 from gateway.ports import AuditEntry, Mention, Revocation, User
 
 KEEP_TRIES = timedelta(days=2)
+TRIES_COUNT_FOR = timedelta(days=1)
+"""Without another; a lock-out lasts as long at the most."""
 MAX_EXPORTED = 10_000
 """Rows of one kind in an export."""
 _tries = msgspec.json.Decoder(Tries)
@@ -52,19 +55,43 @@ def begin_try(connection: sqlite3.Connection, user: str, now: datetime) -> datet
 
     Returns the end of the person's lock-out; nothing is counted then.
     """
-    row = connection.execute("SELECT body FROM user_tries WHERE user = ?", (user,)).fetchone()
-    known = Tries(user) if row is None else _tries.decode(row[0])
+    known = _known_tries(connection, user, now)
     if known.locked_until is not None and now < known.locked_until:
+        _keep_tries(connection, known, known.locked_at or now)
         return known.locked_until
-    tries = counted(known, now)
-    values = (user, msgspec.json.encode(tries), text(now))
-    connection.execute("INSERT OR REPLACE INTO user_tries VALUES (?, ?, ?)", values)
+    _keep_tries(connection, counted(known, now), now)
     return None
 
 
-def end_tries(connection: sqlite3.Connection, user: str) -> None:
-    """The code was right: the person's tries begin anew."""
-    connection.execute("DELETE FROM user_tries WHERE user = ?", (user,))
+def forgive_try(connection: sqlite3.Connection, user: str, now: datetime) -> None:
+    """
+    The code was right: this try does not count. Those before do, until a day has passed without any.
+
+    Otherwise an own vehicle with codes of one's own would end the count of guesses at another's.
+    """
+    known = _known_tries(connection, user, now)
+    if known.wrong > 0:
+        known = replace(known, wrong=known.wrong - 1)
+    elif known.locks > 0:
+        known = replace(known, wrong=TRIES - 1, locks=known.locks - 1, locked_at=None, locked_until=None)
+    _keep_tries(connection, known, now)
+
+
+def _known_tries(connection: sqlite3.Connection, user: str, now: datetime) -> Tries:
+    row = connection.execute("SELECT body, at FROM user_tries WHERE user = ?", (user,)).fetchone()
+    if row is None:
+        return Tries(user)
+    known, at = _tries.decode(row[0]), datetime.fromisoformat(row[1])
+    if known.locked_at is not None and known.locked_until is not None and now < known.locked_at:
+        # Our clock was set back: that makes no lock-out longer.
+        return replace(known, locked_at=now, locked_until=now + (known.locked_until - known.locked_at))
+    over = known.locked_until is None or known.locked_until <= now
+    return Tries(user) if over and at + TRIES_COUNT_FOR <= now else known
+
+
+def _keep_tries(connection: sqlite3.Connection, tries: Tries, at: datetime) -> None:
+    values = (tries.user, msgspec.json.encode(tries), text(at))
+    connection.execute("INSERT OR REPLACE INTO user_tries VALUES (?, ?, ?)", values)
 
 
 def forget_tries(connection: sqlite3.Connection, now: datetime) -> None:

@@ -198,6 +198,12 @@ def _quarantine(connection: sqlite3.Connection, decision: Decision) -> None:
     )
 
 
+def newest_decided(connection: sqlite3.Connection) -> datetime | None:
+    """When the newest fact was decided, by the clock of then."""
+    row = connection.execute("SELECT decided_at FROM facts ORDER BY n DESC LIMIT 1").fetchone()
+    return None if row is None else datetime.fromisoformat(row[0])
+
+
 def timers(connection: sqlite3.Connection) -> list[tuple[str, datetime]]:
     """Every vehicle that asked to be woken."""
     query = "SELECT vin, wake_at FROM vehicles WHERE wake_at IS NOT NULL ORDER BY wake_at"

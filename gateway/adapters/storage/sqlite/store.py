@@ -87,6 +87,9 @@ class SqliteStore:
     async def sequences(self) -> dict[str, int]:
         return await self._reading.run(feeds.sequences)
 
+    async def newest_decided(self) -> datetime | None:
+        return await self._reading.run(deciding.newest_decided)
+
     async def timers(self) -> list[tuple[str, datetime]]:
         return await self._reading.run(deciding.timers)
 
@@ -198,8 +201,8 @@ class SqliteStore:
     async def begin_try(self, user: str, now: datetime) -> datetime | None:
         return await self._writer.run(lambda on: accounts.begin_try(on, user, now))
 
-    async def end_tries(self, user: str) -> None:
-        await self._writer.run(lambda on: accounts.end_tries(on, user))
+    async def forgive_try(self, user: str, now: datetime) -> None:
+        await self._writer.run(lambda on: accounts.forgive_try(on, user, now))
 
     async def held_of(self, user: str) -> dict[str, Any]:
         return await self._serving.run(lambda on: accounts.held_of(on, user))
