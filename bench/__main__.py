@@ -10,7 +10,7 @@ import argparse
 import sys
 from typing import Protocol
 
-from bench import alarms, crashes, kills, latency, replay, soc_outage
+from bench import alarms, commands, crashes, kills, latency, replay, soc_outage
 from bench.stage import StageError
 
 
@@ -24,7 +24,7 @@ class Part(Protocol):
         """Run it; the exit code."""
 
 
-BENCHES: dict[str, Part] = {"alarms": alarms, "latency": latency, "replay": replay}
+BENCHES: dict[str, Part] = {"alarms": alarms, "commands": commands, "latency": latency, "replay": replay}
 DRILLS: dict[str, Part] = {"kills": kills, "crashes": crashes, "soc-outage": soc_outage}
 
 

@@ -106,13 +106,12 @@ class Samples(Struct, frozen=True, kw_only=True):
 class Probe:
     """Publishes one thing at a time and waits until it has come out everywhere."""
 
-    def __init__(self, soc: FakeSoc) -> None:
-        self.ms: dict[str, list[float]] = {way: [] for way in WAYS}
+    def __init__(self, ways: tuple[str, ...] = WAYS) -> None:
+        self.ms: dict[str, list[float]] = {way: [] for way in ways}
         self._missing: set[str] = set()
         self._awaited = ""
         self._began_s = 0.0
         self._done = asyncio.Event()
-        soc.choose = self._webhook
 
     async def out(self, identity: str, ways: set[str], publish: Callable[[], bool]) -> None:
         """Publish and wait for all ways. Errors: StageError."""
@@ -148,7 +147,8 @@ class Probe:
         """Our own message came back."""
         self.seen("bare", [payload.decode()])
 
-    def _webhook(self, arrival: Arrival) -> Mode | None:
+    def webhook(self, arrival: Arrival) -> Mode | None:
+        """A request at the SOC."""
         self.seen("webhook", arrival.event_ids)
         return None
 
@@ -156,22 +156,23 @@ class Probe:
 async def measure(stage: Stage, cars: list[str], thefts: int, telemetry_per_s: float) -> Samples:
     """Alternate a bare round trip and a theft, one at a time, beside so much telemetry."""
     async with FakeSoc(secret=SECRET, port=stage.soc.port, keep=False) as soc:
-        probe = Probe(soc)
+        probe = Probe()
+        soc.choose = probe.webhook
         mouth, others = _probes(stage, probe)
         vehicles = {vin: _vehicle(stage, vin, probe) for vin in cars}
         parties = [mouth, *others, *vehicles.values()]
         for party in parties:
             await party.up()
-        at_first = await _taken(stage)
+        at_first = await taken(stage)
         crowd = (
             stage.emulator(telemetry_rate=telemetry_per_s, drain_s=2, crowd=True) if telemetry_per_s else None
         )
         try:
-            before, began_s = await _flowing(stage, telemetry_per_s), time.monotonic()
+            before, began_s = await flowing(stage, telemetry_per_s), time.monotonic()
             for number in range(thefts):
-                await _bare(probe, mouth, number)
+                await bare(probe, mouth, number)
                 await _theft(probe, vehicles[cars[number // len(CAUSES)]], number)
-            taken, lasted_s = await _taken(stage) - before, time.monotonic() - began_s
+            flowed, lasted_s = await taken(stage) - before, time.monotonic() - began_s
         finally:
             for party in parties:
                 party.link.close()
@@ -179,8 +180,8 @@ async def measure(stage: Stage, cars: list[str], thefts: int, telemetry_per_s: f
                 await asyncio.to_thread(end_vehicles, crowd, 30.0)
     return Samples(
         wanted_per_s=telemetry_per_s,
-        telemetry_per_s=taken / lasted_s,
-        telemetry_lost=await _lost(stage, at_first) if crowd else 0,
+        telemetry_per_s=flowed / lasted_s,
+        telemetry_lost=await lost(stage, at_first) if crowd else 0,
         ms=probe.ms,
     )
 
@@ -202,7 +203,8 @@ def _vehicle(stage: Stage, vin: str, probe: Probe) -> Party:
     return Party(stage.broker.ports["vehicles"], (vin, secret), topic, probe.heard_receipt)
 
 
-async def _bare(probe: Probe, mouth: Party, number: int) -> None:
+async def bare(probe: Probe, mouth: Party, number: int) -> None:
+    """One bare round trip."""
     payload = f"bare-{number}"
     await probe.out(payload, {"bare"}, lambda: mouth.link.publish_surely(BARE_TOPIC, payload.encode()))
     await asyncio.sleep(PAUSE_S)
@@ -219,29 +221,30 @@ async def _theft(probe: Probe, car: Party, number: int) -> None:
     await asyncio.sleep(PAUSE_S)
 
 
-async def _flowing(stage: Stage, telemetry_per_s: float) -> int:
+async def flowing(stage: Stage, telemetry_per_s: float) -> int:
     """Wait until telemetry flows at nearly the wanted rate; what was taken until then."""
-    before = await _taken(stage)
+    before = await taken(stage)
     until = time.monotonic() + FLOWS_WITHIN_S
     while telemetry_per_s and time.monotonic() < until:
         await asyncio.sleep(1.0)
-        now = await _taken(stage)
+        now = await taken(stage)
         if now - before >= FLOWS_SHARE * telemetry_per_s:
             return now
         before = now
     return before
 
 
-async def _taken(stage: Stage) -> int:
+async def taken(stage: Stage) -> int:
+    """How much telemetry the gateway has counted."""
     _, health = await asyncio.to_thread(stage.gateway.health)
     return int(health["counters"]["telemetry"])
 
 
-async def _lost(stage: Stage, at_first: int) -> int:
+async def lost(stage: Stage, at_first: int) -> int:
     """Telemetry that the vehicles sent and the gateway never counted: dropped by the broker, or by us."""
     await asyncio.sleep(SETTLE_S)
     sent = int(json.loads(stage.vehicles_report.read_bytes())["telemetry_sent"])
-    return sent - (await _taken(stage) - at_first)
+    return sent - (await taken(stage) - at_first)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -12,52 +12,59 @@ The gateway may be killed at any time: it is started again, and no alarm may be 
 from __future__ import annotations
 
 import argparse
-import base64
 import json
-import os
-import secrets
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from urllib.error import URLError
-from urllib.parse import urlsplit
 
 import msgspec
 
 from devtools import ROOT
-from devtools.broker import HOST, Broker, free_ports
+from devtools.broker import HOST, free_ports
+from devtools.demo_place import (
+    BOLD,
+    COLOURED,
+    CONFIG,
+    DIM,
+    FOLDER,
+    OWNERS,
+    RESET,
+    Place,
+    as_an_owner,
+    broker_for,
+    by_hand,
+    make_token,
+    read_feed,
+    register,
+    say,
+    write_config,
+    write_owners,
+)
 from devtools.environment import BIN
-from devtools.mosquitto import Mosquitto, find_or_fetch
 from devtools.processes import Process
 from vehicle_emulator.fleet import cast, vins
+from vehicle_emulator.report import Commands
 from vehicle_emulator.verdict import Verdict
 
-FOLDER = ROOT / ".demo"
-CONFIG = FOLDER / "gateway.toml"
 SEED = 1
 # Name of what is played, and the second of its start. All have played after 90 s.
 SCENES = {"glass_break": 17, "card_missing": 0, "workshop_service": 6, "towed_away": 3, "leaves_yard": 10}
-# Main users who set a mode prove their security code, where their car has one.
-SECURITY_CODES = {"workshop_service": "1234", "leaves_yard": None}
+# What main users of other cars ask by their app meanwhile, over all of them.
+APP_COMMANDS_PER_S = 0.25
 PLAYED_S = 120  # the emulator insists on playing its scenarios to the end
 STORY, SOC_LEDGER, REPORT = FOLDER / "story.jsonl", FOLDER / "soc.jsonl", FOLDER / "report.json"
-OWNERS = FOLDER / "owners.json"
 READY_S = 30
 
-# Colours are for people: a log or a pipe gets plain text.
-COLOURED = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-BOLD, DIM, RESET = ("\033[1m", "\033[2m", "\033[0m") if COLOURED else ("", "", "")
 COLOURS = {"critical": "\033[97;41m", "major": "\033[30;43m", "minor": "\033[36m"} if COLOURED else {}
 
 
@@ -199,14 +206,14 @@ def run(options: argparse.Namespace, soc: Soc, story: Story, stack: ExitStack) -
     """Start the parts one after another, each with its end on the stack, and watch over the gateway."""
     fleet = vins(SEED, options.vehicles)
     spare = vins(SEED + 1, 1)[0]  # for whoever wants to be a vehicle
-    place = stack.enter_context(broker_for([*fleet, spare]))
+    roles = dict(zip(SCENES, cast(SEED, fleet, len(SCENES)), strict=True))
+    place = stack.enter_context(broker_for([*fleet, spare], set(roles.values())))
     passwords_file = FOLDER / "passwords.json"
     passwords_file.write_text(json.dumps(place.passwords))
     passwords_file.chmod(0o600)
     listen = f"{HOST}:{free_ports(1)[0]}"
     write_config(place, listen, soc.url)
-    roles = dict(zip(SCENES, cast(SEED, fleet, len(SCENES)), strict=True))
-    register([*fleet, spare], roles)
+    register([*fleet, spare], roles, place.people)
     if place.clients is not None:
         stack.callback(read_feed(place).end)
     gateway = Gateway(f"http://{listen}")
@@ -214,7 +221,7 @@ def run(options: argparse.Namespace, soc: Soc, story: Story, stack: ExitStack) -
     say("starting the gateway")
     gateway.start()
     token = make_token("--role", "operator", "--person", "demo")
-    write_owners(fleet, roles)
+    write_owners(fleet, roles, place.people)
     stack.callback(story.tell)
     stack.callback(start_emulator(options, place, gateway, passwords_file).end)
     welcome(options, place, spare, gateway, token)
@@ -231,11 +238,15 @@ def start_emulator(
     """Let the fleet live; it holds its labels against what the SOC got, and reports at its end."""
     duration = max(options.for_s or 86_400, PLAYED_S)
     scenes = [part for name, start_s in SCENES.items() for part in ("--scenario", f"{name}@{start_s}")]
+    apps = [
+        "--users", str(len(place.people)), "--users-broker", place.users_url,
+        "--command-rate", str(APP_COMMANDS_PER_S),
+    ] if place.people else []  # fmt: skip
     return Process(
         BIN / "vehicle-emulator", "run", "--broker", place.vehicles_url, "--vehicles", str(options.vehicles),
         "--seed", str(SEED), "--passwords", passwords_file, "--duration", f"{duration:g}", "--drain", "5",
         "--api", gateway.api, "--owners", OWNERS, "--story", STORY, "--soc", SOC_LEDGER, "--report", REPORT,
-        *scenes,
+        *scenes, *apps,
         log=FOLDER / "emulator.log", cwd=ROOT,
     )  # fmt: skip
 
@@ -250,6 +261,8 @@ def welcome(options: argparse.Namespace, place: Place, spare: str, gateway: Gate
     if place.clients is not None:
         print(f"  {BOLD}SOC{RESET}       webhook: the lines below    MQTT: .demo/soc-mqtt.log")
         print(f"  {BOLD}be a car{RESET}  {by_hand(place, spare)}")
+    if place.people:
+        print(f"  {BOLD}an owner{RESET}  {as_an_owner(place)}")
     print(flush=True)
 
 
@@ -263,10 +276,21 @@ def conclude() -> bool:
     for verdict in msgspec.convert(report["verdicts"], list[Verdict]):
         say(f"{verdict.name:18} {verdict.sentence()}")
         good = good and not verdict.is_broken
+    if report["commands"]:
+        say(f"remote commands    {commands_of(report['commands'])}")
     for word, found in (("alarms elsewhere", report["elsewhere"]), ("not played", report["left_out"])):
         if found:
             say(f"{word}: {', '.join(found)}")
     return good
+
+
+def commands_of(told: dict[str, Any]) -> str:
+    """What became of the commands of people with an app, in a line."""
+    counts = msgspec.convert(told, Commands).by_status()
+    took = told["performed_ms"]
+    words = ", ".join(f"{count} {status}" for status, count in counts.items())
+    median = f"performed after {took['p50'] / 1_000:.1f} s (median)"
+    return f"{told['asked']} of {told['users']} users: {words}; {median}"
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -293,148 +317,9 @@ def fleet_size(text: str) -> int:
     return int(text)
 
 
-@dataclass(frozen=True)
-class Place:
-    """A broker to play on; ``clients`` starts mosquitto_pub and mosquitto_sub, where it is our own broker."""
-
-    gateway_url: str
-    vehicles_url: str
-    passwords: dict[str, str]
-    clients: Mosquitto | None = None
-    soc_url: str = ""
-    user_files: str = ""
-    """Lines of ``[mqtt]`` for ``vehicle-gateway user add``."""
-
-
-@contextmanager
-def broker_for(fleet: list[str]) -> Iterator[Place]:
-    """Give addresses and passwords at a broker of ours or the user's."""
-    if own := os.environ.get("GATEWAY_MQTT_URL"):
-        parts = urlsplit(own)
-        yield Place(own, f"{parts.scheme}://{parts.hostname}:{parts.port or 1883}", dict.fromkeys(fleet, ""))
-        return
-    clients = find_or_fetch()
-    with Broker(folder=FOLDER / "broker", mosquitto=clients) as broker:
-        passwords = broker.add("vehicles", *fleet)
-        say(f"the broker listens on {broker.ports}")
-        there = clients if client_program(clients, "mosquitto_sub") else None
-        vehicles_url = f"mqtt://{HOST}:{broker.ports['vehicles']}"
-        files = f'users_password_file = "{broker.folder / "users.passwd"}"\n'
-        files += f'broker_pid_file = "{broker.pid_path}"\n'
-        yield Place(broker.url(), vehicles_url, passwords, there, broker.url("users", "soc"), files)
-
-
-def client_program(clients: Mosquitto, name: str) -> str | None:
-    """Where mosquitto_pub or mosquitto_sub is: beside the fetched broker, or on the PATH."""
-    fetched = clients.program.parent.parent / "bin" / name
-    return str(fetched) if fetched.exists() else shutil.which(name)
-
-
-def by_hand(place: Place, vin: str) -> str:
-    """One line that plays a theft of a vehicle nobody else plays; it can be pasted as it is."""
-    clients = place.clients
-    program = client_program(clients, "mosquitto_pub") if clients is not None else None
-    library = (
-        f"LD_LIBRARY_PATH={clients.library_path} " if clients is not None and clients.library_path else ""
-    )
-    port = urlsplit(place.vehicles_url).port
-    event = '{\\"event_id\\":\\"by-hand-$(date +%s)\\",\\"occurred_at\\":\\"$(date -u +%FT%TZ)\\",'
-    event += '\\"cause\\":\\"tilt\\",\\"state\\":\\"triggered\\"}'
-    topic = f"v1/vehicles/{vin}/theft-sensor"
-    return f'{library}{program} -p {port} -u {vin} -P {place.passwords[vin]} -q 1 -t {topic} -m "{event}"'
-
-
-def read_feed(place: Place) -> Process:
-    """Read the SOC's MQTT feed as a SOC would, with an ordinary client."""
-    assert place.clients is not None  # noqa: S101  # for the type checker
-    parts = urlsplit(place.soc_url)
-    return Process(
-        str(client_program(place.clients, "mosquitto_sub")),
-        *("-h", str(parts.hostname), "-p", str(parts.port), "-u", "soc", "-P", str(parts.password)),
-        *("-i", "demo-soc", "-c", "-q", "1", "-t", "v1/soc/default/alarms"),
-        log=FOLDER / "soc-mqtt.log",
-        environment=place.clients.environment,
-    )
-
-
-def register(fleet: list[str], roles: dict[str, str]) -> None:
-    """Make the vehicles known, as an import of customers does; ``roles`` are the cars of the scenes."""
-    lines = FOLDER / "fleet.jsonl"
-    until = f"{time.gmtime().tm_year + 1}-01-01T00:00:00Z"
-    services = {"car_security": {"until": until, "certified": True}, "remote_access": {"until": until}}
-    contacts = [{"name": "Demo Owner", "phone": "+31 20 555 0100"}]
-    codes = {roles[name]: code for name, code in SECURITY_CODES.items()}
-    with lines.open("w") as file:
-        for number, vin in enumerate(fleet):
-            line = {"vin": vin, "country": "NL", "main_user": f"owner-{number}", "driver_cards": ["DC-1"]}
-            if code := codes.get(vin):
-                line["security_code"] = code
-            file.write(json.dumps(line | {"services": services, "contacts": contacts}) + "\n")
-    command = [BIN / "vehicle-gateway", "fleet", "import", lines, "--config", CONFIG]
-    subprocess.run([str(part) for part in command], check=True, capture_output=True)
-
-
-def write_config(place: Place, listen: str, soc_url: str) -> None:
-    """Write the gateway's configuration, which holds secrets."""
-    secret = base64.b64encode(secrets.token_bytes(24)).decode()
-    mqtt_sink = '\n[[soc.sinks]]\nname = "soc-mqtt"\ntype = "mqtt"\n' if place.clients is not None else ""
-    CONFIG.touch(mode=0o600)
-    CONFIG.write_text(
-        f"""\
-[gateway]
-instance = "demo"
-data_dir = "var"
-
-[mqtt]
-url = "{place.gateway_url}"
-{place.user_files}
-[store]
-url = "sqlite:///var/gateway.db"
-
-[api]
-listen = "{listen}"
-
-[[soc.sinks]]
-name = "soc"
-type = "webhook"
-url = "{soc_url}"
-secret = "whsec_{secret}"
-confirm = "echo"
-{mqtt_sink}"""
-    )
-
-
-def write_owners(fleet: list[str], roles: dict[str, str]) -> None:
-    """Give the emulator what a main user's app has: user, token and, where there is one, security code."""
-    owners = {}
-    for name, code in SECURITY_CODES.items():
-        vin = roles[name]
-        user = f"owner-{fleet.index(vin)}"
-        token = make_token("--role", "main_user", "--person", "Demo Owner", "--user", user, "--vin", vin)
-        owners[vin] = {"user": user, "token": token, "security_code": code}
-    OWNERS.touch(mode=0o600)
-    OWNERS.write_text(json.dumps(owners))
-
-
-def make_token(*who: str) -> str:
-    """Ask the gateway for a token: the last line of the answer."""
-    answer = subprocess.run(
-        [BIN / "vehicle-gateway", "token", "create", *who, "--config", CONFIG],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return answer.stdout.strip().splitlines()[-1]
-
-
 def interrupt(_number: int, _frame: FrameType | None) -> None:
     """Turn a signal into Ctrl-C."""
     raise KeyboardInterrupt
-
-
-def say(line: str) -> None:
-    """Print a line of progress."""
-    print(f"{DIM}· {line}{RESET}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

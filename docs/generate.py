@@ -30,7 +30,7 @@ from gateway.domain.remote_access.authorise import Reason  # noqa: E402
 from gateway.domain.remote_access.challenge import PURPOSES  # noqa: E402
 from gateway.domain.remote_access.state import LIFE as COMMAND_LIFE  # noqa: E402
 from gateway.domain.rules import RULES  # noqa: E402
-from gateway.domain.services.special_modes import MODES  # noqa: E402
+from gateway.domain.services.special_modes import KINDS, MODES  # noqa: E402
 from gateway.domain.suppression import SUPPRESSED_BY  # noqa: E402
 from gateway.domain.thresholds import Escalation  # noqa: E402
 from gateway.names import LOG_EVENTS, METRICS  # noqa: E402
@@ -80,11 +80,11 @@ def alarms() -> str:
     ]
     lines += ["## Held back by special modes", ""]
     lines += [
-        "| cause | workshop | transport | deactivation |",
-        "|---|---|---|---|",
+        "| cause | workshop | transport | deactivation | a running installation |",
+        "|---|---|---|---|---|",
     ]
     for name, modes in SUPPRESSED_BY.items():
-        cells = [SHOWN[modes.get(mode)] for mode in MODES]
+        cells = [SHOWN[modes.get(mode)] for mode in KINDS]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     lines += ["", "Every other cause, and the `tamper` of a forged repeat, is never held back.", ""]
     lines += ["| mode | default | longest by the main user | by an operator |", "|---|---|---|---|"]

@@ -160,18 +160,18 @@ async def _build(
     canary = Canary(link, clock, settings.canary, secrets.token_hex(4), log)
     hearing = Hearing(link, canary, clock, settings.canary.interval_s + CANARY_GRACE_S)
     mass_loss = MassLoss(clock, intake.heard_since)
-    tick = ticker(hearing.since, intake.heard_at, mass_loss)
+    tick = ticker(hearing.since, intake.heard_at, mass_loss, lambda: link.connected)
     timers = Timers(inbox, clock, intake.hand_over, tick)
     decider.on_messages = [feed.committed, delivery.committed]
     decider.on_unrecorded, decider.on_escalated = delivery.unrecorded, delivery.escalated
     decider.on_canary = canary.seen
-    decider.on_leaving = Commanding(link, clock, meters, log).send
+    decider.on_leaving = (commanding := Commanding(link, clock, meters, log)).send
     decider.on_silent = mass_loss.note
     decider.on_wake = timers.wake
     decider.on_modes = timers.pin
     decider.on_watched = intake.watch
-    guard = SetBack(store, clock, meters, log, instance)
-    await _guard_clock(guard, decider, intake, timers)
+    survey = Survey(store, decider, clock, settings.availability, log)
+    await _guard_clock(SetBack(store, clock, meters, log, instance), decider, intake, timers, survey)
     for subject, _ in await store.timers():
         intake.watch(subject, True)  # until the vehicle's state is read again
     recorder = await _record(settings, ingest, store, stack, clock=clock, meters=meters, log=log)
@@ -220,10 +220,11 @@ async def _build(
         "heartbeat": _heartbeat(canary, delivery, settings, feed_id, clock),
         "health": health.run(),
         "delivery": delivery.run(),
+        "answers": commanding.run(),
         "notifier": Notifier(store, link, log).run(),
         "broker": dropped.run(link.wait_connected),
         "registry": _watch_registry(store, decider, log),
-        "survey": Survey(store, decider, clock, settings.availability, log).run(),
+        "survey": survey.run(),
         "retention": _prune(store, clock),
     }
     if recorder is not None:
@@ -231,10 +232,12 @@ async def _build(
     return tasks, health.farewell
 
 
-async def _guard_clock(guard: SetBack, decider: Decider, intake: TelemetryIntake, timers: Timers) -> None:
+async def _guard_clock(
+    guard: SetBack, decider: Decider, intake: TelemetryIntake, timers: Timers, survey: Survey
+) -> None:
     """Find out, before anything is decided, whether the clock was set back while the gateway was down."""
     decider.before_turn = guard.look
-    guard.on_set_back = [decider.set_back, intake.set_back, timers.set_back]
+    guard.on_set_back = [decider.set_back, intake.set_back, timers.set_back, survey.set_back]
     await guard.at_start()
 
 

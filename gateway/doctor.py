@@ -22,8 +22,8 @@ from gateway.adapters.storage import STORES
 from gateway.errors import GatewayError, LinkDown, PublishRefused, StartError, StoreError
 from gateway.pipeline.recording import RecordingSettings
 from gateway.settings import Settings
-from gateway.wire import TOPICS
-from gateway.wire.topics import vehicle_topic
+from gateway.wire import TOPICS, command_request
+from gateway.wire.topics import user_vehicle_topic, vehicle_topic
 
 HEARS_WITHIN_S = 2.0
 CONNECTS_WITHIN_S = 3.0
@@ -121,6 +121,7 @@ async def _access(settings: Settings, name: str, version: Any) -> list[Finding]:
     findings = []
     async with connection:
         filters = [vehicle_topic("+", topic.kind) for topic in TOPICS]
+        filters.append(user_vehicle_topic("+", "+", command_request.KIND))
         granted = await connection.subscribe(filters, qos=1)
         refused = [one for one, code in zip(filters, granted, strict=True) if code >= FAILURE]
         if refused:

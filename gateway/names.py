@@ -104,7 +104,7 @@ METRICS: dict[str, str] = {
     "gateway_command_seconds": "From arrival of what a command follows from to its publish.",
     "gateway_requests_refused_total": "Requests of people that were refused, by reason.",
     "gateway_requests_limited_total": "Requests of people beyond the quota.",
-    "gateway_answers_dropped_total": "Answers to people that found the outgoing queue full.",
+    "gateway_answers_dropped_total": "Answers to people that found no room for too long.",
     "gateway_store_ok": "1 while the store works.",
     "gateway_codes_refused_total": "Codes of pairing, invitation or hand-over that did not serve, by cause.",
     "gateway_sse_clients": "Live feed readers.",

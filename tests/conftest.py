@@ -22,3 +22,11 @@ settings.load_profile("patient")
 def no_loop_of_its_own() -> None:
     """Say that there is no loop: pytest-asyncio asks for one, gets one made, and never closes it."""
     asyncio.set_event_loop(None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many cases a matrix has tried: one that tries nothing passes as well."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "matrix cases":
+                terminalreporter.write_line(f"{report.nodeid}: {value} cases")

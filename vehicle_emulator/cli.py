@@ -23,8 +23,9 @@ from rich.table import Table
 
 from vehicle_emulator import report, scenarios
 from vehicle_emulator.codec import Version
+from vehicle_emulator.crowd import Crowd
 from vehicle_emulator.dice import Dice
-from vehicle_emulator.fleet import Fleet, Plan
+from vehicle_emulator.fleet import Fleet, Plan, cast, vins
 from vehicle_emulator.link import Station
 from vehicle_emulator.owner import Api, Owner
 from vehicle_emulator.report import Report, Tally
@@ -72,6 +73,14 @@ class Soc(msgspec.Struct, frozen=True):
     api: str | None
     owners: Path | None
     ledger: Path | None
+
+
+class Apps(msgspec.Struct, frozen=True):
+    """Who uses an app, where it connects, and how often in all."""
+
+    people: list[tuple[str, Owner]]
+    address: Address
+    rate_per_s: float
 
 
 def main() -> None:
@@ -122,8 +131,13 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     ] = None,
     api: Annotated[str | None, typer.Option(help="the gateway's http://host:port, to set modes")] = None,
     owners: Annotated[
-        Path | None, typer.Option(exists=True, help="JSON: VIN to {user, token, security_code}")
+        Path | None, typer.Option(exists=True, help="JSON: VIN to {user, token, security_code, password}")
     ] = None,
+    users: Annotated[int, typer.Option(min=0, help="main users of --owners who use their car's app")] = 0,
+    users_broker: Annotated[str | None, typer.Option(help="where they connect; default: --broker")] = None,
+    command_rate: Annotated[
+        float, typer.Option(min=0.0, help="commands/s over all users; 0: as often as people ask")
+    ] = 0.0,
 ) -> None:
     """Let a fleet live on a broker; exit 1 if events stay without a receipt or a label was broken."""
     plan = Plan(
@@ -140,9 +154,10 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
         version=Version.V5 if protocol is Protocol.V5 else Version.V311,
     )  # fmt: skip
     _allow_files(vehicles)
-    closing = asyncio.run(
-        _run(plan, station, secrets, Outputs(report_file, ledger, story), Soc(api, owners, soc))
-    )
+    people = _people(plan, owners, users)
+    apps = Apps(people, _address(users_broker or broker), command_rate)
+    files = Outputs(report_file, ledger, story)
+    closing = asyncio.run(_run(plan, station, secrets, files, Soc(api, owners, soc), apps=apps))
     console.print(report.table(closing))
     raise typer.Exit(1 if closing.is_broken else 0)
 
@@ -153,12 +168,15 @@ async def _run(
     secrets: Callable[[str], tuple[str, str | None]],
     outputs: Outputs,
     soc: Soc,
+    *,
+    apps: Apps,
 ) -> Report:
     """Build the fleet, run it, write its files."""
     with ExitStack() as files:
         tally = Tally(_open(files, outputs.ledger))
         depot = Depot(station, Clock(time.time() * 1_000), tally, secrets)
-        fleet = Fleet(plan, depot, _stage(soc, _open(files, outputs.story)))
+        crowd = _crowd(apps, plan, station, depot.clock)
+        fleet = Fleet(plan, depot, _stage(soc, _open(files, outputs.story)), crowd)
         _stop_on_signals(fleet)
         gc.collect()
         gc.freeze()  # the fleet lives as long as the run: looking through it again and again finds nothing
@@ -170,10 +188,38 @@ async def _run(
     return closing
 
 
+def _people(plan: Plan, owners: Path | None, users: int) -> list[tuple[str, Owner]]:
+    """Choose those who use their app: main users of vehicles that play nothing."""
+    known = _owners(owners)
+    numbers = vins(plan.seed, plan.vehicles)
+    roles = set(cast(plan.seed, numbers, len(plan.scenarios)))
+    free = [(vin, known[vin]) for vin in numbers if vin in known and vin not in roles]
+    if len(free) < users:
+        sentence = f"--owners has {len(free)} main users of vehicles without a scenario"
+        raise typer.BadParameter(sentence, param_hint="--users")
+    return free[:users]
+
+
+def _crowd(apps: Apps, plan: Plan, like: Station, clock: Clock) -> Crowd | None:
+    """Give the people their apps."""
+    if not apps.people:
+        return None
+    address = apps.address
+    tls = like.tls or (ssl.create_default_context() if address.tls else None)
+    station = Station(
+        address.host, address.port, Dice(plan.seed, "apps"), tls=tls if address.tls else None,
+        version=like.version,
+    )  # fmt: skip
+    return Crowd(apps.people, station, clock, seed=plan.seed, rate_per_s=apps.rate_per_s)
+
+
+def _owners(path: Path | None) -> dict[str, Owner]:
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, Owner]) if path else {}
+
+
 def _stage(soc: Soc, story: IO[bytes] | None) -> Stage:
     """Bring the main users, the narrator and the SOC's ledger together."""
-    known = msgspec.json.decode(soc.owners.read_bytes(), type=dict[str, Owner]) if soc.owners else {}
-    api = Api(soc.api, known) if soc.api else None
+    api = Api(soc.api, _owners(soc.owners)) if soc.api else None
     return Stage(api=api, soc_ledger=soc.ledger, story=story, narrate=_narrate)
 
 

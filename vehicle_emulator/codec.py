@@ -78,7 +78,7 @@ class Connack(NamedTuple):
 
 
 class Greeting(NamedTuple):
-    """What CONNECT says about a vehicle; the will is retained and goes out at QoS 1."""
+    """What CONNECT says; the will, if there is a topic for one, is retained and goes out at QoS 1."""
 
     client_id: str
     username: str
@@ -104,14 +104,17 @@ def encode_length(length: int) -> bytes:
 
 
 def encode_connect(version: Version, greeting: Greeting) -> bytes:
-    """CONNECT with a clean start, a retained will and, where given, a password."""
+    """CONNECT with a clean start and, where given, a retained will and a password."""
     empty = b"\x00" if version is Version.V5 else b""
-    flags = 0x80 | 0x20 | 0x08 | 0x04 | 0x02 | (0x40 if greeting.password is not None else 0)
-    head = b"\x00\x04MQTT" + bytes((version, flags)) + _U16.pack(greeting.keepalive_s) + empty
-    fields = [_text(greeting.client_id), empty, _text(greeting.will_topic), _binary(greeting.will_payload)]
+    flags, fields = 0x80 | 0x02, [_text(greeting.client_id)]
+    if greeting.will_topic:
+        flags |= 0x20 | 0x08 | 0x04
+        fields += [empty, _text(greeting.will_topic), _binary(greeting.will_payload)]
     fields.append(_text(greeting.username))
     if greeting.password is not None:
+        flags |= 0x40
         fields.append(_text(greeting.password))
+    head = b"\x00\x04MQTT" + bytes((version, flags)) + _U16.pack(greeting.keepalive_s) + empty
     return _packet(0x10, head + b"".join(fields))
 
 

@@ -22,6 +22,7 @@ from vehicle_emulator.unit import KEEPALIVE_S, Unit
 from vehicle_emulator.vehicle import Vehicle
 
 if TYPE_CHECKING:
+    from vehicle_emulator.crowd import Crowd
     from vehicle_emulator.unit import Depot
 
 # A maker that does not exist: no real vehicle's number begins like this.
@@ -90,9 +91,11 @@ def home_of(seed: int, vin: str) -> tuple[float, float]:
 class Fleet:
     """All units, on one schedule: vehicles' agendas, load, and a sweep for resends and keepalives."""
 
-    def __init__(self, plan: Plan, depot: Depot, stage: Stage | None = None) -> None:
+    def __init__(
+        self, plan: Plan, depot: Depot, stage: Stage | None = None, crowd: Crowd | None = None
+    ) -> None:
         """Build every vehicle; open nothing."""
-        self.plan, self.depot, self._stage = plan, depot, stage or Stage()
+        self.plan, self.depot, self._stage, self._crowd = plan, depot, stage or Stage(), crowd
         numbers = vins(plan.seed, plan.vehicles)
         self._roles = cast(plan.seed, numbers, len(plan.scenarios))
         self._left_out: list[str] = []
@@ -133,10 +136,12 @@ class Fleet:
         """Open every link and wait for all, but not for ever: the broker may be what is being tested."""
         for unit in self.units:
             unit.link.open()
+        if self._crowd is not None:
+            self._crowd.open()
         patience_s = _CONNECT_PATIENCE_S + len(self.units) / _CONNECTS_PER_S
         deadline_ms = self.depot.clock.now_ms() + patience_s * 1_000
         while self.depot.clock.now_ms() < deadline_ms and not self.stopping.is_set():
-            if all(unit.link.is_up for unit in self.units):
+            if all(unit.link.is_up for unit in self.units) and (self._crowd is None or self._crowd.is_up):
                 return
             await asyncio.sleep(0.02)
 
@@ -151,6 +156,9 @@ class Fleet:
         for unit in self.units:
             self._schedule(unit)
         self._begin_load()
+        if self._crowd is not None:
+            booted_ms = now_ms + len(self.units) * 1_000 / _BOOTS_PER_S
+            self._crowd.begin(booted_ms, now_ms + (self.plan.duration_s or math.inf) * 1_000)
 
     def _raise_curtain(self, played: Scenario, vin: str, start_ms: int) -> None:
         """Stage a scenario and, where there is a SOC to ask, its verdict at its end."""
@@ -194,6 +202,8 @@ class Fleet:
             await asyncio.sleep(self._nap_s(self._next_sweep_ms))
 
     async def _leave(self) -> None:
+        if self._crowd is not None:
+            self._crowd.close()
         for index, unit in enumerate(self.units):
             unit.leave()
             for entry in unit.outbox.waiting():
@@ -202,7 +212,7 @@ class Fleet:
                 await asyncio.sleep(0)
         deadline_ms = self.depot.clock.now_ms() + _FAREWELL_MS
         while self.depot.clock.now_ms() < deadline_ms:
-            if all(unit.link.is_gone for unit in self.units):
+            if all(unit.link.is_gone for unit in self.units) and (self._crowd is None or self._crowd.is_gone):
                 return
             await asyncio.sleep(_SHORTEST_NAP_S)
 
@@ -221,6 +231,8 @@ class Fleet:
         for load in self._loads:
             if late_ms := load.play(now_ms):
                 self.depot.tally.lags_ms.append(late_ms)
+        if self._crowd is not None:
+            self._crowd.play(now_ms)
 
     def _sweep(self, now_ms: float) -> None:
         """Resends of all who wait, keepalives of a slice of the fleet."""
@@ -233,6 +245,8 @@ class Fleet:
             else:
                 self.depot.busy.discard(unit)
         self._keep_alive()
+        if self._crowd is not None:
+            self._crowd.sweep(now_ms)
 
     def _keep_alive(self) -> None:
         """Each link once in a third of the keepalive, a few per sweep."""
@@ -251,6 +265,8 @@ class Fleet:
         due_ms = [load.slots.next_at_ms for load in self._loads]
         if self._agenda:
             due_ms.append(self._agenda[0][0])
+        if self._crowd is not None:
+            due_ms.append(self._crowd.next_at_ms)
         return min(self._next_sweep_ms, *due_ms) if due_ms else self._next_sweep_ms
 
     def _nap_s(self, until_ms: float) -> float:
@@ -286,4 +302,5 @@ class Fleet:
             lag_ms=percentiles(tally.lags_ms), scenarios=tuple(self._plays),
             verdicts=tuple(verdicts), left_out=tuple(self._left_out),
             elsewhere=verdict.elsewhere(honest, heard, self._started_ms / 1_000),
+            commands=None if self._crowd is None else self._crowd.report(),
         )  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import http.client
+from functools import lru_cache
 from hashlib import pbkdf2_hmac
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -25,11 +26,16 @@ _OK = range(200, 300)
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """A main user: who it is, its token, and its security code where the vehicle has one."""
+    """
+    A main user: who it is, and its security code where the vehicle has one.
+
+    ``token`` is for the HTTP API, ``password`` for the broker.
+    """
 
     user: str
-    token: str
+    token: str | None = None
     security_code: str | None = None
+    password: str | None = None
 
 
 class Challenge(msgspec.Struct, frozen=True):
@@ -55,9 +61,14 @@ def respond(challenge: Challenge, code: str, user: str, vin: str, purpose: str) 
 
     Source:  contract 4.1: hex HMAC-SHA-512 of challenge, user, VIN and purpose, its key PBKDF2 of the code.
     """
-    key = pbkdf2_hmac("sha512", code.encode(), challenge.salt.encode(), challenge.rounds, _KEY_BYTES)
+    key = _key(code, challenge.salt, challenge.rounds)
     text = f"{challenge.challenge}|{user}|{vin}|{purpose}"
     return hmac.new(key, text.encode(), "sha512").hexdigest()
+
+
+@lru_cache(maxsize=1_024)
+def _key(code: str, salt: str, rounds: int) -> bytes:
+    return pbkdf2_hmac("sha512", code.encode(), salt.encode(), rounds, _KEY_BYTES)
 
 
 class Api:
@@ -81,6 +92,8 @@ class Api:
         owner = self._owners.get(vin)
         if owner is None:
             raise RefusedError("no_owner", f"nobody is known as the main user of {vin}")
+        if owner.token is None:
+            raise RefusedError("no_token", f"{owner.user} has no token for the API")
         latitude, longitude = place
         body: dict[str, Any] = {
             "reason": wish.reason,

@@ -62,6 +62,42 @@ class Percentiles(msgspec.Struct, frozen=True):
     max: float
 
 
+class Outcome(msgspec.Struct, frozen=True):
+    """How many requests for an action ended like this; ``unanswered``: the gateway said nothing."""
+
+    action: str
+    status: str
+    reason: str | None
+    count: int
+
+
+class Commands(msgspec.Struct, frozen=True):
+    """
+    What people asked of their cars; milliseconds from the wish, code and challenge included.
+
+    ``contradicted`` final answers were followed by a different one; ``stray`` answers name no request.
+    """
+
+    users: int
+    asked: int
+    asked_again: int
+    outcomes: tuple[Outcome, ...]
+    answered_ms: Percentiles
+    performed_ms: Percentiles
+    contradicted: int
+    stray: int
+    unreadable: int
+    notices: dict[str, int]
+    connections: dict[str, int]
+
+    def by_status(self) -> dict[str, int]:
+        """Counts by status, with the reason where there is one."""
+        found: Counter[str] = Counter()
+        for one in self.outcomes:
+            found[f"{one.status} ({one.reason})" if one.reason else one.status] += one.count
+        return dict(found.most_common())
+
+
 class Report(msgspec.Struct, frozen=True):
     """
     The whole run. ``lag_ms`` is the emulator's own lateness: if large, the emulator was the bottleneck.
@@ -85,13 +121,15 @@ class Report(msgspec.Struct, frozen=True):
     verdicts: tuple[Verdict, ...] = ()
     elsewhere: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    commands: Commands | None = None
 
     @property
     def is_broken(self) -> bool:
         """Whether events are lost, or an alarm is missing or is there that must not be."""
         lost = self.events.unreceipted or self.events.given_up
         wrong = self.elsewhere or self.left_out or any(verdict.is_broken for verdict in self.verdicts)
-        return bool(lost or wrong)
+        lied = self.commands is not None and self.commands.contradicted
+        return bool(lost or wrong or lied)
 
 
 def percentiles(samples: Sequence[float]) -> Percentiles:
@@ -165,6 +203,8 @@ def table(report: Report) -> Table:
     _row(view, "telemetry", {"sent": report.telemetry_sent, "dropped": report.telemetry_dropped})
     _row(view, f"connections, {report.protocol}", report.connections)
     _row(view, "own lateness, ms", _numbers(report.lag_ms))
+    if report.commands is not None:
+        _add_commands(view, report.commands)
     judged = {verdict.vin: verdict.sentence() for verdict in report.verdicts}
     for play in report.scenarios:
         must = ", ".join(f"{expected.cause} by {expected.by_at}" for expected in play.must)
@@ -173,6 +213,21 @@ def table(report: Report) -> Table:
         if found:
             view.add_row(name, ", ".join(found))
     return view
+
+
+def _add_commands(view: Table, commands: Commands) -> None:
+    view.add_section()
+    _row(
+        view, f"asked by {commands.users} users", {"requests": commands.asked, "again": commands.asked_again}
+    )
+    for outcome in commands.outcomes:
+        reason = f" ({outcome.reason})" if outcome.reason else ""
+        view.add_row(f"  {outcome.action}", f"{outcome.status}{reason} {outcome.count}")
+    _row(view, "request to first answer, ms", _numbers(commands.answered_ms))
+    _row(view, "request to performed, ms", _numbers(commands.performed_ms))
+    if commands.notices:
+        _row(view, "notifications", commands.notices)
+    view.add_section()
 
 
 def _numbers(values: Percentiles) -> dict[str, str]:

@@ -86,7 +86,9 @@ async def erase(deps: FromApp, who: Caller, user: FromPath[str]) -> ErasedView:
 
 
 def _own(who: Token, user: str) -> None:
-    """Another person's account is answered as one that does not exist."""
+    """Another person's account is answered as one that does not exist; it takes a token for all vehicles."""
+    if who.vin is not None:
+        raise Problem(403, "not_authorised", "This needs a token that is bound to no vehicle.")
     if who.role != "admin" and who.user != user:
         raise _unknown()
 

@@ -20,12 +20,15 @@ from litestar.handlers import BaseRouteHandler
 from gateway.api.policy import OWNERS, POLICY, PUBLIC
 from gateway.api.problems import Problem
 from gateway.ports import Clock, Role, Store, Token
+from gateway.wire.topics import is_user
 
 REMEMBER_S = 1.0
 """A revoked token works at most this much longer."""
 MAX_REMEMBERED = 4096
 MAX_HEADER = 512
 MAX_DAYS = 3650
+BINDABLE = OWNERS | {"workshop"}
+"""Roles whose token can be bound to a vehicle."""
 
 log = structlog.get_logger()
 
@@ -54,6 +57,10 @@ def make_token(
         raise ValueError("A token needs a person: it is who the audit trail names.")
     if role in OWNERS and user is None and vin is None:
         raise ValueError(f"A token for a {role} needs the user or the VIN that it is bound to.")
+    if vin is not None and role not in BINDABLE:
+        raise ValueError(f"A token of the role {role} can't be bound to a VIN: it would see every vehicle.")
+    if user is not None and not is_user(user):
+        raise ValueError("A user is 1 to 64 of A-Za-z0-9_.@-, no VIN, and begins with no 'gateway'.")
     if days is not None and not 0 < days <= MAX_DAYS:
         raise ValueError(f"A token is valid for 1 to {MAX_DAYS} days, not {days}.")
     secret = urlsafe_b64encode(rng(32)).rstrip(b"=").decode()

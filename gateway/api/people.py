@@ -112,12 +112,16 @@ async def stated(  # noqa: PLR0917  # who, what, and where it is kept
 ) -> None:
     """Let a person state a code; returns when it has served, else ends the request."""
     user = user_of(who)
+    if who.vin not in {None, vin}:
+        raise Problem(403, "not_authorised", "This token is bound to another vehicle.")
     until = await deps.store.begin_try(user, deps.clock.now())
     if until is not None:
         await _refused(deps, who, vin, "code_locked")
         raise Problem(403, "code_locked", "Too many wrong codes: try again later.")
     registration = await deps.store.registration(vin) if is_vin(vin) else None
-    vehicle = decode_vehicle(vin, None if registration is None else await deps.store.vehicle(vin))
+    # Asked for whether or not there is such a vehicle: the time that it takes tells nobody.
+    body = await deps.store.vehicle(vin)
+    vehicle = decode_vehicle(vin, None if registration is None else body)
     found = await asyncio.to_thread(fits, kept(vehicle, user), code)
     if registration is None:
         await _refused(deps, who, vin, "code_wrong")

@@ -116,7 +116,11 @@ async def change_code(deps: FromApp, who: Caller, vin: FromPath[str], data: JSON
 
 
 def view(granted: Grant) -> EntryView:
-    """The entry as this caller may see it: a workshop has nothing to do with people."""
+    """
+    The entry as this caller may see it.
+
+    A workshop has nothing to do with people, and sees what was bought only while `dealer_data` is given.
+    """
     entry, people = granted.registration, granted.vehicle.people
     if entry is None:
         raise Problem(404, "unknown_vehicle", "There is no such vehicle.")
@@ -132,7 +136,7 @@ def view(granted: Grant) -> EntryView:
         equipment=None if entry.equipment is None else list(entry.equipment),
         language=entry.language,
         soc=entry.soc,
-        services=entry.services,
+        services={} if workshop and not entry.consents.get("dealer_data") else entry.services,
         driver_cards=list(entry.driver_cards),
         has_security_code=entry.security_code_key is not None,
         main_user=None if workshop else entry.main_user,

@@ -56,7 +56,7 @@ class ConsentView(Struct, frozen=True):
 
 
 class EntryView(Struct, frozen=True):
-    """What the registry says of a vehicle. People and contacts are null for a workshop."""
+    """The registry on a vehicle. A workshop sees no people, and services only with `dealer_data`."""
 
     vin: str
     country: str | None
@@ -175,6 +175,7 @@ class ExportView(Struct, frozen=True):
     vehicles: list[dict[str, Any]]
     tokens: list[dict[str, Any]]
     notifications: list[dict[str, Any]]
+    commands: list[dict[str, Any]]
     wrong_codes: list[dict[str, Any]]
     journal: list[dict[str, Any]]
     audit: list[dict[str, Any]]

@@ -40,8 +40,8 @@ def fold(turn: Turn, fact: SituationFact) -> None:
         if not (quiet and was_quiet):
             for finding in _proven_by(turn, one, before, situation):
                 settle(turn, finding)
-    base, window = compact(past.base, window, thresholds, counting)
-    turn.set(past=Past(base, window, situation))
+    base, kept = compact(past.base, window, thresholds, counting)
+    turn.set(past=Past(base, kept, situation, past.folded + len(window) - len(kept)))
     turn.quiet = situation if quiet else None
     if turn.vehicle.pending:
         _leave_none_waiting(turn, fact)

@@ -28,6 +28,8 @@ from gateway.domain.vehicle import Vehicle
 
 UNACKNOWLEDGED = 1
 NOBODY_CALLED = 2
+JITTER = timedelta(seconds=5)
+"""A timer may be decided a moment before its time by the wall clock; more than that is a clock set back."""
 WHY = {
     UNACKNOWLEDGED: "Nobody has acknowledged the alarm in time.",
     NOBODY_CALLED: "Nobody was called about the alarm in time.",
@@ -47,7 +49,7 @@ def look(turn: Turn) -> None:
         return
     limits, told = turn.thresholds.escalation, False
     for alarm in sorted(turn.vehicle.alarms.values(), key=_critical_first):
-        for due in dues(turn.vehicle, alarm, limits):
+        for due in dues(turn.vehicle, alarm, limits, turn.now):
             if due.at <= turn.now:
                 _escalate(turn, turn.vehicle.alarms[alarm.cause], due.level, tell=not told)
                 told = True
@@ -56,10 +58,10 @@ def look(turn: Turn) -> None:
 def wakes(turn: Turn) -> list[datetime]:
     """When something is due next."""
     vehicle, limits = turn.vehicle, turn.thresholds.escalation
-    return [due.at for alarm in vehicle.alarms.values() for due in dues(vehicle, alarm, limits)]
+    return [due.at for alarm in vehicle.alarms.values() for due in dues(vehicle, alarm, limits, turn.now)]
 
 
-def dues(vehicle: Vehicle, alarm: Alarm, limits: Escalation) -> Iterator[Due]:
+def dues(vehicle: Vehicle, alarm: Alarm, limits: Escalation, now: datetime) -> Iterator[Due]:
     """Levels that an alarm would reach if nobody did anything."""
     cause = BY_NAME[alarm.cause]
     critical = cause.severity == "critical"
@@ -69,14 +71,19 @@ def dues(vehicle: Vehicle, alarm: Alarm, limits: Escalation) -> Iterator[Due]:
     worked_on = case is not None and case.state != "new"
     if UNACKNOWLEDGED not in alarm.escalated and alarm.state == "open" and not worked_on:
         limit_s = limits.critical_s if critical else limits.other_s
-        yield Due(UNACKNOWLEDGED, (alarm.reopened_at or alarm.raised_at) + timedelta(seconds=limit_s))
+        yield Due(UNACKNOWLEDGED, _after(alarm.reopened_at or alarm.raised_at, limit_s, now))
     if NOBODY_CALLED in alarm.escalated or not critical or case is None:
         return
     if case.is_acted_on or case.state not in ("new", "claimed"):
         return
     seen = [one for one in (alarm.acknowledged_at, case.claimed_at) if one is not None]
     if seen:
-        yield Due(NOBODY_CALLED, min(seen) + timedelta(seconds=limits.contact_s))
+        yield Due(NOBODY_CALLED, _after(min(seen), limits.contact_s, now))
+
+
+def _after(since: datetime, limit_s: float, now: datetime) -> datetime:
+    """When the limit is over. A clock that was set back behind ``since`` may bring it early, hardly late."""
+    return now if since > now + JITTER else since + timedelta(seconds=limit_s)
 
 
 def _critical_first(alarm: Alarm) -> tuple[bool, datetime]:

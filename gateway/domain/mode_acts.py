@@ -22,7 +22,7 @@ from gateway.domain.effects import Audited, Effect, Notify, Refused
 from gateway.domain.identity import identity
 from gateway.domain.outcome import Found, Outcome, Part
 from gateway.domain.services import special_modes as modes
-from gateway.domain.services.special_modes import EndedBy, SpecialMode
+from gateway.domain.services.special_modes import INSTALLATION, EndedBy, SpecialMode
 from gateway.domain.signals import (
     LATE,
     Challenged,
@@ -33,6 +33,7 @@ from gateway.domain.signals import (
     Place,
     Position,
     SetMode,
+    Software,
     TheftSensor,
 )
 from gateway.domain.situation import MOVEMENT_HOLDS
@@ -40,6 +41,8 @@ from gateway.domain.vehicle import Vehicle
 
 PURPOSE = "special_mode"
 QUIET_AFTER_LOCK = timedelta(minutes=10)
+ENDED_BY_DRIVING = ("transport", INSTALLATION)
+MAX_INSTALLATIONS_A_DAY = 2
 
 
 # -- people -----------------------------------------------------------------------------------------------
@@ -245,7 +248,7 @@ def _due(vehicle: Vehicle, mode: SpecialMode, now: datetime) -> Outcome:
 def watch(
     vehicle: Vehicle, fact: Movement | Ignition | Located | TheftSensor, now: datetime
 ) -> Outcome | None:
-    """What a fix, a speed or an odometer says of the places of running modes; driving ends transport."""
+    """What a fix, a speed or an odometer says of the places of modes; a drive ends what needs a halt."""
     if not vehicle.modes.running:
         return None
     outcome = Outcome(vehicle)
@@ -258,9 +261,39 @@ def watch(
                 outcome = replace(outcome, vehicle=replace(vehicle, modes=modes.put(vehicle.modes, mode)))
             if modes.has_left(mode, now):
                 outcome = outcome.then(_left(outcome.vehicle, mode, now))
-        elif kind == "transport" and known is not None and _is_driven(outcome.vehicle, known, now):
+        elif kind in ENDED_BY_DRIVING and known is not None and _is_driven(outcome.vehicle, known, now):
             outcome = outcome.then(end(outcome.vehicle, known, "driven", "gateway", now))
     return outcome
+
+
+def installing(vehicle: Vehicle, fact: Software, now: datetime) -> Outcome | None:
+    """
+    A running installation switches the car's siren off by itself: an implicit mode, short and audited.
+
+    Only a parked car installs. It ends with the installation, after an hour at the latest; a package has one,
+    a day has two, so that an installation that is only stated buys a thief little.
+    """
+    known, newest = vehicle.modes.of(INSTALLATION), vehicle.stated.get("software")
+    if vehicle.registration is None or (newest is not None and newest.at > fact.at):
+        return None
+    if fact.state != "installing":
+        over = known is not None and known.reason == fact.package_id
+        return end(vehicle, known, "finished", "gateway", now) if known and over else None
+    recent = [
+        one
+        for one in (*vehicle.modes.past, *vehicle.modes.running)
+        if one.mode == INSTALLATION and now - one.starts_at < modes.DAY
+    ]
+    again = any(one.reason == fact.package_id for one in recent)
+    if known is not None or again or len(recent) >= MAX_INSTALLATIONS_A_DAY or now - fact.at > LATE:
+        return None
+    if vehicle.past.now.ignition_on or vehicle.past.now.moving_since is not None:
+        return None
+    kept = vehicle.modes
+    mode = _new(vehicle, INSTALLATION, "gateway", now + modes.KINDS[INSTALLATION].default, now)
+    mode = replace(mode, reason=fact.package_id)
+    kept = replace(modes.put(kept, mode), made=kept.made + 1)
+    return _said(replace(vehicle, modes=kept), mode, "started", "gateway")
 
 
 def end(vehicle: Vehicle, mode: SpecialMode, why: EndedBy, by: str, now: datetime) -> Outcome:
@@ -396,3 +429,4 @@ PART = Part(
     expire=expire,
     wakes=wakes,
 )
+INSTALLATIONS = Part(watches=(Software,), watch=installing)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from gateway.domain.dead_zones import fell_silent_before
 from gateway.domain.moment import Moment
 from gateway.domain.signals import Connection
 from gateway.domain.silence import EXPECTED, LONGEST, State, jammed, state_of
@@ -65,6 +66,9 @@ def _quiet(vehicle: Vehicle, since: str, silent: timedelta, heard_at: datetime) 
     for cause in ("health_check_failed", "backup_battery_low", "battery_low"):
         if state != "asleep" and _last_word(vehicle, cause, heard_at) is not None:
             return Offline("unit_dead", f"{since}; its last word was {cause}.")
+    times = _silent_here_before(vehicle, heard_at, silent)
+    if times and state not in ("asleep", "private"):
+        return Offline("no_coverage", f"{since}; it fell silent here {times} time(s) before and came back.")
     if silent > longest(state):
         return Offline("unit_dead", f"{since}, far longer than a car that was {state} may be silent.")
     if state == "private":
@@ -76,6 +80,13 @@ def _quiet(vehicle: Vehicle, since: str, silent: timedelta, heard_at: datetime) 
     if state == "charging":
         return Offline("no_coverage", f"{since}; it was charging.")
     return Offline("asleep", f"{since}; its ignition was not on.")
+
+
+def _silent_here_before(vehicle: Vehicle, heard_at: datetime, silent: timedelta) -> int:
+    if silent > 2 * EXPECTED["asleep"].every:
+        return 0  # no garage keeps a car that long
+    spots, position, now = vehicle.quiet_spots, vehicle.position, heard_at + silent
+    return fell_silent_before(spots, vehicle.vin, position, heard_at=heard_at, now=now)
 
 
 def longest(state: State) -> timedelta:

@@ -19,6 +19,7 @@ from gateway.domain.signals import Fact
 
 PARTS: tuple[Part, ...] = (
     mode_acts.PART,
+    mode_acts.INSTALLATIONS,
     bundle_acts.PART,
     card_acts.PART,
     term_acts.PART,

@@ -5,7 +5,7 @@ Rules of this file:
 
 1. Every moment and every end is moved by the same span: no mode, lock or delay becomes longer, and nothing
    that is heard now looks older than what was heard before.
-2. Records stay as they were written: alarms, dates of the registry, past modes.
+2. Records stay as they were written: alarms, dates of the registry, past modes, ends of terms and bundles.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from gateway.domain.services.data_bundle import Bundles
+from gateway.domain.signals import DataBundle
 from gateway.domain.vehicle import Vehicle
 
 MOVED = (
     "past",
     "stated",
     "position",
+    "card_cells",
     "heard_at",
     "sensed",
     "modes",
@@ -30,6 +33,8 @@ MOVED = (
     "people",
     "remote",
     "approvals",
+    "case",
+    "quiet_spots",
     "wake_at",
 )
 """Fields of a vehicle that hold times by the gateway's clock."""
@@ -46,7 +51,27 @@ def set_back(vehicle: Vehicle, by: timedelta, mark: datetime) -> Vehicle:
         return vehicle
     moved = {name: _moved(getattr(vehicle, name), by) for name in MOVED}
     modes = replace(moved["modes"], past=vehicle.modes.past)
-    return replace(vehicle, **moved | {"modes": modes, "set_back_from": mark})
+    bundles = _bundles(vehicle.bundles, by)
+    if vehicle.case is not None:
+        moved["case"] = replace(moved["case"], opened_at=vehicle.case.opened_at)
+    return replace(vehicle, **moved | {"modes": modes, "bundles": bundles, "set_back_from": mark})
+
+
+def _bundles(bundles: Bundles, by: timedelta) -> Bundles:
+    """When something was stated is moved; until when it is valid stands in the vehicle's calendar."""
+    return replace(
+        bundles,
+        newest=_statement(bundles.newest, by),
+        told=tuple(replace(one, stated=_statement(one.stated, by)) for one in bundles.told),
+        none_at=_moved(bundles.none_at, by),
+    )
+
+
+def _statement(stated: DataBundle | None, by: timedelta) -> DataBundle | None:
+    if stated is None:
+        return None
+    times = {name: _moved(getattr(stated, name), by) for name in ("received_at", "occurred_at")}
+    return replace(stated, **times)
 
 
 def _moved(value: Any, by: timedelta) -> Any:

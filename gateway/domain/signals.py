@@ -334,3 +334,5 @@ class Tick(Fact, frozen=True, kw_only=True):
     """When anything at all last arrived from the vehicle, plain telemetry included."""
     mass_loss: bool = False
     """Many vehicles fell silent at once: the single notes wait."""
+    reachable: bool = False
+    """Whether the gateway has its broker, so that a command can leave."""

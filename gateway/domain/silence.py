@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from gateway.domain.alarms import Evidence, with_newest
 from gateway.domain.arming import armed_at
+from gateway.domain.dead_zones import SILENT_FOR, came_back
 from gateway.domain.finding import Finding
 from gateway.domain.moment import Moment, on_gateway_clock
 from gateway.domain.signals import Charging, Connection, Mode, TheftSensor
@@ -114,7 +115,15 @@ def hear(vehicle: Vehicle, at: datetime) -> Vehicle:
     before = vehicle.heard_at
     if before is not None and before >= at:
         return vehicle
-    vehicle = replace(vehicle, heard_at=at)
+    spots = vehicle.quiet_spots
+    if (
+        before is not None
+        and at - before >= SILENT_FOR
+        and jammed(vehicle) is None
+        and not vehicle.is_private
+    ):
+        spots = came_back(spots, vehicle.vin, vehicle.position, (before, at))
+    vehicle = replace(vehicle, heard_at=at, quiet_spots=spots)
     alarm = vehicle.alarms.get(SUPERVISION)
     if before is None or alarm is None or f"{SUPERVISION}/{before.isoformat()}" not in vehicle.settled:
         return vehicle

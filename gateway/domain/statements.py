@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from gateway.domain import silence
 from gateway.domain.alarm_life import keep
 from gateway.domain.alarms import Evidence, position_fix, with_newest
+from gateway.domain.dead_zones import SILENT_FOR
 from gateway.domain.durations import fold
 from gateway.domain.facts import AnyFact
 from gateway.domain.signals import (
@@ -77,7 +78,7 @@ def mode(turn: Turn, fact: Mode) -> None:
 
 
 def software(turn: Turn, fact: Software) -> None:
-    """Progress of a function or an update. It holds nothing back: no vehicle's word does."""
+    """Progress of a function or an update. What follows from an installation is a mode's part."""
     _state(turn, "software", fact)
 
 
@@ -113,7 +114,7 @@ def _heard(turn: Turn, at: datetime) -> None:
     if before is not None and before >= at:
         return
     turn.heard = True
-    if silence.SUPERVISION in turn.vehicle.alarms:
+    if silence.SUPERVISION in turn.vehicle.alarms or (before is not None and at - before >= SILENT_FOR):
         turn.vehicle = silence.hear(turn.vehicle, at)
     else:
         turn.set(heard_at=at)

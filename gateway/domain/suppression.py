@@ -22,12 +22,13 @@ from gateway.domain.alarms import GATHER_AT_MOST, GATHER_FOR, MAX_EVIDENCE, Alar
 from gateway.domain.effects import Announce, Effect
 from gateway.domain.identity import identity
 from gateway.domain.moment import Moment
-from gateway.domain.services.special_modes import SpecialMode, counts, is_inside, put
+from gateway.domain.services.special_modes import INSTALLATION, SpecialMode, counts, is_inside, put
 from gateway.domain.situation import MOVEMENT_HOLDS
 from gateway.domain.vehicle import Vehicle
 
 Where = Literal["anywhere", "inside"]
 _workshop: dict[str, Where] = {"workshop": "anywhere"}
+_siren: dict[str, Where] = {"workshop": "anywhere", INSTALLATION: "anywhere"}
 _lifted: dict[str, Where] = {"transport": "anywhere", "workshop": "anywhere"}
 
 SUPPRESSED_BY: dict[str, dict[str, Where]] = {
@@ -35,8 +36,8 @@ SUPPRESSED_BY: dict[str, dict[str, Where]] = {
     "unauthorised_movement": {"transport": "anywhere", "workshop": "inside"},
     "towed": {"transport": "anywhere"},
     "tilt": _lifted,
-    "car_alarm": _workshop,
-    "intrusion": _workshop,
+    "car_alarm": _siren,
+    "intrusion": _siren,
     "ignition_on_armed": _workshop,
     "tamper": _workshop,
     "battery_disconnect": _workshop,

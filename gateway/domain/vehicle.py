@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from gateway.domain.alarms import Alarm, PositionFix
 from gateway.domain.approvals import Approvals
 from gateway.domain.cases import Case
+from gateway.domain.dead_zones import QuietSpot
 from gateway.domain.moment import Moment
 from gateway.domain.people.state import People
 from gateway.domain.remote_access.state import RemoteAccess
@@ -48,6 +49,8 @@ class Past(Struct, frozen=True, omit_defaults=True, gc=False):
     base: Situation = Situation()
     window: tuple[DriverCard | Movement | Ignition | TheftSensor | Located, ...] = ()
     now: Situation = Situation()
+    folded: int = 0
+    """How many facts the base is made of: it numbers those of the window from the vehicle's first on."""
 
 
 class Sensed(Struct, frozen=True, array_like=True, gc=False):
@@ -114,6 +117,8 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     remote: RemoteAccess = RemoteAccess()
     approvals: Approvals = Approvals()
     wake_at: datetime | None = None
+    quiet_spots: tuple[QuietSpot, ...] = ()
+    """Where it fell silent before and came back."""
     set_back_from: datetime | None = None
     """From which time the gateway's clock was last set back (see ``set_back``)."""
 
@@ -188,7 +193,7 @@ def insert(window: Window, fact: SituationFact) -> tuple[Window, int]:
 def compact(
     base: Situation, window: Window, thresholds: Thresholds, counting: frozenset[str]
 ) -> tuple[Situation, Window]:
-    """Fold what is older than the window, or beyond its size, into the base."""
+    """Fold what is older than the window, or beyond its size, into the base: its first facts."""
     horizon = window[-1].at - WINDOW
     too_many, keep = len(window) - MAX_WINDOW, 0
     for fact in window:

@@ -51,6 +51,7 @@ from gateway.pipeline.commanding import LEAVES, Leaving, command_row
 from gateway.pipeline.inbox import KEPT_BYTES, Item
 from gateway.pipeline.messages import FeedData, alarm_row, encode_data, feed_data, feed_message
 from gateway.pipeline.receipts import Receipt
+from gateway.pipeline.states import changed_parts, encode_body
 from gateway.pipeline.telemetry import PLACE
 from gateway.ports import (
     AlarmRow,
@@ -97,6 +98,16 @@ class Context(Struct, frozen=True):
     """Whether a SOC's feed takes one more message that only says that an alarm waits."""
 
 
+class Looked(Struct, frozen=True):
+    """A vehicle as it was committed."""
+
+    vehicle: Vehicle
+    fresh: bool = False
+    """It was read just now: the registry may know more of it."""
+    whole: bool = False
+    """The store does not have it in parts: it is new, of an older version, or could not be read."""
+
+
 class Batch:
     """Folds items into vehicles and gathers everything that the commit must hold."""
 
@@ -104,9 +115,8 @@ class Batch:
         self,
         context: Context,
         known: Known,
-        look_up: Callable[[str], tuple[Vehicle, bool]],
+        look_up: Callable[[str], Looked],
         sequences: dict[str, int],
-        encode_state: Callable[[Vehicle], bytes],
     ) -> None:
         self.items: list[Item] = []
         self.vehicles: dict[str, Vehicle] = {}
@@ -124,7 +134,6 @@ class Batch:
         self._context = context
         self._known = known
         self._look_up = look_up
-        self._encode_state = encode_state
         self._steps: Counter[str] = Counter()
         self._digests: dict[tuple[str, str], frozenset[bytes]] = {}
         self._quarantined: set[tuple[str, str]] = set(known.quarantined)
@@ -137,6 +146,7 @@ class Batch:
         self._left_cases: list[LeftCase] = []
         self.cases = CaseRows()
         self._before: dict[str, Vehicle] = {}
+        self._whole: set[str] = set()
         self._surveyed: set[str] = set()
         self._entries: dict[str, Registration | None] = {}
         self._registrations: dict[str, RegistryRow] = {}
@@ -174,13 +184,7 @@ class Batch:
             facts=tuple(self._facts),
             verdicts=tuple(self._verdicts),
             vehicles=tuple(
-                VehicleRow(
-                    subject,
-                    vehicle.version,
-                    self._steps[subject],
-                    self._encode_state(vehicle),
-                    vehicle.wake_at,
-                )
+                self._row(subject, vehicle)
                 for subject, vehicle in self.vehicles.items()
                 if self._steps[subject]
             ),
@@ -198,6 +202,18 @@ class Batch:
             commands=tuple(self._commands.values()),
             unprotected=tuple(self._unprotected()),
             revocations=tuple(self._revocations),
+        )
+
+    def _row(self, subject: str, vehicle: Vehicle) -> VehicleRow:
+        whole = subject in self._whole
+        return VehicleRow(
+            subject,
+            vehicle.version,
+            self._steps[subject],
+            encode_body(vehicle),
+            vehicle.wake_at,
+            changed_parts(None if whole else self._before.get(subject), vehicle),
+            whole,
         )
 
     def _unprotected(self) -> Iterator[UnprotectedRow]:
@@ -270,6 +286,7 @@ class Batch:
             known = self.vehicles.get(item.subject)
             version = 0 if known is None else known.version
             self.vehicles[item.subject] = Vehicle(vin=item.subject, version=version)
+            self._whole.add(item.subject)
             self._quarantined.discard((item.topic[:MAX_TOPIC], item.unwanted.sha256))
             with contextlib.suppress(Exception):  # the row in quarantine stays, whatever else fails
                 self._alarm_unreadable(item, item.unwanted, item.subject)
@@ -362,10 +379,12 @@ class Batch:
         vehicle = self.vehicles.get(subject)
         if vehicle is not None:
             return vehicle
-        vehicle, fresh = self._look_up(subject)
-        self.vehicles[subject] = self._before[subject] = vehicle
+        looked = self._look_up(subject)
+        vehicle = self.vehicles[subject] = self._before[subject] = looked.vehicle
+        if looked.whole:
+            self._whole.add(subject)
         registration = self._known.registrations.get(subject)
-        read = fresh or registration is not None
+        read = looked.fresh or registration is not None
         self._entries[subject] = registration if read else vehicle.registration
         if read and registration != vehicle.registration:
             fact = Registered(received_at=self.now, registration=registration)

@@ -6,11 +6,15 @@ Rules of this file:
 1. A command is published once. One that finds the link down or full is lost, which its life knows as
    ``unknown``: the vehicle may be told again by a person, never by this program.
 2. It carries its remaining life as message expiry, and is not published once that is over.
-3. An answer that is lost is not repeated: the person asks again, or reads the command by HTTP.
+3. An answer that finds no room waits for it, in its order and bounded in number. One that is lost on its way
+   is not repeated: the person asks again, or reads the command by HTTP.
+4. Whatever goes wrong here costs one command or answer: alarms of the same commit leave after it.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -27,6 +31,8 @@ from gateway.wire import command, command_response, command_result
 from gateway.wire.topics import is_user, user_vehicle_topic, vehicle_topic
 
 ANSWER_EXPIRY_S = 24 * 3600
+ANSWER_AGAIN_S = 0.2
+MAX_ANSWERS = 5_000
 LEAVES = (CommandChanged, RequestAnswered, ChallengeGiven)
 
 
@@ -46,20 +52,36 @@ class Commanding:
         self._clock = clock
         self._meters = meters
         self._log = log
+        self._answers: deque[tuple[str, bytes, Reply | None]] = deque()
+
+    async def run(self) -> None:
+        """Send answers that found no room, until cancelled."""
+        while True:
+            await asyncio.sleep(ANSWER_AGAIN_S)
+            self._flush()
 
     def send(self, leaving: Sequence[Leaving]) -> None:
         """Send what was committed, in its order."""
         for one in leaving:
-            effect = one.effect
-            if isinstance(effect, CommandChanged):
-                self._changed(one, effect)
-            elif isinstance(effect, RequestAnswered):
-                self._answered(one.vin, effect)
-            elif isinstance(effect, ChallengeGiven):
+            try:
+                self._send(one)
+            except Exception as error:  # noqa: BLE001  # rule 4
+                self._meters.count("gateway_commands_lost_total")
+                self._log.error("command.not_published", vin=one.vin, error=type(error).__name__)
+
+    def _send(self, leaving: Leaving) -> None:
+        match leaving.effect:
+            case CommandChanged() as changed:
+                self._changed(leaving, changed)
+            case RequestAnswered() as answered:
+                self._answered(leaving.vin, answered)
+            case ChallengeGiven() as given:
                 body = command_response.Challenge(
-                    effect.request_id, effect.challenge, effect.salt, effect.rounds, effect.expires_at
+                    given.request_id, given.challenge, given.salt, given.rounds, given.expires_at
                 )
-                self._tell(effect.user, one.vin, body, effect.correlation)
+                self._tell(given.user, leaving.vin, body, given.correlation)
+            case _:
+                pass
 
     def _changed(self, leaving: Leaving, changed: CommandChanged) -> None:
         one = changed.command
@@ -110,9 +132,20 @@ class Commanding:
             return
         reply = None if correlation is None else Reply(correlation=correlation)
         topic = user_vehicle_topic(user, vin, command_response.KIND)
-        if not self._link.post(topic, msgspec.json.encode(body), expiry_s=ANSWER_EXPIRY_S, reply=reply):
+        self._answers.append((topic, msgspec.json.encode(body), reply))
+        self._flush()
+        while len(self._answers) > MAX_ANSWERS:
+            self._answers.popleft()
             self._meters.count("gateway_answers_dropped_total")
             self._log.warning("mqtt.publish_dropped", what="answer")
+
+    def _flush(self) -> None:
+        """Post what waits, as far as there is room."""
+        while self._answers:
+            topic, body, reply = self._answers[0]
+            if not self._link.post(topic, body, expiry_s=ANSWER_EXPIRY_S, reply=reply):
+                return
+            self._answers.popleft()
 
 
 def command_row(vin: str, one: Command) -> CommandRow:

@@ -90,6 +90,7 @@ def ticker(
     hearing: Callable[[], datetime | None],
     heard_at: Callable[[str], datetime | None],
     mass_loss: MassLoss,
+    reachable: Callable[[], bool] = lambda: True,
 ) -> Callable[[str, datetime], Tick]:
     """Make what a vehicle is woken with: all that it can't know by itself."""
 
@@ -99,6 +100,7 @@ def ticker(
             hearing_since=hearing(),
             heard_at=heard_at(subject),
             mass_loss=mass_loss.lasts,
+            reachable=reachable(),
         )
 
     return tick

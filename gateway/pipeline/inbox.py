@@ -1,11 +1,14 @@
 """
-What waits to be decided: one bounded line for everything that concerns a vehicle.
+What waits to be decided: a line for each vehicle, all of them bounded together.
 
 Rules of this file:
 
-1. Items leave in the order in which they came, so acknowledgements can follow the order of arrival.
-2. The line is bounded. What a vehicle repeats until its receipt is turned away when it is full, which ends
-   the connection: the broker keeps it. What can be derived again (telemetry facts) is turned away earlier.
+1. What concerns one vehicle leaves in the order in which it came.
+2. The vehicles take turns, and a batch takes a bounded share of each: nobody waits behind another one's
+   flood. Acknowledgements keep the order of arrival by themselves (``acks``).
+3. All is bounded. What a vehicle repeats until its receipt is turned away when there is no room, which ends
+   the connection: the broker keeps it. What can be derived again (telemetry facts) is turned away earlier,
+   and earlier still where one vehicle alone has filled the room.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
+from itertools import islice
 
 from msgspec import Struct
 
@@ -24,6 +28,7 @@ from gateway.wire.event import Unwanted
 
 MAX_ITEMS = 20_000
 MAX_DERIVED = 10_000
+MAX_DERIVED_OF_ONE = 1_000
 KEPT_BYTES = 4096
 """So much of a payload that can't be decoded is kept."""
 
@@ -50,36 +55,53 @@ class Item(Struct, kw_only=True, eq=False):
 
 
 class Inbox:
-    """The line. ``take`` is called by the decider alone."""
+    """The lines. ``take`` is called by the decider alone."""
 
     def __init__(self) -> None:
-        self._items: deque[Item] = deque()
+        self._lines: dict[str, deque[Item]] = {}
+        """By subject; in the order of their turns."""
+        self._count = 0
         self._filled = asyncio.Event()
 
     def __len__(self) -> int:
         """How many wait."""
-        return len(self._items)
+        return self._count
 
     def put(self, item: Item) -> bool:
-        """Add an item; False if the line is full."""
-        if len(self._items) >= MAX_ITEMS:
+        """Add an item; False if there is no room."""
+        if self._count >= MAX_ITEMS:
             return False
-        self._items.append(item)
+        line = self._lines.get(item.subject)
+        if line is None:
+            self._lines[item.subject] = deque((item,))
+        else:
+            line.append(item)
+        self._count += 1
         self._filled.set()
         return True
 
     def offer(self, item: Item) -> bool:
         """Add an item that can be derived again later; False if there is no room to spare."""
-        return len(self._items) < MAX_DERIVED and self.put(item)
+        if self._count >= MAX_DERIVED or len(self._lines.get(item.subject, ())) >= MAX_DERIVED_OF_ONE:
+            return False
+        return self.put(item)
 
     async def filled(self) -> None:
         """Wait until something is there."""
         await self._filled.wait()
 
-    def take(self, most: int) -> list[Item]:
-        """The oldest items, without waiting."""
-        count = min(most, len(self._items))
-        taken = [self._items.popleft() for _ in range(count)]
-        if not self._items:
+    def take(self, most: int, share: int | None = None) -> list[Item]:
+        """Take one item of each subject in turn, again and again, without waiting; of none over ``share``."""
+        lines, taken = self._lines, list[Item]()
+        for _again in range(most if share is None else share):
+            if not lines or len(taken) >= most:
+                break
+            for subject in list(islice(lines, most - len(taken))):
+                line = lines.pop(subject)
+                taken.append(line.popleft())
+                if line:
+                    lines[subject] = line  # behind all others
+        self._count -= len(taken)
+        if not lines:
             self._filled.clear()
         return taken

@@ -6,7 +6,7 @@ Rules of this file:
 1. Who asks is in the topic, or in the token; never in the payload.
 2. A challenge response is compared where the vehicle's state is at hand, in the one writer, and is nowhere
    else: what is written down holds the challenge that it fits, or none.
-3. What one person asks beyond the quota is answered ``too_many_requests`` once a second, and costs no commit.
+3. What one person asks beyond the quota is answered ``too_many_requests`` once a second, and decides nothing.
 """
 
 from __future__ import annotations
@@ -78,9 +78,10 @@ class Requests:
         request = command_request.decode(message.payload)
         if not self._quota.takes(user, self._clock.mono_s()):
             self._too_many(user, vin, request.request_id)
-            if message.ack is not None:
-                message.ack()
-            return True
+            # Through the line like all others, so that acknowledgements keep their order.
+            return self._inbox.put(
+                Item(subject="", kind="command", received_at=message.received_at, ack=message.ack)
+            )
         who = {"by": user, "user": user, "correlation": message.correlation}
         item = self._item(vin, request, message.received_at, who)
         item.ack = message.ack

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from gateway.domain.set_back import set_back
 from gateway.pipeline.inbox import Item
 from gateway.pipeline.meters import Meters
-from gateway.pipeline.states import StateEncoder, decode_state
+from gateway.pipeline.states import changed_parts, decode_state, encode_body
 from gateway.ports import AuditEntry, Clock, Decision, Known, Store, VehicleRow
 
 TOLERANCE = timedelta(seconds=2)
@@ -67,10 +67,10 @@ class SetBack:
             return
         now = self._clock.now()
         mark = await self._store.newest_decided() or now
-        after, encode = "", StateEncoder().encode
+        after = ""
         while vins := await self._store.vehicles(after, AT_ONCE):
             known = await self._store.known((), tuple(vins), ())
-            rows = [row for vin in vins if (row := _row(vin, known, by, mark, encode)) is not None]
+            rows = [row for vin in vins if (row := _row(vin, known, by, mark)) is not None]
             await self._store.commit(Decision(vehicles=tuple(rows)))
             after = vins[-1]
         entry = AuditEntry(now, "gateway", "clock.set_back", self._instance, {"by_s": by.total_seconds()})
@@ -81,9 +81,7 @@ class SetBack:
             await tell(by)
 
 
-def _row(
-    vin: str, known: Known, by: timedelta, mark: datetime, encode: Callable[[Any], bytes]
-) -> VehicleRow | None:
+def _row(vin: str, known: Known, by: timedelta, mark: datetime) -> VehicleRow | None:
     stored = known.vehicles.get(vin)
     vehicle, wrong = decode_state(vin, stored)
     if stored is None or wrong is not None:
@@ -92,7 +90,8 @@ def _row(
     if moved is vehicle:
         return None
     moved = replace(moved, version=vehicle.version + 1)
-    return VehicleRow(vin, moved.version, 1, encode(moved), moved.wake_at)
+    parts = changed_parts(None, moved)
+    return VehicleRow(vin, moved.version, 1, encode_body(moved), moved.wake_at, parts, whole=True)
 
 
 def _received(item: Item, by: timedelta) -> Item:

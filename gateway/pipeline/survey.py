@@ -11,6 +11,7 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -58,6 +59,11 @@ class Survey:
             except StoreError:
                 count = 0  # the decider reports it
             await asyncio.sleep(PAUSE_S if count else LOOK_EVERY_S)
+
+    async def set_back(self, _by: timedelta) -> None:
+        """Survey all again: what follows from the entries was reckoned by another clock."""
+        await self._store.keep_survey_mark("")
+        self._mark = None
 
     async def page(self) -> int:
         """

@@ -345,7 +345,7 @@ def _may_be_parked(track: Track, message: Telemetry) -> bool:
     """Whether a place is worth stating; a car that drives leaves no trail, though its ignition be unknown."""
     if track.ignition is not None:
         return not track.ignition.on
-    return not _moves(message)
+    return not _moves(message) and not _is_driven(track)
 
 
 def _moves(message: Telemetry) -> bool:

@@ -38,13 +38,20 @@ class LaterVerdict(Struct, frozen=True):
 
 
 class VehicleRow(Struct, frozen=True):
-    """Vehicle state of one version; the commit fails unless the stored version is ``version - steps``."""
+    """
+    Vehicle state of one version; the commit fails unless the stored version is ``version - steps``.
+
+    Its parts are kept by name beside the body: those that changed, None for one that is gone.
+    """
 
     vin: str
     version: int
     steps: int
     body: bytes
     wake_at: datetime | None
+    parts: dict[str, bytes | None] = {}
+    whole: bool = False
+    """Whatever parts are stored beside these are gone, too."""
 
 
 class AlarmRow(Struct, frozen=True):

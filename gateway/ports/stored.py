@@ -17,6 +17,7 @@ class StoredVehicle(Struct, frozen=True):
 
     version: int
     body: bytes
+    parts: dict[str, bytes] = {}
 
 
 class Known(Struct, frozen=True):

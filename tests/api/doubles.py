@@ -171,7 +171,13 @@ class MemoryStore:
 
     async def held_of(self, user: str) -> dict[str, Any]:
         tokens = [{"id": one.id} for one in self.kept.values() if one.user == user]
-        empty: dict[str, Any] = {"account": None, "notifications": [], "wrong_codes": [], "audit": []}
+        empty: dict[str, Any] = {
+            "account": None,
+            "notifications": [],
+            "commands": [],
+            "wrong_codes": [],
+            "audit": [],
+        }
         return {**empty, "tokens": tokens}
 
     async def erase(self, user: str, journal: Sequence[int], entry: AuditEntry) -> None:

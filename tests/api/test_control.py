@@ -105,6 +105,12 @@ async def test_a_token_that_makes_no_sense_is_refused(role: str, person: str, da
         make_token(role, person, user=None, vin=None, days=days, now=NOW, rng=secrets.token_bytes)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("role", ["operator", "supervisor", "auditor", "admin"])
+async def test_a_token_that_would_see_every_vehicle_is_bound_to_none(role: str) -> None:
+    with pytest.raises(ValueError, match="can't be bound to a VIN"):
+        make_token(role, "Anna", user=None, vin=VIN, days=1, now=NOW, rng=secrets.token_bytes)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("listen", "parts"),
     [

@@ -156,6 +156,13 @@ async def test_a_consent_is_given_with_its_time_and_taken_back(all_of: Village) 
     assert (await all_of.anna.call("PUT", "/consents/newsletter", {"given": True}))[0] == 404
 
 
+async def test_a_workshop_sees_what_was_bought_only_while_the_consent_stands(all_of: Village) -> None:
+    for given in (True, False):
+        await all_of.anna.call("PUT", "/consents/dealer_data", {"given": given})
+        _, entry = await all_of.workshop.call("GET", "/registry")
+        assert (entry["services"], entry["consents"]) == (SERVICES if given else {}, None)
+
+
 async def test_another_code_needs_the_old_one_or_an_admin(all_of: Village) -> None:
     status, problem = await all_of.anna.call("PUT", "/security-code", {"security_code": "9876"})
     assert (status, problem["code"]) == (403, "security_code_required")

@@ -81,15 +81,19 @@ class Client:
             connection.shutdown(socket.SHUT_RDWR)
         self._mqtt.loop_stop()
 
-    def publish(self, topic: str, payload: bytes = b"{}") -> bool:
+    def publish(self, topic: str, payload: bytes = b"{}", *, retain: bool = False) -> bool:
         """Publish and tell whether the broker took it, rather than refuse it or hang up."""
-        self._mqtt.publish(topic, payload, qos=1)
+        self._mqtt.publish(topic, payload, qos=1, retain=retain)
         return not self._pubacks.get(timeout=ANSWER_S).is_failure
 
     def subscribe(self, *filters: str) -> None:
         """Subscribe and wait for the answer, which is "granted" even where the ACL then delivers nothing."""
         self._mqtt.subscribe([(one, SubscribeOptions(qos=1)) for one in filters])
         self._subacks.get(timeout=ANSWER_S)
+
+    def unsubscribe(self, *filters: str) -> None:
+        """Unsubscribe; what is received next comes after it."""
+        self._mqtt.unsubscribe(list(filters))
 
     def received(self) -> list[tuple[str, bytes]]:
         """Everything that arrived so far: an answer asked for now comes after all that was sent before."""

@@ -18,6 +18,7 @@ from gateway.domain.services.availability import (
 from gateway.domain.services.entitlements import SERVICES, why_not
 from gateway.domain.signals import Registration
 from gateway.errors import SettingsError
+from gateway.settings import load
 from tests.domain.cars import VIN, at
 
 TERMS = {service: {"until": "2999-01-01T00:00:00Z"} for service in SERVICES}
@@ -94,3 +95,18 @@ def test_mistakes_are_named(tmp_path: Path, body: str, sentence: str) -> None:
         load_availability(path)
     with pytest.raises(SettingsError, match="can't be read"):
         load_availability(tmp_path / "missing.toml")
+
+
+def test_a_site_names_its_own_table(tmp_path: Path) -> None:
+    """The path is relative to the configuration; a mistake in the table stops the start."""
+    config, own = tmp_path / "gateway.toml", tmp_path / "own.toml"
+    config.write_text('[services]\navailability = "own.toml"\n')
+    own.write_text('[services.charging]\ncountries = ["XX"]\n')
+    assert load(config, {}).availability.services["charging"].countries == ("XX",)
+    assert load(None, {}).availability == load_availability()
+    own.write_text("[services.parking]\n")
+    with pytest.raises(SettingsError, match=r"own.toml: services.parking: there is no such service"):
+        load(config, {})
+    config.write_text("[availability]\n")
+    with pytest.raises(SettingsError, match=r"availability: unknown key; write \[services\] availability"):
+        load(config, {})

@@ -67,6 +67,7 @@ class History:
         self.told: dict[str, list[str]] = {}
         self.by_request: dict[tuple[str, str | None], set[str]] = {}
         self.is_online = True
+        self.broker_is_back = self.random.choice((0, 0.01, 0.5))
         self.heard_results: dict[str, list[str]] = {}
         self._queue: list[tuple[float, int, Callable[[float], None]]] = []
         self._numbers = count()
@@ -197,11 +198,12 @@ class History:
         self._take(result(now_s, command_id, status, event_id), now_s)
 
     def _wake(self, until_s: float) -> None:
-        for _ in range(100):
+        for _ in range(2 * SECONDS):  # once a second while the broker is away
             wake_at = self.vehicle.wake_at
             if wake_at is None or wake_at > at(until_s) or not self.vehicle.remote.open:
                 return
-            self.vehicle, effects = step(self.vehicle, Tick(received_at=wake_at), wake_at, Thresholds())
+            tick = Tick(received_at=wake_at, reachable=self.random.random() < self.broker_is_back)
+            self.vehicle, effects = step(self.vehicle, tick, wake_at, Thresholds())
             self._look_at(effects, (wake_at - at(0)).total_seconds(), published=True)
 
     def _later(self, at_s: float, happens: Callable[[float], None]) -> None:

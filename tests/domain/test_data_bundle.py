@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.domain.effects import Notify
 from gateway.domain.services.data_bundle import LOW_SHARE, MAX_BUNDLES, bundle_state, used_share, whole
+from gateway.domain.set_back import set_back
 from gateway.domain.signals import DataBundle
 from tests.domain.cars import Car, at, registered, times
 
@@ -172,6 +174,19 @@ def test_failed_renewals_are_counted_as_the_vehicle_states_them() -> None:
     car = owned().live(facts, until_s=10)
     assert car.vehicle.bundles.told[0].failures == 2
     assert notices(car) == [("B1", "renew_failed")]
+
+
+def test_a_clock_set_back_makes_no_new_statement_late() -> None:
+    """What was stated by the old clock is moved; until when a bundle is valid is not."""
+    ends_at = at(30 * DAY_S)
+    car = owned().live([bundle("a", 100, 50, valid_until=ends_at)], until_s=200)
+    car.vehicle = set_back(car.vehicle, timedelta(seconds=150), at(200))
+    car.now = at(50)
+    car.live([bundle("b", 60, 85, valid_until=ends_at)], until_s=70)
+    assert notices(car) == [("B1", "low")]
+    newest = car.vehicle.bundles.newest
+    assert newest is not None
+    assert (newest.used_mb, newest.valid_until) == (85, ends_at)
 
 
 @st.composite

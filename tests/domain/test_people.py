@@ -304,6 +304,16 @@ def test_an_invitation_ends_after_twelve_hours() -> None:
     assert street.act(Join, "bert", "secondary_user", fits="i1") == ["code_wrong"]
 
 
+def test_codes_that_are_over_leave_no_trace_of_whom_they_named() -> None:
+    street = unowned()
+    street.change("admin", main_user="anna")
+    invite(street, "bert", "i1")
+    street.later(DAY + 1)
+    people = street.car.vehicle.people
+    assert (people.pairing, people.invitations) == (None, ())
+    assert "bert" not in repr(street.car.vehicle)
+
+
 def test_at_most_five_with_those_invited() -> None:
     street = Street(secondary_users=("a", "b", "c", "d"))
     assert invite(street, "e", "i1") == []
@@ -447,6 +457,20 @@ def test_a_hand_over_ends_when_an_import_names_somebody_else() -> None:
     assert "transfer.overtaken" in street.audit()
     street.states(False)
     assert street.entry == imported
+
+
+def test_another_main_user_by_an_import_ends_the_tokens_of_the_one_before() -> None:
+    street = Street(main_user=None)
+    ended = []
+    for owner in ("anna", "anna", "carl", None, "dora"):
+        street.second += 1
+        imported = Registration(vin=VIN, main_user=owner)
+        effects = street.car.take(Registered(received_at=at(street.second), registration=imported))
+        ended.append([one.users for one in effects if isinstance(one, Revoke) and one.unnamed])
+    assert ended == [[], [], [("anna",)], [("carl",)], []]
+    street.second += 1
+    unreadable = street.car.take(Registered(received_at=at(street.second), registration=None))
+    assert not [one for one in unreadable if isinstance(one, Revoke)]
 
 
 @pytest.mark.parametrize(("user", "role"), [("anna", "main_user"), ("carl", "main_user"), (None, "admin")])

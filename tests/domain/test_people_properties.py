@@ -142,6 +142,8 @@ def test_what_people_do_never_breaks_ownership(history: list[tuple[str, str, str
             assert (entry.main_user, street.car.vehicle.people.transfer) == (rest[1], None) or rest[
                 1
             ] == before.main_user
+            gone_owner = {before.main_user} - {entry.main_user, None}
+            assert gone_owner <= {user for one in effects if isinstance(one, Revoke) for user in one.users}
             continue
         gone = set(users_of(before)) - set(users_of(entry))
         assert gone <= {user for effect in effects if isinstance(effect, Revoke) for user in effect.users}

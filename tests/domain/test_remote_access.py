@@ -13,7 +13,7 @@ from gateway.domain.remote_access.effects import ApprovalPending, ChallengeGiven
 from gateway.domain.remote_access.facts import ChallengeRequested, CommandRequested, Stated
 from gateway.domain.remote_access.state import MAX_REFUSED_EACH, WAKE_BUDGET
 from gateway.domain.security_code import wrong
-from gateway.domain.signals import Mode, Movement, Registered
+from gateway.domain.signals import Mode, Movement, Registered, Tick
 from gateway.domain.vehicle import Vehicle
 from tests.domain.cars import Car, at, ignition, sensor, times
 from tests.domain.owners import (
@@ -354,6 +354,14 @@ def test_a_command_to_a_car_that_is_there_is_sent_at_once_and_ends_with_its_resu
     assert car.rests
 
 
+def test_a_command_under_way_completes_when_the_contract_ends() -> None:
+    car = OwnedCar(replace(ENTRY, services={"remote_access": {"until": at(10).isoformat()}}))
+    car.take(request(9, "lock", "r-1"))
+    assert car.ask(request(10, "lock", "r-2")) == [("refused", "service_not_active")]
+    car.take(result(20, car.commands[0].command_id))
+    assert answers(car.effects)[-1] == ("performed", None)
+
+
 @pytest.mark.parametrize(
     ("status", "became", "reason"),
     [
@@ -408,6 +416,29 @@ def test_the_gateway_without_its_broker_sends_nothing_until_the_car_is_heard() -
     assert car.statuses == ["accepted"]
     car.take(Movement(moving=False, **times(5)))
     assert car.statuses == ["accepted", "sent"]
+
+
+def test_what_waits_for_the_gateways_own_broker_is_sent_when_that_is_back() -> None:
+    car = OwnedCar()
+    car.take(request(1, stated=replace(PARKED, reachable=False)))
+    for seconds in (2, 3, 4):
+        assert car.vehicle.wake_at == at(seconds)
+        car.take(Tick(received_at=at(seconds)))
+        assert car.statuses == ["accepted"]
+    car.take(Tick(received_at=at(5), reachable=True))
+    assert car.statuses == ["accepted", "sent"]
+    assert car.vehicle.remote.look_at is None
+
+
+def test_looking_for_the_broker_ends_with_the_command() -> None:
+    car = OwnedCar()
+    car.take(request(1, stated=replace(PARKED, reachable=False)))
+    car.take(offline(2))
+    car.take(Tick(received_at=at(3)))
+    assert car.vehicle.wake_at == at(61)
+    car.wait(at(100))
+    assert car.statuses == ["accepted", "expired"]
+    assert car.rests
 
 
 def test_the_last_will_counts_until_anything_is_heard_again() -> None:

@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from msgspec.structs import replace
 
 from gateway.domain.causes import CAUSES
 from gateway.domain.effects import Audited, Notify, Refused
 from gateway.domain.facts import AnyFact
 from gateway.domain.security_code import key_of, response
-from gateway.domain.services.special_modes import MODES, Modes, SpecialMode, counts, distance
+from gateway.domain.services.special_modes import INSTALLATION, MODES, Modes, SpecialMode, counts, distance
 from gateway.domain.signals import (
     Acknowledge,
     Challenged,
@@ -586,23 +586,50 @@ def software(event_id: str, state: str, seconds: float, package: str = "P1") -> 
     return Software(event_id=event_id, package_id=package, kind="update", state=state, **times(seconds))  # type: ignore[arg-type]
 
 
-def test_an_installation_holds_nothing_back() -> None:
-    """No vehicle topic can set a mode, and the table of causes names none for it."""
-    car = owned().live([software("s1", "installing", 1), sensor("i", 5)], 10)
-    car.live([sensor("c", 11, cause="car_alarm", active_for_s=20.0)], 13)
+def test_a_running_installation_holds_back_the_siren_and_intrusion_only() -> None:
+    car = owned().live([software("s1", "installing", 1), sensor("i", 5), sensor("t", 6, cause="tilt")], 10)
+    car.live([sensor("c", 11, cause="car_alarm", active_for_s=20.0), sensor("m", 12, cause="tamper")], 13)
+    assert car.raised == ["tilt", "tamper"]
+    assert min(car.vehicle.suppressed).startswith("car_alarm/")
+    restored = sensor("r", 15, cause="car_alarm", state="restored"), sensor("r2", 15, state="restored")
+    car.live([*restored, software("s2", "active", 20), sensor("i2", 30)], 40)
+    assert car.raised == ["tilt", "tamper", "intrusion"]
+    assert [one.action for one in car.effects if isinstance(one, Audited)] == ["mode.started", "mode.ended"]
+
+
+def test_an_installation_that_never_ends_is_over_after_an_hour() -> None:
+    car = owned().live([software("s1", "installing", 1), software("s2", "installing", 3000)], 10)
+    car.live([sensor("i", H + 10)], H + 20)
+    assert car.raised == ["intrusion"]
+    car.live(
+        [software("s3", "installing", H + 30), sensor("t", H + 40, cause="car_alarm", active_for_s=20)], 2 * H
+    )
     assert car.raised == ["intrusion", "car_alarm"]
-    assert car.vehicle.modes == Modes()
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.parametrize(
+    "driven",
+    [
+        pytest.param([ignition(True, 1), software("s", "installing", 2)], id="stated while driven"),
+        pytest.param([software("s", "installing", 1), ignition(True, 2), moves(3)], id="driven off"),
+    ],
+)
+def test_only_a_parked_car_installs(driven: list[AnyFact]) -> None:
+    car = owned().live([*driven, sensor("i", 5)], 10)
+    assert car.raised == ["intrusion"]
+    assert not car.vehicle.modes.running
+
+
 @given(facts=lives())
-def test_nothing_that_a_vehicle_states_makes_a_mode(facts: list[AnyFact]) -> None:
+def test_nothing_that_a_vehicle_states_makes_another_mode(facts: list[AnyFact]) -> None:
     car = owned()
     for number, fact in enumerate(facts):
         car.take(fact)
         car.take(software(f"s{number}", "installing", number), max(car.now, at(number)))
-    assert car.vehicle.modes == Modes()
-    assert not [one for one in car.announced if one.alarm.state == "suppressed"]
+    made = [*car.vehicle.modes.running, *car.vehicle.modes.past]
+    assert {one.mode for one in made} <= {INSTALLATION}
+    held = {one.alarm.cause for one in car.announced if one.alarm.state == "suppressed"}
+    assert held <= {"car_alarm", "intrusion"}
 
 
 def test_a_late_word_of_rest_takes_no_later_trigger_back() -> None:

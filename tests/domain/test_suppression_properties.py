@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.domain.causes import STATED_BY_VEHICLE
 from gateway.domain.effects import Announce, Effect, Verdict
 from gateway.domain.facts import AnyFact
-from gateway.domain.services.special_modes import MODES
+from gateway.domain.services.special_modes import INSTALLATION, MODES
 from gateway.domain.signals import (
     EndMode,
     ForgedRepeat,
@@ -117,7 +117,10 @@ class History:
         """By a mode that is valid at this very time, or whose last second has just been gathered."""
         assert mode is not None, f"{cause} was suppressed without a mode"
         assert cause not in NEVER
-        assert mode.mode in {LETTERS[one][0] for one in TABLE[cause].split()}
+        if mode.mode == INSTALLATION:
+            assert cause in {"car_alarm", "intrusion"}
+        else:
+            assert mode.mode in {LETTERS[one][0] for one in TABLE[cause].split()}
         assert mode.starts_at <= self.car.now
         assert mode.ends_at - mode.set_at <= (
             MODES[mode.mode].operator if mode.role == "operator" else at(12 * 6 * 3600) - at(0)

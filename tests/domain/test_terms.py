@@ -162,3 +162,12 @@ def test_every_notice_is_told_when_the_car_is_looked_at_often_enough(
                 assert left <= days
         if codes and left > slack and left < 1 - slack:
             assert codes[-1] == "ends_in_1_day"
+
+
+def test_a_term_stays_with_the_car_that_is_sold() -> None:
+    """The next owner may use it at once, and is told of its end; what was told before is not told again."""
+    car = owned(75, charging=term(100))
+    car.take(registered(76 * DAY_S, main_user="bert", services={"charging": term(100)}), at(76 * DAY_S))
+    car.live([], until_s=99.5 * DAY_S)
+    notices = [(one.user, one.code) for one in car.effects if isinstance(one, Notify)]
+    assert notices == [("ann", "ends_in_30_days"), ("bert", "ends_in_7_days"), ("bert", "ends_in_1_day")]

@@ -14,7 +14,8 @@ import pytest
 from gateway.adapters.storage.sqlite.store import SqliteStore
 from gateway.domain.thresholds import Thresholds
 from gateway.errors import StoreError
-from gateway.pipeline.decider import MAX_BATCH, Decider
+from gateway.pipeline.acks import InOrder
+from gateway.pipeline.decider import MAX_BATCH, MAX_SHARE, Decider
 from gateway.pipeline.hearing import MassLoss, ticker
 from gateway.pipeline.inbox import Inbox
 from gateway.pipeline.ingest import Ingest
@@ -58,6 +59,7 @@ class Rig:
         self.messages: list[Message] = []
         self.unrecorded: list[Message] = []
         self.acks: list[int] = []
+        self.acks_in_order = InOrder()
         self.canaries: list[str] = []
         self.failing = False
         self.deaf = False
@@ -97,9 +99,8 @@ class Rig:
         body = payload if isinstance(payload, bytes) else json.dumps(payload, default=_text).encode()
         self._sent += 1
         number = self._sent
-        inbound = Inbound(
-            f"v1/vehicles/{vin}/{kind}", body, self.clock.now(), lambda: self.acks.append(number)
-        )
+        ack = self.acks_in_order.place(lambda: self.acks.append(number))
+        inbound = Inbound(f"v1/vehicles/{vin}/{kind}", body, self.clock.now(), ack)
         self.ingest.take([inbound])
         return number
 
@@ -154,7 +155,7 @@ class Rig:
                 await decider._listen(0.01)
                 if not await decider._turn(decider._kept[:MAX_BATCH]):
                     return
-            elif not (items := self.inbox.take(MAX_BATCH)) or not await decider._turn(items):
+            elif not (items := self.inbox.take(MAX_BATCH, MAX_SHARE)) or not await decider._turn(items):
                 return
 
     @property

@@ -256,7 +256,8 @@ async def test_the_alarm_has_the_newest_position(rig: Rig) -> None:
 def test_the_line_is_bounded_and_keeps_room_for_what_can_not_be_derived_again() -> None:
     inbox = Inbox()
     item = Item(subject=VIN, kind="x", received_at=START)
-    assert all(inbox.offer(item) for _ in range(MAX_DERIVED))
+    others = [Item(subject=f"{n % 100}", kind="x", received_at=START) for n in range(MAX_DERIVED)]
+    assert all(inbox.offer(one) for one in others)
     assert not inbox.offer(item)
     assert all(inbox.put(item) for _ in range(MAX_ITEMS - MAX_DERIVED))
     assert not inbox.put(item)

@@ -102,6 +102,17 @@ async def test_other_rules_survey_all_again(rig: Rig) -> None:
     assert await tonight(rig) == {VIN: ["never_heard", "no_service"]}
 
 
+async def test_a_clock_that_is_set_back_surveys_all_again(rig: Rig) -> None:
+    await rig.store.register([entry(VIN, rig, 20)])
+    await surveyed(rig)
+    survey = Survey(rig.store, rig.decider, rig.clock, EVERYWHERE, rig.log)
+    async with deciding(rig):
+        assert await survey.page() == 0
+        await survey.set_back(timedelta(hours=1))
+        assert await survey.page() == 1
+    assert await notices(rig) == [(VIN, "service_term", "ends_in_30_days")]
+
+
 async def test_the_list_says_who_is_not_protected_tonight_and_why(rig: Rig) -> None:
     names = ["safe", "ends", "none", "later", "nobody", "jammed", "driving"]
     vins = {name: vin_of(number) for number, name in enumerate(names)}
@@ -157,7 +168,7 @@ STEPS = ("on", "off", "will", "online", "jam", "tamper", "restored", "wait", "lo
 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=12))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_what_is_kept_is_what_follows_from_the_state(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str]
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.adapters import recording_files
 from gateway.adapters.recording_files import FILES, RecordingFiles
-from gateway.domain.signals import Acknowledge, Close, EndMode, Registration, SetMode
+from gateway.domain.signals import Acknowledge, Close, EndMode, Registration, SetMode, TheftReport
 from gateway.domain.thresholds import Thresholds
 from gateway.errors import StoreError
 from gateway.pipeline import recording
@@ -104,7 +104,9 @@ async def test_what_people_do_is_part_of_it(recorded: Recorded) -> None:
     await recorded.act(EndMode(received_at=now(), **mode))  # type: ignore[arg-type]
     rig.trigger("intrusion", "t2")
     await rig.settle()
-    await recorded.lines()
+    await recorded.act(TheftReport(received_at=now(), by="Anna Smith", role="main_user", note="by the lake"))
+    texts = json.dumps(await recorded.lines())
+    assert not [text for text in ("Kim", "Anna", "lake") if text in texts]
     alarms = run(recorded.folder, Thresholds())[0]
     live_ones = [
         (message.type, data["cause"])
@@ -114,7 +116,9 @@ async def test_what_people_do_is_part_of_it(recorded: Recorded) -> None:
     assert [
         ("alarm.suppressed" if one.suppressed_by else "alarm.raised", one.cause) for one in alarms
     ] == live_ones
-    assert {"driver_card_missing", "tilt", "left_workshop", "intrusion"} <= {cause for _, cause in live_ones}
+    assert {"driver_card_missing", "tilt", "left_workshop", "manual_report"} <= {
+        cause for _, cause in live_ones
+    }
 
 
 async def test_the_registry_gives_the_rules_cards_and_nothing_of_a_person(recorded: Recorded) -> None:

@@ -20,6 +20,7 @@ from gateway.adapters.mqtt.connection import FAILURE, Connection, Refused, Will
 from gateway.adapters.mqtt.settings import MqttSettings
 from gateway.adapters.mqtt.splitter import Received, Version
 from gateway.errors import LinkDown, StartError
+from gateway.pipeline.acks import InOrder
 from gateway.pipeline.meters import Meters
 from gateway.ports import Clock, Inbound, Reply
 
@@ -126,12 +127,13 @@ class Session:
 
     async def _once(self) -> str:
         connection: Connection
+        acks = InOrder()
         connection = Connection(
             self._settings,
             self._client_id,
             version=self.version,
             clean=False,
-            on_messages=lambda batch: self._take(connection, batch),
+            on_messages=lambda batch: self._take(connection, acks, batch),
             will=None if self.plan.will is None else self.plan.will(),
             coalesce_s=self.plan.coalesce_s,
         )
@@ -167,17 +169,18 @@ class Session:
                 raise Refused(code, f"the broker does not grant a subscription to {one}")
             self._log.warning("mqtt.sys_not_granted", topic=one)
 
-    def _take(self, connection: Connection, batch: Sequence[Received]) -> None:
-        """Hand a batch on; replayed retained messages are counted and acknowledged at once."""
+    def _take(self, connection: Connection, acks: InOrder, batch: Sequence[Received]) -> None:
+        """Hand a batch on; replayed retained messages are counted and acknowledged when it is their turn."""
         now = self._clock.now()
         wanted = []
         for one in batch:
+            ack = acks.place(partial(connection.ack, one)) if one.qos else None
             if one.retained and not self.plan.keeps_retained(one.topic):
                 self._meters.count("gateway_retained_ignored_total")
                 self._log.info("mqtt.retained_ignored", topic=one.topic)
-                connection.ack(one)
+                if ack is not None:
+                    ack()
                 continue
-            ack = partial(connection.ack, one) if one.qos else None
             correlation = packets.correlation(one.properties) if one.properties else None
             wanted.append(Inbound(one.topic, one.payload, now, ack, correlation))
         if wanted and not self.plan.on_batch(wanted):

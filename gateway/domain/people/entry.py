@@ -94,7 +94,7 @@ def _changed(
 ) -> Outcome:
     entry = replace(vehicle.registration or Registration(vin=vehicle.vin), **stated)
     effects = tuple(one for one in effects if not isinstance(one, Register))
-    vehicle = replace(vehicle, registration=entry)
+    vehicle = replace(vehicle, registration=entry, people=replace(vehicle.people, owner=entry.main_user))
     return done(vehicle, fact, *effects, Register(entry), action="registry.changed", fields=sorted(stated))
 
 

@@ -55,5 +55,6 @@ def _cleaned(vehicle: Vehicle, gone: str) -> Vehicle:
         people=people,
         code_guard=guard,
         modes=replace(modes, past=past),
+        quiet_spots=(),
         remote=without_user(vehicle.remote, gone),
     )

@@ -52,9 +52,11 @@ def emptied(vehicle: Vehicle, main_user: str | None, by: str, now: datetime) -> 
     vehicle = replace(
         outcome.vehicle,
         registration=entry,
-        people=People(code_changed_at=now),
+        people=People(owner=main_user, code_changed_at=now),
         code_guard=CodeGuard(),
+        card_cells=(),
         modes=kept,
+        quiet_spots=(),
         remote=without_owners(outcome.vehicle.remote),
     )
     # Whoever is no user any more hears nothing any more, this included.

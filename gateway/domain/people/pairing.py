@@ -71,5 +71,6 @@ def pair(vehicle: Vehicle, fact: Pair, now: datetime) -> Outcome:
     if entry.main_user is not None:
         return refuse(vehicle, fact, Refused("has_main_user", "The vehicle has a main user."))
     entry = replace(entry, main_user=fact.user)
+    vehicle = replace(vehicle, people=replace(vehicle.people, owner=fact.user))
     told = tell((fact.user,), "paired")
     return done(replace(vehicle, registration=entry), fact, Register(entry), *told, action="pairing.done")

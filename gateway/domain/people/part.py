@@ -6,6 +6,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from gateway.domain.effects import Revoke
 from gateway.domain.outcome import Outcome, Part
 from gateway.domain.people import invitations, pairing, transfer
 from gateway.domain.people.code_change import change_code
@@ -30,19 +31,47 @@ from gateway.domain.signals import Close, Mode, Registered
 from gateway.domain.vehicle import Vehicle
 
 
+def watch(vehicle: Vehicle, fact: Mode | Close | Registered, now: datetime) -> Outcome | None:
+    """Another main user by an import ends what was given to the one before; the rest is the hand-over's."""
+    outcome = _followed(vehicle) if isinstance(fact, Registered) else Outcome(vehicle)
+    following = transfer.watch(outcome.vehicle, fact, now)
+    return outcome if following is None else outcome.then(following)
+
+
+def _followed(vehicle: Vehicle) -> Outcome:
+    entry, before = vehicle.registration, vehicle.people.owner
+    if entry is None or entry.main_user == before:
+        return Outcome(vehicle)  # an entry that can't be read ends nobody's rights for good
+    owner = entry.main_user
+    vehicle = replace(vehicle, people=replace(vehicle.people, owner=owner))
+    return Outcome(vehicle, () if before is None else (Revoke((before,), unnamed=True),))
+
+
 def expire(vehicle: Vehicle, now: datetime) -> Outcome | None:
-    """A hand-over lapses, and contacts that were kept are let go."""
-    past = vehicle.people.past_contacts
-    if past and past[0].until <= now:
-        people = replace(vehicle.people, past_contacts=tuple(one for one in past if now < one.until))
-        vehicle = replace(vehicle, people=people)
-        return transfer.expire(vehicle, now) or Outcome(vehicle)
-    return transfer.expire(vehicle, now)
+    """A hand-over lapses; codes that are over, whom they named, and contacts of last week are let go."""
+    people = vehicle.people
+    pairing = people.pairing
+    left = replace(
+        people,
+        pairing=None if pairing is not None and pairing.expires_at <= now else pairing,
+        invitations=tuple(one for one in people.invitations if now < one.expires_at),
+        past_contacts=tuple(one for one in people.past_contacts if now < one.until),
+    )
+    if left == people:
+        return transfer.expire(vehicle, now)
+    vehicle = replace(vehicle, people=left)
+    return transfer.expire(vehicle, now) or Outcome(vehicle)
 
 
 def wakes(vehicle: Vehicle) -> list[datetime]:
-    """When one of them does."""
-    return [*transfer.wakes(vehicle), *(one.until for one in vehicle.people.past_contacts[:1])]
+    """When one of them is over."""
+    people = vehicle.people
+    times = transfer.wakes(vehicle)
+    if people.pairing is not None:
+        times.append(people.pairing.expires_at)
+    times += [one.expires_at for one in people.invitations]
+    times += [one.until for one in people.past_contacts]
+    return times
 
 
 PART = Part(
@@ -61,7 +90,7 @@ PART = Part(
         EraseUser: erase,
     },
     watches=(Mode, Close, Registered),
-    watch=transfer.watch,
+    watch=watch,
     expire=expire,
     wakes=wakes,
 )

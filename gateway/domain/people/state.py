@@ -68,6 +68,8 @@ class People(Struct, frozen=True, omit_defaults=True):
     tries: Tries = Tries("")
     """Wrong codes of whoever on this vehicle."""
     past_contacts: tuple[PastContacts, ...] = ()
+    owner: str | None = None
+    """The main user whom the registry named last: an import may name another one."""
     code_changed_at: datetime | None = None
     """When the security code was last changed or taken away."""
 

@@ -41,6 +41,7 @@ from gateway.domain.remote_access.facts import ChallengeRequested, CommandReques
 from gateway.domain.remote_access.interlocks import woken
 from gateway.domain.remote_access.state import (
     LIFE,
+    LOOK_AGAIN,
     Command,
     RefusedRequest,
     What,
@@ -60,6 +61,7 @@ from gateway.domain.signals import (
     Movement,
     Software,
     TheftSensor,
+    Tick,
 )
 from gateway.domain.vehicle import Vehicle
 
@@ -177,15 +179,19 @@ def _accept(
     remote = put(replace(vehicle.remote, made=number), command, now)
     told = (CommandChanged(command), _audited(command, "command.accepted"))
     outcome = Outcome(replace(vehicle, remote=remote), told)
-    if not _is_reachable(vehicle, fact.stated):
+    if not _is_there(vehicle, fact.stated):
         return outcome
+    if fact.stated is not None and not fact.stated.reachable:
+        return Outcome(_looking(outcome.vehicle, now + LOOK_AGAIN), outcome.effects)
     return outcome.then(_send(outcome.vehicle, command, now))
 
 
-def _is_reachable(vehicle: Vehicle, stated: Stated | None) -> bool:
+def _looking(vehicle: Vehicle, at: datetime | None) -> Vehicle:
+    return replace(vehicle, remote=replace(vehicle.remote, look_at=at))
+
+
+def _is_there(vehicle: Vehicle, stated: Stated | None) -> bool:
     """Whether the vehicle is there to hear it: what was heard after its last will counts."""
-    if stated is not None and not stated.reachable:
-        return False
     connection = vehicle.stated.get("connection")
     heard_at = None if stated is None else stated.heard_at
     if heard_at is not None and (connection is None or heard_at > connection.received_at):
@@ -213,13 +219,16 @@ def _become(vehicle: Vehicle, command: Command, what: What, reason: str | None, 
 
 
 def heard(vehicle: Vehicle, fact: Any, now: datetime) -> Outcome | None:
-    """The vehicle is there: send what waits for it, if it still may be."""
+    """The vehicle is there, and so is the gateway's broker: send what waits, if it still may be."""
     if not vehicle.remote.open or (isinstance(fact, Connection) and not fact.online):
         return None
-    waiting = vehicle.remote.waiting
+    waiting, look_at = vehicle.remote.waiting, vehicle.remote.look_at
     if not waiting or not is_online(vehicle):
-        return None
-    outcome = Outcome(vehicle)
+        return None if look_at is None else Outcome(_looking(vehicle, None))
+    if isinstance(fact, Tick) and not fact.reachable:
+        due = look_at is not None and look_at <= now
+        return Outcome(_looking(vehicle, now + LOOK_AGAIN)) if due else None
+    outcome = Outcome(vehicle if look_at is None else _looking(vehicle, None))
     for command in waiting:
         denial = still_allowed(outcome.vehicle, command, now)
         if denial is None:
@@ -255,8 +264,10 @@ def resulted(vehicle: Vehicle, fact: CommandResult, now: datetime) -> Outcome:
 
 
 def wakes(vehicle: Vehicle) -> list[datetime]:
-    """When each of them is over."""
-    return [one.expires_at for one in vehicle.remote.open]
+    """When each of them is over, and when to look for the broker."""
+    remote = vehicle.remote
+    over = [one.expires_at for one in remote.open]
+    return over if remote.look_at is None or not over else [*over, remote.look_at]
 
 
 def _audited(command: Command, action: str) -> Audited:
@@ -291,6 +302,7 @@ PART = Part(
         Software,
         Charging,
         CommandResult,
+        Tick,
     ),
     watch=heard,
     expire=expire,

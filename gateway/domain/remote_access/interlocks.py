@@ -67,7 +67,7 @@ def wakes_left(vehicle: Vehicle, stated: Stated | None) -> int:
         return WAKE_BUDGET
     since = vehicle.past.now.ignition_since
     sent = vehicle.remote.wakes
-    counted = len(sent) if since is None else sum(at > since.at for at in sent)
+    counted = len(sent) if since is None else sum(at >= since.at for at in sent)
     return max(0, WAKE_BUDGET - counted - len(vehicle.remote.waiting))
 
 

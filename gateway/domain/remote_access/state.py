@@ -50,6 +50,7 @@ MAX_REFUSED = 48
 KEEP_REFUSED = timedelta(hours=1)
 MAX_CHALLENGES = 8
 WAKE_BUDGET = 15
+LOOK_AGAIN = timedelta(seconds=1)
 
 
 class Command(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -106,6 +107,8 @@ class RemoteAccess(Struct, frozen=True, omit_defaults=True):
     challenges: tuple[GivenChallenge, ...] = ()
     wakes: tuple[datetime, ...] = ()
     """When commands were last sent while the ignition was not on."""
+    look_at: datetime | None = None
+    """When to look whether the gateway has its broker again: the vehicle is there, and a command waits."""
 
     def command(self, command_id: str) -> Command | None:
         """A command that is still kept."""

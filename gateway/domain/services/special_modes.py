@@ -35,6 +35,7 @@ MIN_RADIUS_M, MAX_RADIUS_M, DEFAULT_RADIUS_M = 50, 2000, 300
 POSITION_COUNTS_FOR = timedelta(hours=1)
 REQUEST_LIVES = DAY
 MAX_PAST = 20
+INSTALLATION = "software_installation"
 
 
 class Limits(Struct, frozen=True):
@@ -54,7 +55,9 @@ MODES: dict[str, Limits] = {
     "transport": _limits(24, 72, 7 * 24),
     "deactivation": _limits(4, 24, 24),
 }
-"""The modes that there are. People set them; nothing that a vehicle states can."""
+"""The modes that people set."""
+KINDS: dict[str, Limits] = {**MODES, INSTALLATION: _limits(1, 1, 1)}
+"""Every mode, the gateway's own implicit one included."""
 
 
 class Whereabouts(Struct, frozen=True, omit_defaults=True):
@@ -139,13 +142,13 @@ class Modes(Struct, frozen=True, omit_defaults=True):
 
 def longest(mode: str, role: str) -> timedelta:
     """The longest that a role may ask for."""
-    limits = MODES[mode]
+    limits = KINDS[mode]
     return limits.operator if role == "operator" else limits.main_user
 
 
 def counts(mode: SpecialMode, now: datetime) -> bool:
     """Whether it may suppress. In doubt not: a clock set back behind its start, an end too far off."""
-    if mode.mode not in MODES or not mode.starts_at <= mode.set_at <= now < mode.ends_at:
+    if mode.mode not in KINDS or not mode.starts_at <= mode.set_at <= now < mode.ends_at:
         return False
     return mode.ends_at - mode.set_at <= longest(mode.mode, mode.role)
 

@@ -101,8 +101,11 @@ def forget_tries(connection: sqlite3.Connection, now: datetime) -> None:
 
 def involved(connection: sqlite3.Connection, user: str) -> list[str]:
     """VINs of vehicles whose state names this person: by invitation, hand-over, mode or wrong answer."""
-    query = "SELECT vin FROM vehicles WHERE instr(body, CAST(? AS BLOB)) > 0"
-    return [vin for (vin,) in connection.execute(query, (_quoted(user),))]
+    query = (
+        "SELECT vin FROM vehicles WHERE instr(body, CAST(:user AS BLOB)) > 0"
+        " UNION SELECT vin FROM vehicle_parts WHERE instr(body, CAST(:user AS BLOB)) > 0"
+    )
+    return [vin for (vin,) in connection.execute(query, {"user": _quoted(user)})]
 
 
 def mentions(connection: sqlite3.Connection, user: str) -> list[Mention]:
@@ -116,7 +119,7 @@ def mentions(connection: sqlite3.Connection, user: str) -> list[Mention]:
 
 def erase(connection: sqlite3.Connection, user: str, journal: Sequence[int], entry: AuditEntry) -> None:
     """Erase what belongs to a person; alarms, messages and the audit chain have retentions of their own."""
-    for table in ("tokens", "notifications", "user_tries", "users"):
+    for table in ("tokens", "notifications", "user_tries", "users", "commands"):
         connection.execute(f"DELETE FROM {table} WHERE user = ?", (user,))
     connection.executemany("DELETE FROM facts WHERE n = ? AND is_trigger = 0", [(n,) for n in journal])
     append(connection, [entry])
@@ -139,6 +142,12 @@ def held_of(connection: sqlite3.Connection, user: str) -> dict[str, Any]:
             msgspec.json.decode(row["body"])
             for row in _rows(connection, "SELECT body FROM notifications WHERE user = ? LIMIT ?", user)
         ],
+        "commands": _rows(
+            connection,
+            "SELECT vin, request_id, action, status, reason, issued_at, changed_at FROM commands"
+            " WHERE user = ? LIMIT ?",
+            user,
+        ),
         "wrong_codes": _rows(connection, "SELECT at FROM user_tries WHERE user = ? LIMIT ?", user),
         "audit": _audited(connection, user, persons),
     }

@@ -34,9 +34,9 @@ def known(
     vehicles: dict[str, StoredVehicle] = {}
     registrations: dict[str, Registration] = {}
     for vin in vins:
-        row = connection.execute("SELECT version, body FROM vehicles WHERE vin = ?", (vin,)).fetchone()
-        if row is not None:
-            vehicles[vin] = StoredVehicle(*row)
+        stored = vehicle(connection, vin)
+        if stored is not None:
+            vehicles[vin] = stored
         entry = _entry(connection, vin)
         if entry is not None:
             registrations[vin] = entry
@@ -50,6 +50,19 @@ def _entry(connection: sqlite3.Connection, vin: str) -> Registration | None:
     with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
         return people.registration(connection, vin)
     return None
+
+
+def vehicle(connection: sqlite3.Connection, vin: str) -> StoredVehicle | None:
+    """Committed state of one vehicle: body and parts of one commit, so by one statement."""
+    query = (
+        "SELECT v.version, v.body, p.part, p.body FROM vehicles v LEFT JOIN vehicle_parts p ON p.vin = v.vin"
+        " WHERE v.vin = ?"
+    )
+    rows = connection.execute(query, (vin,)).fetchall()
+    if not rows:
+        return None
+    version, body, *_part = rows[0]
+    return StoredVehicle(version, body, {name: part for _, _, name, part in rows if name is not None})
 
 
 def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[SinkPlan]) -> None:
@@ -121,6 +134,16 @@ def _vehicles(connection: sqlite3.Connection, decision: Decision) -> None:
         ).rowcount
         if changed != 1:
             raise StoreError(f"the state of {row.vin} was changed by another writer")
+    whole = [(row.vin,) for row in decision.vehicles if row.whole]
+    connection.executemany("DELETE FROM vehicle_parts WHERE vin = ?", whole)
+    parts = [(row.vin, name, body) for row in decision.vehicles for name, body in row.parts.items()]
+    connection.executemany(
+        "DELETE FROM vehicle_parts WHERE vin = ? AND part = ?",
+        [(vin, name) for vin, name, body in parts if body is None],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO vehicle_parts VALUES (?, ?, ?)", [row for row in parts if row[2] is not None]
+    )
 
 
 def _registrations(connection: sqlite3.Connection, decision: Decision) -> None:

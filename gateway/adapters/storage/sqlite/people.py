@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.adapters.storage.sqlite.times import text
 from gateway.domain.signals import Registration
-from gateway.ports import StoredVehicle, Token, TrackRow
+from gateway.ports import Token, TrackRow
 
 _TOKEN = "id, secret_hash, role, person, created_at, expires_at, user, vin, revoked_at"  # noqa: S105  # columns
 _registration = msgspec.json.Decoder(Registration)
@@ -98,12 +98,6 @@ def vehicles(connection: sqlite3.Connection, after: str, limit: int) -> list[str
         " WHERE vin > :after AND vin NOT LIKE 'gateway:%') ORDER BY vin LIMIT :limit"
     )
     return [vin for (vin,) in connection.execute(query, {"after": after, "limit": limit})]
-
-
-def vehicle(connection: sqlite3.Connection, vin: str) -> StoredVehicle | None:
-    """Committed state of one vehicle."""
-    row = connection.execute("SELECT version, body FROM vehicles WHERE vin = ?", (vin,)).fetchone()
-    return None if row is None else StoredVehicle(*row)
 
 
 def track(connection: sqlite3.Connection, vin: str, after: int, limit: int) -> list[tuple[int, TrackRow]]:

@@ -214,7 +214,7 @@ class SqliteStore:
         return await self._serving.run(lambda on: people.vehicles(on, after, limit))
 
     async def vehicle(self, vin: str) -> StoredVehicle | None:
-        return await self._reading.run(lambda on: people.vehicle(on, vin))
+        return await self._reading.run(lambda on: deciding.vehicle(on, vin))
 
     async def command(self, command_id: str) -> CommandRow | None:
         return await self._reading.run(lambda on: commands.command(on, command_id))

@@ -88,6 +88,8 @@ def _gathered(connection: sqlite3.Connection) -> Counter[Key]:
         state = msgspec.json.decode(body)
         for alarm in (*state.get("alarms", {}).values(), *state.get("suppressed", {}).values()):
             waiting.update((vin, event_id) for event_id in alarm.get("gathered", ()))
+    for vin, body in connection.execute("SELECT vin, body FROM vehicle_parts WHERE part LIKE 'alarm/%'"):
+        waiting.update((vin, event_id) for event_id in msgspec.json.decode(body).get("gathered", ()))
     return waiting
 
 
