@@ -123,8 +123,9 @@ def _dismiss(turn: Turn, case: Case, fact: ActOnCase) -> None:
 
 def _end_stolen(turn: Turn, case: Case, fact: ActOnCase) -> None:
     """Recovered or lost: two persons decide."""
+    before = turn.vehicle.approvals
     asked, answer = approvals.ask(
-        turn.vehicle.approvals,
+        before,
         vin=turn.vehicle.vin,
         key=fact.approval_key,
         what=f"case.{fact.act}",
@@ -133,7 +134,7 @@ def _end_stolen(turn: Turn, case: Case, fact: ActOnCase) -> None:
     )
     turn.set(approvals=asked)
     if isinstance(answer, approvals.Pending):
-        _wait(turn, case, fact, answer.approval)
+        _wait(turn, case, fact, answer.approval, first=asked.made != before.made)
         return
     _said(turn, case, fact, _asked(answer.approval))
     turn.set(stolen=False)
@@ -157,6 +158,7 @@ def _close(turn: Turn, case: Case, fact: ActOnCase) -> None:
 
 def _ask_supervisor(turn: Turn, case: Case, fact: ActOnCase, waiting: Approval | None) -> None:
     """Whoever asks again, and be it another operator, hears the same."""
+    first = waiting is None
     if waiting is None:
         asked, answer = approvals.ask(
             turn.vehicle.approvals,
@@ -168,11 +170,11 @@ def _ask_supervisor(turn: Turn, case: Case, fact: ActOnCase, waiting: Approval |
         )
         turn.set(approvals=asked)
         waiting = answer.approval
-    _wait(turn, case, fact, waiting)
+    _wait(turn, case, fact, waiting, first=first)
 
 
-def _wait(turn: Turn, case: Case, fact: ActOnCase, approval: Approval) -> None:
-    first = approval.asked_at == turn.now and approval.asked_by == fact.by
+def _wait(turn: Turn, case: Case, fact: ActOnCase, approval: Approval, *, first: bool) -> None:
+    """Say that it waits: in the timeline the first time, in the audit trail each time."""
     details = {"approval_id": approval.approval_id}
     _said(turn, case, fact, details, what=f"{fact.act}_asked", in_timeline=first)
     case_life.put(turn, case)
