@@ -55,10 +55,9 @@ def look(turn: Turn) -> None:
                 told = True
 
 
-def wakes(turn: Turn) -> list[datetime]:
+def wakes(vehicle: Vehicle, limits: Escalation, now: datetime) -> list[datetime]:
     """When something is due next."""
-    vehicle, limits = turn.vehicle, turn.thresholds.escalation
-    return [due.at for alarm in vehicle.alarms.values() for due in dues(vehicle, alarm, limits, turn.now)]
+    return [due.at for alarm in vehicle.alarms.values() for due in dues(vehicle, alarm, limits, now)]
 
 
 def dues(vehicle: Vehicle, alarm: Alarm, limits: Escalation, now: datetime) -> Iterator[Due]:

@@ -62,7 +62,7 @@ def wake_at(turn: Turn) -> datetime | None:
         times.append(silent_at)
     if vehicle.alarms:
         times += alarm_life.tell_at(turn)
-        times += escalation.wakes(turn)
+        times += escalation.wakes(vehicle, turn.thresholds.escalation, turn.now)
     for wakes in WAKES:
         times += wakes(vehicle)
     if not times:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from gateway.ports.case_files import CaseFile, CaseFilter, StoredCase, StoredEntry
 from gateway.ports.cases import CaseEntryRow, CaseRow, EscalationRow
 from gateway.ports.clock import Clock
+from gateway.ports.console import ConsoleStore, Person, Session
 from gateway.ports.decision import (
     AlarmRow,
     AuditEntry,
@@ -67,6 +68,7 @@ __all__ = [
     "Clock",
     "CommandRow",
     "Commands",
+    "ConsoleStore",
     "Decision",
     "Delivered",
     "DeliveryMark",
@@ -88,12 +90,14 @@ __all__ = [
     "Notification",
     "Outcome",
     "Park",
+    "Person",
     "QuarantineRow",
     "RegistryRow",
     "Reply",
     "Retry",
     "Revocation",
     "Role",
+    "Session",
     "SignalValue",
     "SinkPlan",
     "SinkRole",

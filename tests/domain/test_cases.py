@@ -33,7 +33,7 @@ from gateway.domain.remote_access.effects import ApprovalPending
 from gateway.domain.set_back import set_back
 from gateway.domain.signals import Acknowledge, ActOnCase, Close, Mode, Tick
 from gateway.domain.vehicle import Vehicle
-from tests.domain.cars import Car, at, sensor
+from tests.domain.cars import Car, at, moves, registered, sensor
 
 STATES: tuple[CaseState, ...] = get_args(CaseState)
 ACTS: tuple[CaseAct, ...] = get_args(CaseAct)
@@ -276,6 +276,16 @@ def test_what_nobody_acknowledges_escalates_once(cause: str, due_s: float | None
     for second in (10, (due_s or 60) - 0.1, due_s or 60, 200, 4000):
         car.take(Tick(received_at=at(second)))
         assert len(escalations(car)) == (due_s is not None and second >= due_s)
+
+
+def test_a_car_that_drives_on_is_still_waited_for() -> None:
+    """Plain statements of movement take a short way, which must not forget the time."""
+    car = begun(registered(0), sensor("a", 1, cause="tamper"))
+    for second in range(2, 29):
+        car.take(moves(second))
+        assert car.vehicle.wake_at == at(31)
+    car.take(moves(31.5))
+    assert escalations(car) == [("tamper", 1, True)]
 
 
 def test_an_acknowledged_or_claimed_alarm_does_not_escalate() -> None:
