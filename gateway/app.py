@@ -26,6 +26,7 @@ from gateway.adapters.mqtt.self_test import self_test
 from gateway.adapters.mqtt.sessions import MqttLink, Plan, Session
 from gateway.adapters.mqtt.splitter import Version
 from gateway.adapters.recording_files import RecordingFiles
+from gateway.adapters.seal import open_seal
 from gateway.adapters.sinks import open_sink, plan_of
 from gateway.adapters.storage import STORES
 from gateway.api.app import build_app
@@ -105,8 +106,12 @@ async def _build(
     settings: Settings, log: Any, stack: AsyncExitStack
 ) -> tuple[dict[str, Any], Callable[[], Awaitable[None]]]:
     """Build every part. One straight function: splitting it would hide which part is given to which."""
-    instance, canary_vin = settings.gateway.instance, settings.canary.vin
-    clock, rng, meters = SystemClock(), random.Random(secrets.randbits(64)), PrometheusMeters()  # noqa: S311  # jitter
+    instance, canary_vin, clock = settings.gateway.instance, settings.canary.vin, SystemClock()
+    seal, rng, meters = (
+        open_seal(settings.seal_key_file),
+        random.Random(secrets.randbits(64)),
+        PrometheusMeters(),
+    )  # noqa: S311  # jitter
 
     store = STORES["sqlite"](settings.database, canary_vin)
     stack.callback(store.close)
@@ -129,6 +134,7 @@ async def _build(
         meters=meters,
         log=log,
         new_challenge=lambda: secrets.token_hex(CHALLENGE_BYTES),
+        seal=seal,
     )
     ingest.on_request = requests.take
 
@@ -200,6 +206,7 @@ async def _build(
             vehicles=intake,
             health=health,
             sinks=delivery,
+            seal=seal,
             clock=clock,
             instance=instance,
             metrics=meters.text,

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from gateway.adapters import logs
 from gateway.adapters.broker_passwords import hashed, reload, set_password
 from gateway.adapters.clock import SystemClock
+from gateway.adapters.seal import open_seal
 from gateway.adapters.storage import STORES
 from gateway.adapters.storage.sqlite.store import SqliteStore
 from gateway.adapters.storage.sqlite.verify import holes
@@ -29,9 +31,10 @@ from gateway.app import run as run_gateway
 from gateway.doctor import examine
 from gateway.domain.alarms import Alarm
 from gateway.domain.people.shapes import USER_PATTERN
+from gateway.domain.signals import Registration
 from gateway.errors import GatewayError, SettingsError, StartError
 from gateway.pipeline.replay import differences
-from gateway.ports import AuditEntry, Person, Role, User
+from gateway.ports import AuditEntry, Person, Role, Seal, User
 from gateway.recordings import as_sentence, exported
 from gateway.recordings import replay as run_recording
 from gateway.registry import Checked, entries
@@ -303,6 +306,7 @@ def fleet_import(
     """
     with _sentences():
         settings, clock = _settings(config), SystemClock()
+        seal = open_seal(settings.seal_key_file)
         checked = check_fleet(file)
         if checked.mistaken:
             more = checked.mistaken - len(checked.mistakes)
@@ -314,16 +318,19 @@ def fleet_import(
         if checked.plain_codes:
             typer.echo(f"{checked.plain_codes} lines have a plain security code: this is slow.", err=True)
         began_s = clock.mono_s()
-        done = _with_store(settings, lambda store: _import(store, file, checked, processes, clock))
+        done = _with_store(settings, lambda store: _import(store, file, checked, processes, seal))
         took_s = max(clock.mono_s() - began_s, 1e-6)
     typer.echo(f"{done} vehicles are registered ({took_s:.1f} s, {done / took_s:.0f} lines/s).")
 
 
-async def _import(
-    store: SqliteStore, file: Path, checked: Checked, processes: int | None, clock: SystemClock
-) -> int:
+def _sealed(entry: Registration, seal: Seal) -> Registration:
+    key = entry.security_code_key
+    return entry if key is None else replace(entry, security_code_key=seal.close(entry.vin, key))
+
+
+async def _import(store: SqliteStore, file: Path, checked: Checked, processes: int | None, seal: Seal) -> int:
     """Register a checked file part by part; whatever stops it, how far it came is said and audited."""
-    done = last_line = 0
+    clock, done, last_line = SystemClock(), 0, 0
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns(), TextColumn("{task.fields[speed]}"))
     began_s = said_s = clock.mono_s()
@@ -331,7 +338,7 @@ async def _import(
         with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
             task = progress.add_task("Importing", total=checked.size_bytes, speed="")
             for part in entries(file, plain_codes=checked.plain_codes > 0, processes=processes):
-                await store.register(part.registrations)
+                await store.register([_sealed(one, seal) for one in part.registrations])
                 done, last_line = done + len(part.registrations), part.last_line
                 speed = f"{done / max(clock.mono_s() - began_s, 1e-6):.0f} lines/s"
                 progress.update(task, advance=part.bytes_read, speed=speed)

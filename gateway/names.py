@@ -39,6 +39,7 @@ LOG_EVENTS: dict[str, str] = {
     "alarm.unrecorded": "The store fails; the alarm went to the SOC unrecorded.",
     "vehicle.state_unreadable": "A stored vehicle state can't be read; the vehicle starts anew.",
     # store
+    "seal.broken": "The key of a security code can't be opened: it was sealed with another key file.",
     "store.opened": "The store is open; version and path are given.",
     "store.migrated": "The schema was brought to a newer version.",
     "store.failing": "A transaction failed; it is tried again and nothing is acknowledged.",

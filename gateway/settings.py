@@ -32,6 +32,7 @@ T = TypeVar("T")
 PREFIX = "GATEWAY__"
 PATHS = (
     ("gateway", "data_dir"),
+    ("gateway", "seal_key_file"),
     ("mqtt", "ca_file"),
     ("mqtt", "cert_file"),
     ("mqtt", "key_file"),
@@ -52,6 +53,8 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     instance: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,32}\Z")] = "gw-1"
     data_dir: str = "var"
+    seal_key_file: str | None = None
+    """Opens the keys of security codes; by default ``seal.key`` in the data folder. Back it up apart."""
     log: Annotated[str, Meta(pattern="^(json|text)$")] = "json"
 
 
@@ -104,6 +107,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         if self.store.url is None:
             return Path(self.gateway.data_dir) / "gateway.db"
         return Path(self.store.url.removeprefix("sqlite:///"))
+
+    @property
+    def seal_key_file(self) -> Path:
+        """Path of the key that opens the keys of security codes."""
+        stated = self.gateway.seal_key_file
+        return Path(self.gateway.data_dir) / "seal.key" if stated is None else Path(stated)
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Settings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from gateway.ports import Delivered, Message, Outcome, Reply
 
@@ -74,3 +75,13 @@ class RecordingSink:
 
     async def close(self) -> None:
         return None
+
+
+class ClearSeal:
+    """Seals nothing."""
+
+    def close(self, _vin: str, stored: dict[str, Any]) -> dict[str, Any]:
+        return stored
+
+    def open(self, _vin: str, stored: dict[str, Any]) -> bytes | None:
+        return bytes.fromhex(stored["key"])

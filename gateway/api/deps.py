@@ -18,6 +18,7 @@ from gateway.ports import (
     HealthReporter,
     LiveFeed,
     LiveVehicles,
+    Seal,
     SinkTester,
     Store,
     Token,
@@ -50,6 +51,7 @@ class Deps:
     vehicles: LiveVehicles
     health: HealthReporter
     sinks: SinkTester
+    seal: Seal
     clock: Clock
     instance: str
     metrics: Callable[[], bytes]

@@ -77,7 +77,7 @@ async def set_mode(
     granted, now = await _registered(deps, who, vin), deps.clock.now()
     # The default place is around the position, so the fold must know the newest.
     deps.vehicles.hand_over(vin, now)
-    _check(await deps.acts.act(vin, _asked_for(granted, mode, data or ModeBody(), now)))
+    _check(await deps.acts.act(vin, _asked_for(deps, granted, mode, data or ModeBody(), now)))
     modes = (await grant(deps, who, vin)).vehicle.modes
     if who.role == "workshop" and modes.request is not None:
         return Response(_asked(modes.request), status_code=202)
@@ -149,7 +149,7 @@ def view(mode: SpecialMode, granted: Grant) -> ModeView:
     )
 
 
-def _asked_for(granted: Grant, mode: str, body: ModeBody, now: datetime) -> SetMode:
+def _asked_for(deps: Deps, granted: Grant, mode: str, body: ModeBody, now: datetime) -> SetMode:
     who, at = granted.token, body.place
     return SetMode(
         received_at=now,
@@ -162,7 +162,7 @@ def _asked_for(granted: Grant, mode: str, body: ModeBody, now: datetime) -> SetM
         place=None if at is None else Place(at.latitude, at.longitude, at.radius_m),
         needs_code=granted.registration is not None and granted.registration.security_code_key is not None,
         answered=body.challenge_response is not None,
-        challenge=_fitting(granted, body.challenge_response),
+        challenge=_fitting(deps, granted, body.challenge_response),
     )
 
 
@@ -228,13 +228,23 @@ def _user(who: Token) -> str:
     return who.user or who.person
 
 
-def _fitting(granted: Grant, answer: str | None) -> str | None:
-    key = granted.registration.security_code_key if granted.registration else None
-    if answer is None or key is None or granted.token.role not in OWNERS:
+def _fitting(deps: Deps, granted: Grant, answer: str | None) -> str | None:
+    stored = granted.registration.security_code_key if granted.registration else None
+    if answer is None or stored is None or granted.token.role not in OWNERS:
         return None
     vehicle = granted.vehicle
-    return fitting(
-        vehicle.code_guard, key, vin=vehicle.vin, user=_user(granted.token), purpose=PURPOSE, answer=answer
+    key = deps.seal.open(vehicle.vin, stored)
+    return (
+        None
+        if key is None
+        else fitting(
+            vehicle.code_guard,
+            key,
+            vin=vehicle.vin,
+            user=_user(granted.token),
+            purpose=PURPOSE,
+            answer=answer,
+        )
     )
 
 

@@ -155,7 +155,10 @@ async def start_transfer(
         raise Problem(422, "invalid_request", "to_user: must not look like a VIN.")
     code, kept = await new_code()
     fact = StartTransfer(
-        to_user=data.to_user, code=kept, **actor(deps, granted), **proof(granted, data.challenge_response)
+        to_user=data.to_user,
+        code=kept,
+        **actor(deps, granted),
+        **proof(deps, granted, data.challenge_response),
     )
     await act(deps, vin, fact)
     transfer = (await registered(deps, who, vin)).vehicle.people.transfer

@@ -65,10 +65,11 @@ def acting_user(granted: Grant) -> str | None:
     return who.user
 
 
-def proof(granted: Grant, answer: str | None) -> dict[str, Any]:
+def proof(deps: Deps, granted: Grant, answer: str | None) -> dict[str, Any]:
     """What the answer to a challenge proves."""
-    key = granted.registration.security_code_key if granted.registration else None
+    stored = granted.registration.security_code_key if granted.registration else None
     vehicle, who = granted.vehicle, granted.token
+    key = None if answer is None or stored is None else deps.seal.open(vehicle.vin, stored)
     challenge = None
     if answer is not None and key is not None:
         challenge = fitting(

@@ -68,7 +68,9 @@ async def change_entry(
     """
     granted, fresh = await _entry(deps, who, vin)
     changes = _changes(data)
-    fact = ChangeEntry(changes=changes, **actor(deps, granted), **proof(granted, data.challenge_response))
+    fact = ChangeEntry(
+        changes=changes, **actor(deps, granted), **proof(deps, granted, data.challenge_response)
+    )
     await act(deps, vin, fact)
     return Response(view(await registered(deps, who, vin)), status_code=201 if fresh else 200)
 
@@ -108,9 +110,11 @@ async def change_code(deps: FromApp, who: Caller, vin: FromPath[str], data: JSON
     if data.security_code is not None and data.security_code_key is not None:
         raise Problem(422, "invalid_request", "security_code: state the key or the code, not both.")
     key = await _key(data)
+    if key is not None:
+        key = deps.seal.close(vin, key)
     if key is None and who.role != "admin":
         raise Problem(422, "invalid_request", "security_code_key: state the new code's key.")
-    fact = ChangeCode(key=key, **actor(deps, granted), **proof(granted, data.challenge_response))
+    fact = ChangeCode(key=key, **actor(deps, granted), **proof(deps, granted, data.challenge_response))
     await act(deps, vin, fact)
     return view(await registered(deps, who, vin))
 

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from hashlib import pbkdf2_hmac
 from hmac import compare_digest
 from hmac import digest as hmac_digest
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -67,11 +66,8 @@ def response(key: bytes, challenge: str, user: str, vin: str, purpose: str) -> s
     return hmac_digest(key, f"{challenge}|{user}|{vin}|{purpose}".encode(), "sha512").hex()
 
 
-def fitting(
-    guard: CodeGuard, stored_key: dict[str, Any], *, vin: str, user: str, purpose: str, answer: str
-) -> str | None:
+def fitting(guard: CodeGuard, key: bytes, *, vin: str, user: str, purpose: str, answer: str) -> str | None:
     """The open challenge that an answer fits, compared in constant time; None if there is none."""
-    key = bytes.fromhex(str(stored_key["key"]))
     for one in guard.challenges:
         right = response(key, one.challenge, one.user, vin, one.purpose)
         same = compare_digest(right.encode(), answer.lower().encode())

@@ -33,7 +33,7 @@ from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.quota import Quota
 from gateway.pipeline.telemetry import MOVING_ABOVE_KM_H, TelemetryIntake
-from gateway.ports import Clock, Inbound, Link, SignalValue, Token
+from gateway.ports import Clock, Inbound, Link, Seal, SignalValue, Token
 from gateway.wire import command_request, command_response
 from gateway.wire.command_request import Malformed, Payload
 from gateway.wire.telemetry import IGNITION, IGNITION_OFF, IS_MOVING, SPEED
@@ -62,6 +62,7 @@ class Requests:
         meters: Meters,
         log: Any,
         new_challenge: Callable[[], str],
+        seal: Seal,
     ) -> None:
         self._inbox = inbox
         self._intake = intake
@@ -70,6 +71,7 @@ class Requests:
         self._meters = meters
         self._log = log
         self._new_challenge = new_challenge
+        self._seal = seal
         self._quota = Quota()
         self._notices = Quota(burst=1)
 
@@ -143,8 +145,9 @@ class Requests:
         """Add what only the vehicle's state and the newest telemetry can tell."""
         assert isinstance(fact, CommandRequested)  # noqa: S101  # made above
         registration = vehicle.registration
-        key = registration.security_code_key if registration is not None else None
+        stored_key = registration.security_code_key if registration is not None else None
         challenge = None
+        key = None if answer is None or stored_key is None else self._seal.open(vehicle.vin, stored_key)
         if answer is not None and key is not None:
             challenge = fitting(
                 vehicle.code_guard, key, vin=vehicle.vin, user=fact.user, purpose=fact.action, answer=answer

@@ -51,6 +51,7 @@ from gateway.ports.outbox import (
     SinkRole,
 )
 from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, UnprotectedVehicle
+from gateway.ports.seal import Seal
 from gateway.ports.store import Store
 from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
@@ -97,6 +98,7 @@ __all__ = [
     "Retry",
     "Revocation",
     "Role",
+    "Seal",
     "Session",
     "SignalValue",
     "SinkPlan",

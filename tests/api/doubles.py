@@ -58,7 +58,7 @@ from gateway.ports import (
     UnprotectedFilter,
     UnprotectedVehicle,
 )
-from gateway.testing import RecordingLink
+from gateway.testing import ClearSeal, RecordingLink
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 VIN = "WVWZZZ1JZXW000001"
@@ -310,6 +310,7 @@ class Gateway:
             meters=Tally(),
             log=structlog.get_logger(),
             new_challenge=lambda: "c0" * 32,
+            seal=ClearSeal(),
         )
 
     async def act(self, subject: str, fact: AnyFact) -> tuple[Effect, ...]:
@@ -483,6 +484,7 @@ class Gateway:
             vehicles=self,
             health=self,
             sinks=self,
+            seal=ClearSeal(),
             clock=self.clock,
             instance="gw-1",
             metrics=lambda: b"gateway_inbox 0\n",

@@ -42,6 +42,7 @@ class Desk:
             vehicles=rig.intake,
             health=none,
             sinks=none,
+            seal=none,
             clock=rig.clock,
             instance="gw-1",
             metrics=bytes,

@@ -17,6 +17,7 @@ from gateway.pipeline.commanding import Commanding
 from gateway.pipeline.quota import BURST, MAX_PEOPLE, Quota
 from gateway.pipeline.requests import Requests
 from gateway.ports import AuditEntry, Inbound
+from gateway.testing import ClearSeal
 from tests.pipeline.conftest import VIN, Rig
 
 KEY = key_of("1234", "5a17", 10)
@@ -47,6 +48,7 @@ class Remote:
             meters=rig.tally,
             log=rig.log,
             new_challenge=lambda: f"{self._count:064x}",
+            seal=ClearSeal(),
         )
         rig.ingest.on_request = self.requests.take
         self.commanding = Commanding(rig.link, rig.clock, rig.tally, rig.log)
