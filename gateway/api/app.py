@@ -16,11 +16,13 @@ from litestar.types import BeforeMessageSendHookHandler, Message, Scope
 from gateway.api import (
     accounts,
     alarms,
+    cases,
     certificate,
     commands,
     console,
     control,
     feed,
+    meter,
     modes,
     ownership,
     protection,
@@ -69,6 +71,7 @@ def build_app(deps: Deps) -> Litestar:
                 "/api/v1",
                 route_handlers=[
                     alarms.routes,
+                    cases.routes,
                     feed.routes,
                     vehicles.routes,
                     modes.routes,
@@ -80,6 +83,7 @@ def build_app(deps: Deps) -> Litestar:
                     protection.routes,
                     certificate.routes,
                     control.routes,
+                    meter.routes,
                 ],
                 security=[{"bearer": []}],
             ),
@@ -144,6 +148,7 @@ def _openapi() -> OpenAPIConfig:
         components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
         tags=[
             Tag("alarms", "Alarms and the feed."),
+            Tag("cases", "Theft alarms of one vehicle that people handle together."),
             Tag("vehicles", "What is known of vehicles."),
             Tag("remote access", "Commands to vehicles, theft reports, and the second person."),
             Tag("special modes", "Workshop, transport, deactivation, and the security code."),
