@@ -540,7 +540,7 @@ class Batch:
 
 
 def _is_known(vehicle: Vehicle, fact: Connection, item: Item) -> bool:
-    """Whether it was said before. A last will has no time: one that the broker does not replay is a new one."""
+    """Whether it was said before. A will has no time: one that the broker does not replay is a new one."""
     if fact.occurred_at is None and not item.replayed:
         return False
     known = vehicle.stated.get("connection")
