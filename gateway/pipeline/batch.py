@@ -29,7 +29,8 @@ from gateway.domain.facts import AnyFact
 from gateway.domain.parts import ACTS
 from gateway.domain.protection import ingredients, reasons
 from gateway.domain.remote_access.effects import CommandChanged
-from gateway.domain.remote_access.facts import Request
+from gateway.domain.remote_access.facts import Request, Stated
+from gateway.domain.remote_access.interlocks import restated
 from gateway.domain.signals import (
     Connection,
     Event,
@@ -94,6 +95,8 @@ class Context(Struct, frozen=True):
     thresholds: Thresholds
     socs: frozenset[str]
     """SOCs with a way to reach them; a vehicle of any other falls back to ``default``."""
+    stated: Callable[[Vehicle], Stated] | None = None
+    """What telemetry says of a vehicle this moment."""
     may_tell: Callable[[str, datetime], bool] = tell_all
     """Whether a SOC's feed takes one more message that only says that an alarm waits."""
 
@@ -332,6 +335,8 @@ class Batch:
 
     def _fold(self, subject: str, kind: str, fact: AnyFact, item: Item | None = None) -> tuple[Effect, ...]:
         before = self._vehicle(subject)
+        if before.remote.waiting and self._context.stated is not None:
+            before = restated(before, self._context.stated(before))
         if isinstance(fact, Located) and _is_left_out(before, kind, fact):
             return ()
         if isinstance(fact, Request) and (answer := self._unchanged(before, fact)) is not None:
