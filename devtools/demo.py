@@ -40,10 +40,10 @@ from devtools.demo_place import (
     OWNERS,
     RESET,
     Place,
+    add_person,
     as_an_owner,
     broker_for,
     by_hand,
-    make_token,
     read_feed,
     register,
     say,
@@ -61,6 +61,8 @@ SEED = 1
 SCENES = {"glass_break": 17, "card_missing": 0, "workshop_service": 6, "towed_away": 3, "leaves_yard": 10}
 # What main users of other cars ask by their app meanwhile, over all of them.
 APP_COMMANDS_PER_S = 0.25
+# Who may log in to the console: what ends a theft needs two of them.
+PERSONS = {"kim": "operator", "sam": "supervisor", "alex": "auditor"}
 PLAYED_S = 120  # the emulator insists on playing its scenarios to the end
 STORY, SOC_LEDGER, REPORT = FOLDER / "story.jsonl", FOLDER / "soc.jsonl", FOLDER / "report.json"
 READY_S = 30
@@ -220,11 +222,11 @@ def run(options: argparse.Namespace, soc: Soc, story: Story, stack: ExitStack) -
     stack.callback(gateway.stop)
     say("starting the gateway")
     gateway.start()
-    token = make_token("--role", "operator", "--person", "demo")
+    passwords = {name: add_person(name, role) for name, role in PERSONS.items()}
     write_owners(fleet, roles, place.people)
     stack.callback(story.tell)
     stack.callback(start_emulator(options, place, gateway, passwords_file).end)
-    welcome(options, place, spare, gateway, token)
+    welcome(options, place, spare, gateway, passwords)
     until = time.monotonic() + (options.for_s or float("inf"))
     while time.monotonic() < until:
         gateway.keep_running()
@@ -251,11 +253,15 @@ def start_emulator(
     )  # fmt: skip
 
 
-def welcome(options: argparse.Namespace, place: Place, spare: str, gateway: Gateway, token: str) -> None:
+def welcome(
+    options: argparse.Namespace, place: Place, spare: str, gateway: Gateway, passwords: dict[str, str]
+) -> None:
     """Say what is going on and where to look."""
     say(f"{options.vehicles} vehicles live; within 90 s four thefts are alarmed and a workshop's work is not")
     say("three of them have been parked for six hours and say so: they are armed from the beginning")
-    print(f"\n  {BOLD}console{RESET}   {gateway.api}/#token={token}")
+    print(f"\n  {BOLD}console{RESET}   {gateway.api}/")
+    for name, password in passwords.items():
+        print(f"            log in as {name:6} ({PERSONS[name]}): {password}")
     print(f"  {BOLD}crash it{RESET}  kill -9 {gateway.pid}    (it comes back, and no alarm is missing)")
     print(f"  {BOLD}logs{RESET}      {FOLDER.relative_to(ROOT)}/*.log    {BOLD}end{RESET}  Ctrl-C")
     if place.clients is not None:

@@ -181,6 +181,17 @@ def write_owners(fleet: list[str], roles: dict[str, str], people: dict[str, tupl
     OWNERS.write_text(json.dumps(owners))
 
 
+def add_person(name: str, role: str) -> str:
+    """Let somebody log in to the console; the password is made anew and told once."""
+    answer = subprocess.run(
+        [BIN / "vehicle-gateway", "user", "add", name, "--role", role, "--config", CONFIG],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return answer.stdout.strip().splitlines()[-1]
+
+
 def make_token(*who: str) -> str:
     """Ask the gateway for a token: the last line of the answer."""
     answer = subprocess.run(

@@ -205,13 +205,18 @@ async def _build(
             metrics=meters.text,
             thresholds=settings.theft_protection,
             availability=settings.availability,
+            https=settings.api.https,
+            origin=settings.api.origin,
             on_code_refused=lambda code: meters.count("gateway_codes_refused_total", code=code),
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
     )
     tasks = {
         "http": serve(
-            app, settings.api.listen, lambda url: log.info("gateway.started", url=url, instance=instance)
+            app,
+            settings.api.listen,
+            lambda url: log.info("gateway.started", url=url, instance=instance),
+            certificate=settings.api.certificate,
         ),
         "mqtt": _connect(settings, link, log),
         "decider": decider.run(),

@@ -24,13 +24,14 @@ from gateway.adapters.storage import STORES
 from gateway.adapters.storage.sqlite.store import SqliteStore
 from gateway.adapters.storage.sqlite.verify import holes
 from gateway.api.auth import make_token
+from gateway.api.passwords import hash_password, made_up
 from gateway.app import run as run_gateway
 from gateway.doctor import examine
 from gateway.domain.alarms import Alarm
 from gateway.domain.people.shapes import USER_PATTERN
 from gateway.errors import GatewayError, SettingsError, StartError
 from gateway.pipeline.replay import differences
-from gateway.ports import AuditEntry, Role, User
+from gateway.ports import AuditEntry, Person, Role, User
 from gateway.recordings import as_sentence, exported
 from gateway.recordings import replay as run_recording
 from gateway.registry import Checked, entries
@@ -42,10 +43,11 @@ T = TypeVar("T")
 
 BAD_CONFIGURATION = 2
 SAY_EVERY_S = 5.0
+CONSOLE_ROLES = ("operator", "supervisor", "auditor", "admin")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 token_app = typer.Typer(no_args_is_help=True, help="Bearer tokens of people and systems.")
-user_app = typer.Typer(no_args_is_help=True, help="Accounts of people.")
+user_app = typer.Typer(no_args_is_help=True, help="Accounts of people: their apps, and the console.")
 fleet_app = typer.Typer(no_args_is_help=True, help="The registry of vehicles.")
 app.add_typer(token_app, name="token")
 app.add_typer(fleet_app, name="fleet")
@@ -260,6 +262,32 @@ def token_revoke(token_id: str, config: Config = None) -> None:
     typer.echo(f"Token {token_id} is revoked.")
 
 
+@user_app.command("list")
+def user_list(config: Config = None) -> None:
+    """List who can log in."""
+    with _sentences():
+        persons = _with_store(_settings(config), lambda store: store.persons())
+    for one in persons:
+        typer.echo(f"{one.name:24} {one.role:11} {'removed' if one.removed_at else ''}".rstrip())
+
+
+@user_app.command("remove")
+def user_remove(name: str, config: Config = None) -> None:
+    """Let a person log in no more; what they have open ends within 2 s."""
+    with _sentences():
+        entry = AuditEntry(SystemClock().now(), _who(), "person.removed", name)
+        if not _with_store(_settings(config), lambda store: store.remove_person(name, entry)):
+            raise StartError(f"nobody logs in as {name!r}")
+    typer.echo(f"{name} can log in no more.")
+
+
+def _first_line(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"{file}: can't be read: {error}") from error
+
+
 @fleet_app.command("import")
 def fleet_import(
     file: Path,
@@ -326,27 +354,57 @@ async def _import(
 def user_add(
     user: str,
     person: Annotated[str | None, typer.Option(help="Whose account it is, for the record.")] = None,
+    role: Annotated[
+        str | None, typer.Option(help="Let them log in to the console as: " + ", ".join(CONSOLE_ROLES))
+    ] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="With a role: file that holds the password; else one is made.")
+    ] = None,
     config: Config = None,
 ) -> None:
     """
-    Add a person's account and print its MQTT password alone on the last line. It is shown only once.
+    Add a person's account and print its password alone on the last line. It is shown only once.
 
-    With [mqtt] users_password_file the broker's file is changed; with broker_pid_file it is told at once.
-    What the user may do with a vehicle, the registry says.
+    Without a role it is the MQTT password of a person's app: with [mqtt] users_password_file the broker's
+    file is changed; with broker_pid_file it is told at once. What the user may do with a vehicle, the
+    registry says. With a role the person logs in to the console under this name; a known name gets another
+    password.
     """
     with _sentences():
         if is_vin(user) or re.fullmatch(USER_PATTERN, user) is None:
             raise StartError(
                 f"{user!r}: 1 to 64 of A-Z a-z 0-9 _ . @ -, no VIN, and not beginning with gateway"
             )
-        settings, now = _settings(config), SystemClock().now()
-        password = secrets.token_urlsafe(18)
-        file, pid_file = settings.mqtt.users_password_file, settings.mqtt.broker_pid_file
-        if file is not None:
-            set_password(Path(file), user, password)
-        entry = AuditEntry(now, _who(), "user.added", user, {"person": person})
-        fresh = _with_store(settings, lambda store: store.add_user(User(user, person or user, now), entry))
-        told = pid_file is not None and reload(Path(pid_file))
+        settings = _settings(config)
+        if role is None:
+            _add_app(settings, user, person)
+        else:
+            _add_login(settings, user, role, password_file)
+
+
+def _add_login(settings: Settings, name: str, role: str, password_file: Path | None) -> None:
+    if role not in CONSOLE_ROLES:
+        raise StartError(f"{role!r} is no role of the console; there are {', '.join(CONSOLE_ROLES)}")
+    password, now = made_up() if password_file is None else _first_line(password_file), SystemClock().now()
+    try:
+        login = Person(name, role, hash_password(password), now)  # type: ignore[arg-type]  # checked above
+    except ValueError as error:
+        raise StartError(str(error)) from error
+    entry = AuditEntry(now, _who(), "person.added", name, {"role": role})
+    _with_store(settings, lambda store: store.put_person(login, entry))
+    typer.echo(f"{name} ({role}) can log in to the console now.", err=True)
+    if password_file is None:
+        typer.echo(password)
+
+
+def _add_app(settings: Settings, user: str, person: str | None) -> None:
+    now, password = SystemClock().now(), secrets.token_urlsafe(18)
+    file, pid_file = settings.mqtt.users_password_file, settings.mqtt.broker_pid_file
+    if file is not None:
+        set_password(Path(file), user, password)
+    entry = AuditEntry(now, _who(), "user.added", user, {"person": person})
+    fresh = _with_store(settings, lambda store: store.add_user(User(user, person or user, now), entry))
+    told = pid_file is not None and reload(Path(pid_file))
     typer.echo(f"{user} is {'added' if fresh else 'known already, and has another password now'}.", err=True)
     if file is None:
         typer.echo(f"Add this line to the broker's password file: {user}:{hashed(password)}", err=True)

@@ -56,6 +56,7 @@ LOG_EVENTS: dict[str, str] = {
     "request.limited": "A person asks more often than the quota allows.",
     # people
     "api.denied": "A request without sufficient rights.",
+    "console.login_refused": "A wrong password, or a name that is locked for a while.",
     "api.failed": "A request ended in an unexpected error.",
     "code.refused": "A pairing code, an invitation or a hand-over was tried with a code that does not count.",
     "registry.changed": "The registry has changed.",

@@ -170,10 +170,10 @@ def _facts(path: Path) -> Iterator[Record]:
             yield Record(vin, datetime.fromisoformat(at), _fact.decode(body), cause)
         return
     for number, line in _lines(path):
-        fact, vin = line.fact, line.vin
-        if fact is None or not vin:
+        fact = line.fact
+        if fact is None or not line.vin:
             raise StartError(f"{path}, line {number}: a fact needs vin and fact")
-        yield Record(vin, line.at, fact, line.cause)
+        yield Record(line.vin, line.at, fact, line.cause)
 
 
 def _is_raw(path: Path) -> bool:

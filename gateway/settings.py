@@ -39,6 +39,8 @@ PATHS = (
     ("mqtt", "broker_pid_file"),
     ("recording", "folder"),
     ("services", "availability"),
+    ("api", "cert_file"),
+    ("api", "key_file"),
 )
 
 

@@ -11,13 +11,14 @@ from litestar.enums import OpenAPIMediaType
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
-from litestar.types import Message, Scope
+from litestar.types import BeforeMessageSendHookHandler, Message, Scope
 
 from gateway.api import (
     accounts,
     alarms,
     certificate,
     commands,
+    console,
     control,
     feed,
     modes,
@@ -32,31 +33,38 @@ from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
 from gateway.api.feed import Streams
 from gateway.api.problems import HANDLERS, Problem
+from gateway.api.sessions import Sessions
 from gateway.ports import Token
 
 MAX_BODY_BYTES = 64 * 1024
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'self'; img-src 'self' data: blob:; worker-src 'self'; base-uri 'none';"
+        " object-src 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cache-Control": "no-store",
 }
+HTTPS_ONLY = ("Strict-Transport-Security", "max-age=31536000")
 
 
 def build_app(deps: Deps) -> Litestar:
     """Every route with its ports; serve it with ``server.serve``."""
-    authenticator = Authenticator(deps.store, deps.clock)
+    sessions = Sessions(deps.store, deps.clock, https=deps.https, origin=deps.origin)
+    authenticator = Authenticator(deps.store, deps.clock, sessions)
     streams = Streams(deps.on_readers)
-    console = root.load_console()
+    files = console.load()
+    headers = dict([*SECURITY_HEADERS.items(), *([HTTPS_ONLY] if deps.https else [])])
     return Litestar(
         route_handlers=[
             root.routes,
+            console.routes,
             Router(
                 "/api/v1",
                 route_handlers=[
@@ -79,13 +87,14 @@ def build_app(deps: Deps) -> Litestar:
         dependencies={
             "deps": Provide(lambda: deps, sync_to_thread=False),
             "authenticator": Provide(lambda: authenticator, sync_to_thread=False),
+            "sessions": Provide(lambda: sessions, sync_to_thread=False),
             "streams": Provide(lambda: streams, sync_to_thread=False),
-            "console_files": Provide(lambda: console, sync_to_thread=False),
+            "console_files": Provide(lambda: files, sync_to_thread=False),
             "who": Provide(_caller, sync_to_thread=False),
         },
         guards=[authenticator.guard],
         before_request=json_only,
-        before_send=[add_security_headers],
+        before_send=[security_headers(headers)],
         exception_handlers=HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
@@ -105,12 +114,16 @@ async def json_only(request: Request[Any, Any, Any]) -> None:
         raise Problem(415, "unsupported_media_type", "Send the body as application/json.")
 
 
-async def add_security_headers(message: Message, _scope: Scope) -> None:
+def security_headers(values: dict[str, str]) -> BeforeMessageSendHookHandler:
     """Put the headers on every answer, errors included."""
-    if message["type"] == "http.response.start":
-        headers = MutableScopeHeaders.from_message(message)
-        for name, value in SECURITY_HEADERS.items():
-            headers.setdefault(name, value)
+
+    async def add(message: Message, _scope: Scope) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableScopeHeaders.from_message(message)
+            for name, value in values.items():
+                headers.setdefault(name, value)
+
+    return add
 
 
 class _OnlyTheDocument(JsonRenderPlugin):

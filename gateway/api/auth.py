@@ -1,5 +1,5 @@
 """
-Bearer tokens: how they are made, and who is calling.
+Who is calling: bearer tokens and how they are made, or a console session.
 
 A secret is 32 random bytes, so its SHA-256 is enough: a slow hash protects only what can be guessed.
 Looking it up by hash leaks no part of it through time.
@@ -10,15 +10,16 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 import structlog
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
+from gateway.api.passwords import secret_hash
 from gateway.api.policy import OWNERS, POLICY, PUBLIC
 from gateway.api.problems import Problem
+from gateway.api.sessions import SAFE_METHODS, Sessions, is_session
 from gateway.ports import Clock, Role, Store, Token
 from gateway.wire.topics import is_user
 
@@ -31,11 +32,6 @@ BINDABLE = OWNERS | {"workshop"}
 """Roles whose token can be bound to a vehicle."""
 
 log = structlog.get_logger()
-
-
-def secret_hash(secret: str) -> str:
-    """What is kept of a secret."""
-    return sha256(secret.encode()).hexdigest()
 
 
 def make_token(
@@ -72,8 +68,9 @@ def make_token(
 class Authenticator:
     """Knows who is calling; asks the store at most once a second per token."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, sessions: Sessions) -> None:
         self._store = store
+        self._sessions = sessions
         self._clock = clock
         self._known: dict[str, tuple[float, Token | None]] = {}
 
@@ -90,6 +87,8 @@ class Authenticator:
 
     async def still_valid(self, token: Token) -> bool:
         """Whether a token that was valid still is: for answers that take hours."""
+        if is_session(token):
+            return await self._sessions.still_valid(token)
         found = await self.token(token.secret_hash)
         return found is not None and self._valid(found)
 
@@ -110,13 +109,23 @@ class Authenticator:
         expired = token.expires_at is not None and token.expires_at <= self._clock.now()
         return token.revoked_at is None and not expired
 
+    async def _who(self, connection: ASGIConnection[Any, Any, Any, Any], method: str) -> Token:
+        """A header counts before a cookie: a token in it was sent on purpose."""
+        authorization = connection.headers.get("authorization")
+        token = await self._sessions.caller(connection) if authorization is None else None
+        if token is None:
+            return await self.caller(authorization)
+        if method not in SAFE_METHODS:
+            self._sessions.check_origin(connection)
+        return token
+
     async def guard(self, connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
         """Let a request through only if the policy names its route and its caller's role."""
         method = str(connection.scope.get("method", ""))
         route = f"{method} {connection.scope['path_template']}"
         if route in PUBLIC or method == "OPTIONS":
             return
-        token = await self.caller(connection.headers.get("authorization"))
+        token = await self._who(connection, method)
         if token.role not in POLICY.get(route, frozenset()):
             log.warning("api.denied", route=route, role=token.role, person=token.person)
             raise Problem(403, "forbidden", f"The role {token.role} may not do this.")

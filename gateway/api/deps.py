@@ -63,6 +63,10 @@ class Deps:
     on_code_refused: Callable[[str], None] = _ignore_code
     """Told why a pairing code, an invitation's or a hand-over's did not serve."""
     new_challenge: Callable[[], str] = _challenge
+    https: bool = False
+    """Whether browsers reach this over HTTPS."""
+    origin: str | None = None
+    """Where browsers reach this, if a proxy stands in front."""
     comment_every_s: float = 15
     max_readers: int = 200
 

@@ -59,11 +59,14 @@ POLICY: dict[str, frozenset[Role]] = {
 PUBLIC = frozenset(
     {
         "GET /",
-        "GET /console/{name}",
+        "GET /console/session",
+        "POST /console/session",
+        "DELETE /console/session",
+        "GET /console/{path}",
         "GET /health/live",
         "GET /health/ready",
         "GET /metrics",
         "GET /openapi.json",
     }
 )
-"""Open to everyone who reaches the port; none of them tells anything about a vehicle or a person."""
+"""Open to everyone who reaches the port; none tells anything of a vehicle. Logging in has its own limits."""

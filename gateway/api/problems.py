@@ -143,7 +143,7 @@ MEANINGS: dict[int, str] = {
     413: "The body is over 64 KiB (`body_too_large`).",
     415: "The body is no JSON (`unsupported_media_type`).",
     422: "A parameter or field is not valid (`invalid_request`, with `errors`).",
-    429: "This person asks too often (`too_many_requests`).",
+    429: "Too often (`too_many_requests`, `login_locked`, `too_many_logins`); `Retry-After` says when again.",
     503: "Not now: `store_failing` or `too_many_readers`.",
 }
 

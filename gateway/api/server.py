@@ -57,20 +57,28 @@ def bind(listen: str) -> socket.socket:
     return taken
 
 
-async def serve(app: Litestar, listen: str, listening: Callable[[str], None] | None = None) -> None:
+async def serve(
+    app: Litestar,
+    listen: str,
+    listening: Callable[[str], None] | None = None,
+    *,
+    certificate: tuple[str, str] | None = None,
+) -> None:
     """
     Serve until cancelled, then stop within two seconds, streams included.
 
     ``listening`` is told the address, with the real port, once connections are taken.
 
-    Errors: StartError if the address can't be had.
+    ``certificate`` names the PEM files of a chain and its key: HTTPS is served then.
+
+    Errors: StartError if the address can't be had or the certificate can't be read.
     """
     taken = bind(listen)
-    server = _Server(_config(app))
+    server = _Server(_config(app, certificate))
     serving = asyncio.create_task(server.serve([taken]), name="http")
     try:
         if listening is not None:
-            listening(_address(taken))
+            listening(_address(taken, "http" if certificate is None else "https"))
         await asyncio.shield(serving)
     finally:
         app.state.streams.closing.set()
@@ -86,8 +94,8 @@ async def _finish(serving: asyncio.Task[None]) -> None:
         await asyncio.wait({serving}, timeout=STOP_WITHIN_S)
 
 
-def _config(app: Litestar) -> uvicorn.Config:
-    return uvicorn.Config(
+def _config(app: Litestar, certificate: tuple[str, str] | None) -> uvicorn.Config:
+    config = uvicorn.Config(
         app,
         http="h11",
         ws="none",
@@ -98,9 +106,16 @@ def _config(app: Litestar) -> uvicorn.Config:
         backlog=BACKLOG,
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=FINISH_S,
+        ssl_certfile=None if certificate is None else certificate[0],
+        ssl_keyfile=None if certificate is None else certificate[1],
     )
+    try:
+        config.load()
+    except OSError as error:
+        raise StartError(f"[api] cert_file, key_file: can't be read: {error}.") from error
+    return config
 
 
-def _address(taken: socket.socket) -> str:
+def _address(taken: socket.socket, scheme: str) -> str:
     host, port = taken.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -28,7 +28,8 @@ def expire(vehicle: Vehicle, now: datetime) -> Outcome | None:
 
 def wakes(vehicle: Vehicle) -> list[datetime]:
     """When each of them ends."""
-    return [one.asked_at + APPROVAL_LIVES for one in vehicle.approvals.waiting]
+    waiting = vehicle.approvals.waiting
+    return [one.asked_at + APPROVAL_LIVES for one in waiting] if waiting else []
 
 
 PART = Part(expire=expire, wakes=wakes)

@@ -40,7 +40,7 @@ def fold(turn: Turn, fact: SituationFact) -> None:
         if not (quiet and was_quiet):
             for finding in _proven_by(turn, one, before, situation):
                 settle(turn, finding)
-    base, kept = compact(past.base, window, thresholds, counting)
+    base, kept = compact(past.base, window, window[-1].at, thresholds, counting)
     turn.set(past=Past(base, kept, situation, past.folded + len(window) - len(kept)))
     turn.quiet = situation if quiet else None
     if turn.vehicle.pending:

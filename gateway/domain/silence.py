@@ -74,6 +74,8 @@ EXPECTED: dict[State, Expected] = {
 
 LONGEST: dict[State, timedelta] = {state: 2 * expected.every for state, expected in EXPECTED.items()}
 """Twice the expected interval: longer is silence (contract 5.1)."""
+NOTED_AFTER: dict[State, timedelta] = {state: longest - COUNTED_BEFORE for state, longest in LONGEST.items()}
+"""Its silence is noted so long after it was last heard."""
 
 
 def state_of(vehicle: Vehicle) -> State:
@@ -182,10 +184,9 @@ def wake_at(vehicle: Vehicle, silence: Silence, thresholds: Thresholds) -> datet
     heard_at = vehicle.heard_at
     if heard_at is None or vehicle.is_gateway:
         return None
-    longest = LONGEST[state_of(vehicle)]
-    next_at: datetime | None = silence.silent_from + (longest - COUNTED_BEFORE)
+    next_at: datetime | None = noted_at(vehicle, silence.silent_from)
     if vehicle.settled and not silence.broken:
-        at = silence.silent_from + longest
+        at = silence.silent_from + LONGEST[state_of(vehicle)]
         since = heard_at.isoformat()
         if f"{SUPERVISION}/noted/{since}" in vehicle.settled:
             next_at = None if f"{SUPERVISION}/{since}" in vehicle.settled else at
@@ -199,6 +200,11 @@ def wake_at(vehicle: Vehicle, silence: Silence, thresholds: Thresholds) -> datet
         if f"{finding.cause}/{finding.key}" not in vehicle.settled
     )
     return min((at for at in (next_at, *thefts) if at is not None), default=None)
+
+
+def noted_at(vehicle: Vehicle, silent_from: datetime) -> datetime:
+    """When silence from a time on is noted."""
+    return silent_from + NOTED_AFTER[state_of(vehicle)]
 
 
 def due(vehicle: Vehicle, silence: Silence, thresholds: Thresholds) -> Iterator[Finding]:

@@ -33,6 +33,7 @@ from gateway.domain.signals import (
 from gateway.domain.thresholds import Thresholds
 
 __all__ = [
+    "EVERY_CARD",
     "MAX_CARDS",
     "MAX_SIREN_EVENTS",
     "MOVEMENT_HOLDS",

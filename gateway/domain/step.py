@@ -20,7 +20,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.domain import alarm_life, durations, statements, theft_sensors, timers
+from gateway.domain import alarm_life, durations, quiet, statements, theft_sensors, timers
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
 from gateway.domain.parts import ACTS, EXPIRES, WATCHES
@@ -80,6 +80,16 @@ def step(
     Errors:  none; a person's act that is not possible comes back as ``Refused``.
     Source:  contract 2.1, 3.2-3.5, 5.
     """
+    if type(fact) is Movement:
+        after = quiet.moved(vehicle, fact, now, thresholds)
+        if after is not None:
+            return after, ()
+    return _whole(vehicle, fact, now, thresholds)
+
+
+def _whole(
+    vehicle: Vehicle, fact: AnyFact, now: datetime, thresholds: Thresholds
+) -> tuple[Vehicle, tuple[Effect, ...]]:
     turn = Turn(replace(vehicle), now, thresholds)
     statements.hear(turn, fact)
     _expire(turn)

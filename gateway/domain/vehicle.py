@@ -30,7 +30,7 @@ from gateway.domain.signals import (
     Software,
     TheftSensor,
 )
-from gateway.domain.situation import Situation, SituationFact, apply
+from gateway.domain.situation import EVERY_CARD, Situation, SituationFact, apply
 from gateway.domain.terms import Terms
 from gateway.domain.thresholds import Thresholds
 
@@ -138,7 +138,7 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     @property
     def counting_cards(self) -> frozenset[str]:
         """Cards that count; empty: every stated card counts."""
-        return frozenset(self.registration.driver_cards) if self.registration else frozenset()
+        return frozenset(self.registration.driver_cards) if self.registration else EVERY_CARD
 
     @property
     def soc(self) -> str:
@@ -180,7 +180,7 @@ def insert(window: Window, fact: SituationFact) -> tuple[Window, int]:
 
     Returns the new window and the fact's place in it: only from there on it can change anything.
     """
-    fact = _bare(fact)
+    fact = bare(fact)
     if not window or window[-1].at < fact.at:  # nearly always: no key needs to be made
         return (*window, fact), len(window)
     place = bisect_right(window, sort_key(fact), key=sort_key)
@@ -188,30 +188,32 @@ def insert(window: Window, fact: SituationFact) -> tuple[Window, int]:
 
 
 def compact(
-    base: Situation, window: Window, thresholds: Thresholds, counting: frozenset[str]
+    base: Situation, window: Window, newest_at: datetime, thresholds: Thresholds, counting: frozenset[str]
 ) -> tuple[Situation, Window]:
     """Fold what is older than the window, or beyond its size, into the base: its first facts."""
-    horizon = window[-1].at - WINDOW
+    horizon = newest_at - WINDOW
     too_many, keep = len(window) - MAX_WINDOW, 0
     for fact in window:
         if keep >= too_many and fact.at >= horizon:
             break
         base = apply(base, fact, thresholds, counting)
         keep += 1
-    return base, window[keep:]
+    return base, window[keep:] if keep else window
 
 
-def _bare(fact: SituationFact) -> SituationFact:
+def bare(fact: SituationFact) -> SituationFact:
     """Only what the situation is made of: the window is written with every commit."""
     match fact:
-        case TheftSensor():
-            return replace(fact, zone=None, position=None, detail=None, notes=())
         case Movement():
+            if fact.speed_km_h is None and fact.position is None and fact.odometer_m is None:
+                return fact
             return Movement(
                 received_at=fact.received_at,
                 occurred_at=fact.occurred_at,
                 moving=fact.moving,
                 after_gap=fact.after_gap,
             )
+        case TheftSensor():
+            return replace(fact, zone=None, position=None, detail=None, notes=())
         case _:
             return fact

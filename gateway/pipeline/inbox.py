@@ -29,6 +29,8 @@ from gateway.wire.event import Unwanted
 MAX_ITEMS = 20_000
 MAX_DERIVED = 10_000
 MAX_DERIVED_OF_ONE = 1_000
+TURN = 8
+"""Items of one vehicle in a turn: what is decided together is written once."""
 KEPT_BYTES = 4096
 """So much of a payload that can't be decoded is kept."""
 
@@ -91,16 +93,20 @@ class Inbox:
         await self._filled.wait()
 
     def take(self, most: int, share: int | None = None) -> list[Item]:
-        """Take one item of each subject in turn, again and again, without waiting; of none over ``share``."""
-        lines, taken = self._lines, list[Item]()
-        for _again in range(most if share is None else share):
-            if not lines or len(taken) >= most:
+        """Give each subject its turn, again and again, without waiting; of none more than ``share``."""
+        lines, taken, share = self._lines, list[Item](), most if share is None else share
+        for begin in range(0, share, TURN):
+            room = most - len(taken)
+            if not lines or room <= 0:
                 break
-            for subject in list(islice(lines, most - len(taken))):
+            for subject in list(islice(lines, room)):
                 line = lines.pop(subject)
-                taken.append(line.popleft())
+                count = min(TURN, share - begin, most - len(taken), len(line))
+                taken += [line.popleft() for _ in range(count)]
                 if line:
                     lines[subject] = line  # behind all others
+                if len(taken) == most:
+                    break
         self._count -= len(taken)
         if not lines:
             self._filled.clear()

@@ -65,10 +65,9 @@ class Replay:
     def take(self, record: Record) -> list[Alarm]:
         """Fold one record, and before it the timers that were due; returns what is raised."""
         raised: list[Alarm] = []
-        heap, at = self._heap, record.at
+        heap, at, fact = self._heap, record.at, record.fact
         while heap and heap[0][0] < at:
             self._wake(raised)
-        fact = record.fact
         if isinstance(fact, BY_ALARM):
             own = self._own(record, fact)
             if own is None:
@@ -122,9 +121,10 @@ class Replay:
         self._step(vin, self._messages.tick(vin, now), now, raised)
 
     def _step(self, vin: str, fact: AnyFact, at: datetime, raised: list[Alarm]) -> None:
-        vehicle = self.vehicles.get(vin) or Vehicle(vin=vin)
-        now = fact.received_at
-        vehicle, effects = step(vehicle, fact, max(now, at), self._thresholds)
+        vehicle, now = self.vehicles.get(vin), fact.received_at
+        if vehicle is None:
+            vehicle = Vehicle(vin=vin)
+        vehicle, effects = step(vehicle, fact, max(at, now), self._thresholds)
         self.vehicles[vin] = vehicle
         if self._messages is not None:
             self._messages.watch(vin, vehicle.is_watched)

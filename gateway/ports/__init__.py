@@ -7,6 +7,7 @@ Shapes that cross these borders are defined here; no library type does. One modu
 from __future__ import annotations
 
 from gateway.ports.clock import Clock
+from gateway.ports.console import ConsoleStore, Person, Session
 from gateway.ports.decision import (
     AlarmRow,
     AuditEntry,
@@ -61,6 +62,7 @@ __all__ = [
     "Clock",
     "CommandRow",
     "Commands",
+    "ConsoleStore",
     "Decision",
     "Delivered",
     "DeliveryMark",
@@ -81,12 +83,14 @@ __all__ = [
     "Notification",
     "Outcome",
     "Park",
+    "Person",
     "QuarantineRow",
     "RegistryRow",
     "Reply",
     "Retry",
     "Revocation",
     "Role",
+    "Session",
     "SignalValue",
     "SinkPlan",
     "SinkRole",

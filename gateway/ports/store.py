@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.domain.signals import Registration
+from gateway.ports.console import ConsoleStore
 from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
 from gateway.ports.protection import UnprotectedFilter, UnprotectedVehicle
 from gateway.ports.stored import AlarmFilter, Known, Mention, StoredAlarm, StoredVehicle, Token, User
 
 
-class Store(Protocol):
+class Store(ConsoleStore, Protocol):
     """
     The durable store: one writer, many readers.
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 import structlog
 
+from gateway.adapters.storage.sqlite.console import ConsoleMethods
+from gateway.adapters.storage.sqlite.schema import migrate
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
+from gateway.api.passwords import hash_password
 from gateway.domain.effects import Announce, Audited, Effect, Register, Revoke
 from gateway.domain.facts import AnyFact
 from gateway.domain.protection import reasons
@@ -39,6 +44,7 @@ from gateway.ports import (
     Mention,
     Message,
     Outcome,
+    Person,
     Role,
     SignalValue,
     StoredAlarm,
@@ -54,6 +60,9 @@ NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 VIN = "WVWZZZ1JZXW000001"
 OTHER = "WVWZZZ1JZXW000002"
 SOC = "default"
+PASSWORD = "correct-horse-battery"
+
+_hash = cache(hash_password)
 
 
 class HandClock:
@@ -74,10 +83,23 @@ class HandClock:
         self.moved_s += seconds
 
 
-class MemoryStore:
-    """The part of the store that the HTTP side uses."""
+class _OnTheSpot:
+    """Stands in for the store's threads: the real queries, at once, in memory."""
 
     def __init__(self) -> None:
+        self.connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        migrate(self.connection)
+
+    async def run(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        return work(self.connection)
+
+
+class MemoryStore(ConsoleMethods):
+    """The part of the store that the HTTP side uses; logins are those of the real store."""
+
+    def __init__(self) -> None:
+        self._writer = self._serving = on = _OnTheSpot()  # type: ignore[assignment]  # the part that is used
+        self.sqlite = on.connection
         self.kept: dict[str, Token] = {}
         self.feed: list[Message] = []
         self.oldest = 1
@@ -404,6 +426,12 @@ class Gateway:
         )
         self.store.kept[token.secret_hash] = token
         return secret
+
+    async def person(self, name: str, role: Role) -> str:
+        """Let somebody log in to the console; returns the password."""
+        person = Person(name, role, _hash(PASSWORD), self.clock.now())
+        await self.store.put_person(person, AuditEntry(self.clock.now(), "cli:test", "person.added", name))
+        return PASSWORD
 
     def bearer(self, role: Role, *, user: str | None = None, vin: str | None = None) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token(role, user=user, vin=vin)}"}

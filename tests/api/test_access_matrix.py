@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 
-from gateway.api.auth import secret_hash
+from gateway.api.passwords import secret_hash
 from gateway.api.policy import POLICY, PUBLIC
 from gateway.ports import Role
 from tests.api.access import (

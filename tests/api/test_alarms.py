@@ -7,7 +7,6 @@ import pytest
 
 from gateway.api.answers import AlarmView, Disposition
 from gateway.domain.alarms import DISPOSITIONS
-from gateway.domain.causes import CAUSES
 from gateway.errors import StoreError
 from gateway.pipeline.messages import FeedData
 from tests.api.conftest import Client
@@ -175,7 +174,7 @@ async def test_a_mistake_of_ours_tells_nothing_of_the_inside(gateway: Gateway, c
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/console/app.js", "/api/v1/alarms", "/nothing", "/health/live", "/openapi.json"]
+    "path", ["/", "/console/js/main.js", "/api/v1/alarms", "/nothing", "/health/live", "/openapi.json"]
 )
 async def test_every_answer_has_the_security_headers(client: Client, path: str) -> None:
     headers = (await client.get(path)).headers
@@ -212,9 +211,3 @@ async def test_the_document_is_openapi_3_1_and_tells_problems(client: Client) ->
     assert {"200", "401", "403", "404", "409", "422"} <= set(answers)
     assert "application/problem+json" in answers["409"]["content"]
     assert (VIN in str(document)) is False
-
-
-async def test_the_page_has_words_for_every_cause_and_a_choice_for_every_disposition(client: Client) -> None:
-    words, page = (await client.get("/console/words.js")).text, (await client.get("/")).text
-    assert [cause.name for cause in CAUSES if f"\n  {cause.name}: " not in words] == []
-    assert [one for one in DISPOSITIONS if f'<option value="{one}">' not in page] == []

@@ -5,7 +5,8 @@ import secrets
 
 import pytest
 
-from gateway.api.auth import make_token, secret_hash
+from gateway.api.auth import make_token
+from gateway.api.passwords import secret_hash
 from gateway.api.server import bind
 from gateway.api.settings import ApiSettings, split_listen
 from gateway.errors import StartError

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.pipeline.acks import InOrder
 from gateway.pipeline.decider import MAX_BATCH, MAX_SHARE
-from gateway.pipeline.inbox import MAX_DERIVED_OF_ONE, Inbox, Item
+from gateway.pipeline.inbox import MAX_DERIVED_OF_ONE, TURN, Inbox, Item
 from tests.pipeline.conftest import Rig
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -31,7 +31,7 @@ def _item(subject: str, number: int) -> Item:
     return Item(subject=subject, kind="tilt", received_at=AT, event_id=str(number))
 
 
-@given(moves=Moves, most=st.integers(1, 30), share=st.integers(1, 10))
+@given(moves=Moves, most=st.integers(1, 30), share=st.integers(1, 30))
 def test_each_vehicles_order_is_kept_and_nothing_is_lost(
     moves: list[tuple[int, int] | None], most: int, share: int
 ) -> None:
@@ -59,19 +59,19 @@ def test_each_vehicles_order_is_kept_and_nothing_is_lost(
 @given(
     lines=st.lists(st.integers(0, 50), min_size=1, max_size=40),
     most=st.integers(1, 64),
-    place=st.integers(0, 5),
+    place=st.integers(0, 20),
 )
 def test_what_stands_in_a_short_line_leaves_soon_however_long_the_others_are(
     lines: list[int], most: int, place: int
 ) -> None:
-    """With so many vehicles waiting, the n-th item of one is taken with the n-th turn of all."""
-    inbox, share = Inbox(), 8
+    """With so many vehicles waiting, the n-th item of one is taken with the n-th turn of all, or before."""
+    inbox, share = Inbox(), 2 * TURN
     for number, count in enumerate(lines):
         for one in range(count):
             inbox.put(_item(f"other{number}", one))
     for one in range(place + 1):
         inbox.put(_item("short", one))
-    bound = math.ceil((place + 1) * (len(lines) + 1) / most)
+    bound = math.ceil((place + 1) * TURN * (len(lines) + 1) / most) + 1
     taken = [
         item.event_id for _ in range(bound) for item in inbox.take(most, share) if item.subject == "short"
     ]

@@ -66,6 +66,8 @@ def expire(vehicle: Vehicle, now: datetime) -> Outcome | None:
 def wakes(vehicle: Vehicle) -> list[datetime]:
     """When one of them is over."""
     people = vehicle.people
+    if not (people.transfer or people.pairing or people.invitations or people.past_contacts):
+        return []  # nearly always
     times = transfer.wakes(vehicle)
     if people.pairing is not None:
         times.append(people.pairing.expires_at)

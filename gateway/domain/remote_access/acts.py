@@ -266,8 +266,10 @@ def resulted(vehicle: Vehicle, fact: CommandResult, now: datetime) -> Outcome:
 def wakes(vehicle: Vehicle) -> list[datetime]:
     """When each of them is over, and when to look for the broker."""
     remote = vehicle.remote
+    if not remote.open:
+        return []
     over = [one.expires_at for one in remote.open]
-    return over if remote.look_at is None or not over else [*over, remote.look_at]
+    return over if remote.look_at is None else [*over, remote.look_at]
 
 
 def _audited(command: Command, action: str) -> Audited:

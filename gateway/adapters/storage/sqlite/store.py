@@ -20,6 +20,7 @@ from gateway.adapters.storage.sqlite import (
     protection,
     retention,
 )
+from gateway.adapters.storage.sqlite.console import ConsoleMethods
 from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
 from gateway.domain.signals import Registration
@@ -48,7 +49,7 @@ from gateway.ports import (
 )
 
 
-class SqliteStore:
+class SqliteStore(ConsoleMethods):
     """See ``gateway.ports.Store``. Opening migrates; several processes may have it open."""
 
     def __init__(self, path: Path, canary_vin: str) -> None:

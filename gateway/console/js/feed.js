@@ -1,27 +1,15 @@
-// Reads the feed. EventSource can't send a token, so the stream is read by fetch.
+// Reads the feed. EventSource hides what went wrong, so the stream is read by fetch.
 //
 // Rules of this file:
 // 1. The next message is always the last sequence plus one. Older ones are repeats and ignored; a gap is an error.
 // 2. A lost connection is told at once and tried again after the last sequence: nothing is lost or doubled.
-// 3. What can't be repaired by trying again (token, role, purged feed) stops and says so.
+// 3. What can't be repaired by trying again (session, role, purged feed) stops and says so.
+
+import { call, Refused } from "./http.js";
+import { t } from "./words.js";
 
 const SILENT_AFTER_MS = 40_000; // a comment comes every 15 s
-const RETRY_MS = [500, 1000, 2000, 4000, 5000];
-
-export class Refused extends Error {
-  constructor(status, problem) {
-    super(problem?.detail ?? `The gateway answered ${status}.`);
-    this.status = status;
-    this.code = problem?.code ?? "";
-  }
-}
-
-export async function call(token, path, options = {}) {
-  const headers = { Authorization: `Bearer ${token}`, ...options.headers };
-  const answer = await fetch(path, { ...options, headers, cache: "no-store" });
-  if (!answer.ok) throw new Refused(answer.status, await answer.json().catch(() => null));
-  return answer;
-}
+const RETRY_MS = [250, 500, 1000, 2000, 4000, 5000];
 
 // Splits a byte stream into events {id, type, data}; comments come as null, so that silence can be measured.
 export async function* events(body, onSilence) {
@@ -52,8 +40,11 @@ function parse(block) {
 
 export class Feed {
   // on: {link(state, text), message(cloudEvent), fault(text), refused(Refused)}
-  constructor(token, soc, on) {
-    Object.assign(this, { token, soc, on, last: null, stopped: false, failures: 0 });
+  constructor(soc, on) {
+    Object.assign(this, { soc, on, last: null, stopped: false, failures: 0 });
+    // Back from sleep or another network: don't wait for the next try.
+    addEventListener("online", () => this.hurry?.());
+    addEventListener("offline", () => this.abort?.abort());
   }
 
   stop() {
@@ -66,7 +57,7 @@ export class Feed {
     while (!this.stopped) {
       try {
         await this.#once(ready);
-        this.#lost("The connection was closed");
+        this.#lost(t("link.closed"));
       } catch (error) {
         this.abort.abort();
         if (this.stopped) return;
@@ -74,24 +65,27 @@ export class Feed {
           this.on.refused(error);
           return;
         }
-        this.#lost(error instanceof Refused ? error.message : "The gateway can't be reached");
+        this.#lost(error instanceof Refused ? error.message : t("link.unreachable"));
       }
       const wait = RETRY_MS[Math.min(this.failures++, RETRY_MS.length - 1)];
-      await new Promise((done) => setTimeout(done, wait * (0.75 + Math.random() / 2)));
+      await new Promise((done) => {
+        this.hurry = done;
+        setTimeout(done, wait * (0.75 + Math.random() / 2));
+      });
     }
   }
 
   async #once(ready) {
     this.abort = new AbortController();
-    const query = new URLSearchParams({ soc: this.soc });
     const headers = { Accept: "text/event-stream" };
     if (this.last !== null) headers["Last-Event-ID"] = String(this.last);
-    const answer = await call(this.token, `/api/v1/feed?${query}`, { headers, signal: this.abort.signal });
+    const path = `/api/v1/feed?soc=${encodeURIComponent(this.soc)}`;
+    const answer = await call(path, { headers, signal: this.abort.signal, background: true });
     // Where a live stream begins: without it, losing the connection before the first message would be a gap.
     this.last ??= Number(answer.headers.get("Feed-After"));
     await ready?.();
     this.failures = 0;
-    this.on.link("live", "Live");
+    this.on.link("live", t("link.live"));
     for await (const event of events(answer.body, () => this.abort.abort())) {
       if (event !== null) this.#take(event);
     }
@@ -100,14 +94,12 @@ export class Feed {
   #take(event) {
     if (event.id === null || Number.isNaN(event.id)) return;
     if (event.id <= this.last) return;
-    if (event.id !== this.last + 1) {
-      this.on.fault(`Messages ${this.last + 1} to ${event.id - 1} are missing. Reload the page to see every alarm.`);
-    }
+    if (event.id !== this.last + 1) this.on.fault(t("link.gap", { from: this.last + 1, to: event.id - 1 }));
     this.last = event.id;
     this.on.message(JSON.parse(event.data));
   }
 
   #lost(text) {
-    if (!this.stopped) this.on.link("lost", `${text}. Trying again …`);
+    if (!this.stopped) this.on.link("lost", `${text}. ${t("link.again")}`);
   }
 }

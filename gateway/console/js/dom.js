@@ -1,0 +1,67 @@
+// Makes elements. Text is always text: nothing that a vehicle or a person wrote is ever read as markup.
+
+// h("p.soft", {title}, "text", child, [children]); null and false are left out.
+export function h(what, attributes, ...children) {
+  const [name, ...classes] = what.split(".");
+  const element = document.createElement(name || "div");
+  if (classes.length) element.className = classes.join(" ");
+  if (isPlain(attributes)) set(element, attributes);
+  else children.unshift(attributes);
+  element.append(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false));
+  return element;
+}
+
+function isPlain(value) {
+  return value !== null && typeof value === "object" && !(value instanceof Node) && !Array.isArray(value);
+}
+
+export function set(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name in element && typeof value === "boolean") element[name] = value;
+    else if (name === "value" || name === "className") element[name] = value;
+    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
+  }
+  return element;
+}
+
+export const $ = (id) => document.getElementById(id);
+
+// Shows a text only if it is another one: a live region must not speak again and again.
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// A table with a caption for those who can't see it: columns [{name, cell(row)}].
+export function table(caption, columns, rows) {
+  return h("table", h("caption.unseen", caption),
+    h("thead", h("tr", columns.map((one) => h("th", { scope: "col", className: one.className ?? "" }, one.name)))),
+    h("tbody", rows.map((row) => h("tr", columns.map((one) => h("td", { className: one.className ?? "" }, one.cell(row)))))));
+}
+
+export function field(name, label, input) {
+  input.id = `field-${name}`;
+  input.name = name;
+  return [h("label", { for: input.id }, label), input];
+}
+
+export function options(pairs, chosen) {
+  return pairs.map(([value, text]) => h("option", { value, selected: value === chosen }, text));
+}
+
+// Asks in a dialog; resolves to the form's values, or null if it was cancelled.
+export function ask(title, fields, { confirm, cancel, danger = false }) {
+  const dialog = $("dialog");
+  return new Promise((done) => {
+    let answer = null;
+    const form = h("form", { method: "dialog" }, fields, h("div.actions",
+      h("button", { type: "button", onclick: () => dialog.close() }, cancel),
+      h(danger ? "button.danger" : "button.main", { type: "submit" }, confirm)));
+    form.addEventListener("submit", () => { answer = Object.fromEntries(new FormData(form)); });
+    dialog.replaceChildren(h("h2", { id: "dialog-title" }, title), form);
+    dialog.setAttribute("aria-labelledby", "dialog-title");
+    dialog.addEventListener("close", () => done(answer), { once: true });
+    dialog.showModal();
+    form.querySelector("input, select, textarea")?.focus();
+  });
+}

@@ -1,0 +1,64 @@
+// Words, times and numbers in the page's language.
+
+const language = document.documentElement.lang;
+let words = {};
+
+export async function load() {
+  words = await (await fetch(`/console/words/${language}.json`)).json();
+}
+
+export function t(key, values = {}) {
+  const text = Object.hasOwn(words, key) ? words[key] : key;
+  return text.replaceAll(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}
+
+// The word for one of a set of names, or the name itself in plain letters: the gateway may know more than the page.
+export function word(set, name) {
+  const key = `${set}.${name}`;
+  return Object.hasOwn(words, key) ? words[key] : String(name).replaceAll("_", " ");
+}
+
+export const causeWords = (cause) => word("cause", cause);
+
+// 0:42, 12:07, 3 h 05, 2 d 4 h: short enough for a column, exact where seconds count.
+export function age(since, now) {
+  const seconds = Math.max(0, Math.floor((now - since) / 1000));
+  const two = (number) => String(number).padStart(2, "0");
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}:${two(seconds % 60)}`;
+  if (seconds < 86_400) return t("age.hours", { h: Math.floor(seconds / 3600), m: two(Math.floor(seconds / 60) % 60) });
+  return t("age.days", { d: Math.floor(seconds / 86_400), h: Math.floor(seconds / 3600) % 24 });
+}
+
+export function ago(at, now = Date.now()) {
+  const seconds = Math.max(0, Math.floor((now - new Date(at)) / 1000));
+  if (seconds < 60) return t("age.ago_s", { n: seconds });
+  if (seconds < 3600) return t("age.ago_m", { n: Math.floor(seconds / 60) });
+  if (seconds < 86_400) return t("age.ago_h", { n: Math.floor(seconds / 3600) });
+  return t("age.ago_d", { n: Math.floor(seconds / 86_400) });
+}
+
+const CLOCK = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const DAY = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
+const FULL = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium", hour12: false });
+
+export const clock = (at) => CLOCK.format(new Date(at));
+
+// The clock today, else with its day.
+export function when(at) {
+  const then = new Date(at);
+  return then.toDateString() === new Date().toDateString() ? clock(then) : `${DAY.format(then)} ${clock(then)}`;
+}
+
+export const moment = (at) => (at ? FULL.format(new Date(at)) : t("word.not_known"));
+
+export const number = (value, digits = 0) =>
+  new Intl.NumberFormat(language, { maximumFractionDigits: digits, minimumFractionDigits: digits }).format(value);
+
+export function place(position) {
+  if (!position) return t("word.no_position");
+  return `${position.latitude.toFixed(5)}, ${position.longitude.toFixed(5)}`;
+}
+
+export function accuracy(position) {
+  return position?.accuracy_m == null ? "" : `± ${Math.round(position.accuracy_m)} m`;
+}

@@ -1,0 +1,48 @@
+"""The page's words: the same in each language, and one for everything that the gateway may say."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from gateway.api.answers import Disposition
+from gateway.domain.causes import CAUSES
+
+CONSOLE = Path(__file__).parent.parent.parent / "gateway" / "console"
+WORDS = {one.stem: json.loads(one.read_text()) for one in (CONSOLE / "words").glob("*.json")}
+SCRIPTS = "\n".join(one.read_text() for one in (CONSOLE / "js").glob("*.js"))
+PAGES = "\n".join(one.read_text() for one in CONSOLE.glob("*.html"))
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+def test_every_language_has_every_word_with_the_same_values(language: str) -> None:
+    words, english = WORDS[language], WORDS["en"]
+    assert words.keys() == english.keys()
+    for key, text in words.items():
+        assert text.strip(), key
+        assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", english[key])), key
+
+
+def test_every_word_that_the_page_asks_for_is_there() -> None:
+    asked = set(re.findall(r"""\bt\("([\w.]+)\"""", SCRIPTS)) | set(
+        re.findall(r"\{\{(\w+\.[\w.]+)\}\}", PAGES)
+    )
+    assert asked - WORDS["en"].keys() == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("cause", [cause.name for cause in CAUSES]),
+        ("severity", ["critical", "major", "minor"]),
+        ("disposition", list(get_args(Disposition))),
+    ],
+)
+def test_everything_that_the_gateway_names_has_a_word(kind: str, names: list[str]) -> None:
+    assert [name for name in names if f"{kind}.{name}" not in WORDS["en"]] == []
+    if kind == "disposition":
+        assert [name for name in names if f'"{name}"' not in SCRIPTS] == []
