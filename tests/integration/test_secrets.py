@@ -287,6 +287,8 @@ class Life:
         guess = self.marks.word(self.marks.hard, "guessed token")
         for path in ("/alarms", self.path, f"/alarms?token={guess}", f"/vehicles?after={guess}{'x' * 99}"):
             assert self.anna.call("GET", path, token=guess)[0] == 401
+        for path in ("/alarms", "/audit", f"/deliveries?token={self.anna.token}"):
+            assert self.anna.call("GET", path)[0] == 403
         assert self.operator.call("GET", f"/vehicles?after={self.anna.token * 3}")[0] == 422
         assert self.operator.call("GET", f"/alarms?state={self.anna.token}&limit={self.anna.token}")[0] == 422
         assert self.anna.call("GET", f"/commands/{self.anna.token}")[0] == 404
