@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from gateway import wire  # noqa: E402  # the checkout's own package, wherever this is run from
+from gateway.adapters.sinks.sia_dc09.codes import CODES, HELD_BACK, STATUS, TEST  # noqa: E402
 from gateway.domain.alarms import DISPOSITIONS, LIFE  # noqa: E402
 from gateway.domain.causes import CAUSES  # noqa: E402
 from gateway.domain.notices import NOTICES  # noqa: E402
@@ -89,6 +90,28 @@ def alarms() -> str:
         lines.append(f"| `{name}` | {' | '.join(f'{one.total_seconds() / 3600:g} h' for one in hours)} |")
     lines.append("")
     lines += ["## Dispositions", "", ", ".join(f"`{one}`" for one in DISPOSITIONS), ""]
+    return "\n".join(lines)
+
+
+def sia_dc09() -> str:
+    """What each message of the feed is to an alarm receiver."""
+    lines = ["# Codes of the sia-dc09 sink", "", MADE, ""]
+    lines += ["How to set it up: [SIA DC-09](../sia-dc09.md).", "", "## Causes", ""]
+    lines += ["| cause | zone | SIA-DCS alarm | SIA-DCS restore | ADM-CID (1 alarm, 3 restore) |"]
+    lines += ["|---|---|---|---|---|"]
+    for code in CODES:
+        row = (f"`{code.cause}`", f"{code.zone}", code.event, code.restore, f"{code.contact_id}")
+        lines.append(f"| {' | '.join(row)} |")
+    held, freed, contact_id = HELD_BACK
+    lines += ["", "A cause that is not listed is told as `unknown`; its name stands in the text.", ""]
+    lines += ["## Messages", "", "| message | SIA-DCS | ADM-CID |", "|---|---|---|"]
+    lines += ["| `alarm.raised`, `alarm.updated`, `alarm.unrecorded` | the cause's alarm | 1 and its code |"]
+    lines += [f"| `alarm.suppressed` | {held} | 1{contact_id} |"]
+    lines += [f"| `alarm.updated` with `note` = `mode_ended` | {freed} | 3{contact_id} |"]
+    lines += [f"| `alarm.acknowledged` | {STATUS} | 6 and its code |"]
+    lines += ["| `alarm.closed` | the cause's restore | 3 and its code |"]
+    lines += ["| `gateway.heartbeat` | a `NULL` frame | a `NULL` frame |"]
+    lines += [f"| a test alarm | {TEST[0]} | 1{TEST[1]} |", ""]
     return "\n".join(lines)
 
 
@@ -324,6 +347,7 @@ PAGES = {
     DOCS / "reference" / "commands.md": commands,
     DOCS / "reference" / "names.md": names,
     DOCS / "reference" / "notifications.md": notices,
+    DOCS / "reference" / "sia-dc09.md": sia_dc09,
 }
 
 

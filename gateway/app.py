@@ -169,7 +169,7 @@ async def _build(
     decider.on_silent = mass_loss.note
     decider.on_wake = timers.wake
     decider.on_modes = timers.pin
-    decider.on_watched = intake.watch
+    decider.on_watched, decider.on_awaited = intake.watch, intake.await_word
     survey = Survey(store, decider, clock, settings.availability, log)
     await _guard_clock(SetBack(store, clock, meters, log, instance), decider, intake, timers, survey)
     for subject, _ in await store.timers():

@@ -18,6 +18,7 @@ from gateway.adapters.clock import SystemClock
 from gateway.adapters.mqtt.connection import FAILURE, Connection, Refused
 from gateway.adapters.mqtt.self_test import self_test
 from gateway.adapters.mqtt.splitter import Received
+from gateway.adapters.sinks import SinkSettings
 from gateway.adapters.storage import STORES
 from gateway.errors import GatewayError, LinkDown, PublishRefused, StartError, StoreError
 from gateway.pipeline.recording import RecordingSettings
@@ -44,7 +45,7 @@ async def examine(settings: Settings) -> list[Finding]:
         findings.append(_recording(settings.recording))
     findings += await _broker(settings)
     for sink in settings.sinks:
-        findings.append(await _sink(sink))
+        findings += await _sink(sink)
     if not settings.sinks:
         findings.append(
             Finding(good=False, sentence="No sink is configured: alarms would reach nobody but the feed.")
@@ -172,18 +173,26 @@ async def _may_publish(connection: Connection, topic: str, payload: bytes) -> Fi
     return Finding(good=True, sentence=f"The gateway may publish to {topic}.")
 
 
-async def _sink(sink: Any) -> Finding:
-    url = getattr(sink, "url", None)
-    if not isinstance(url, str):
-        return Finding(good=True, sentence=f"Sink {sink.name} ({sink.type}) needs nothing outside.")
+async def _sink(sink: SinkSettings) -> list[Finding]:
+    given = (getattr(sink, key, None) for key in ("url", "backup_url"))
+    urls = [url for url in given if isinstance(url, str)]
+    if not urls:
+        kind = type(sink).__struct_config__.tag
+        return [Finding(good=True, sentence=f"Sink {sink.name} ({kind}) needs nothing outside.")]
+    return [await _reaches(sink.name, url) for url in urls]
+
+
+async def _reaches(sink: str, url: str) -> Finding:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
+    where = f"{parts.hostname}:{port}"
+    if parts.scheme == "udp":
+        return Finding(good=True, sentence=f"Sink {sink}: {where} is UDP: only a test alarm can tell.")
     try:
         async with asyncio.timeout(CONNECTS_WITHIN_S):
             _reader, writer = await asyncio.open_connection(parts.hostname, port)
         writer.close()
     except (OSError, TimeoutError) as error:
         reason = str(error) or "no answer"
-        where = f"{parts.hostname}:{port}"
-        return Finding(good=False, sentence=f"Sink {sink.name}: {where} can't be reached: {reason}.")
-    return Finding(good=True, sentence=f"Sink {sink.name}: {parts.hostname}:{port} takes connections.")
+        return Finding(good=False, sentence=f"Sink {sink}: {where} can't be reached: {reason}.")
+    return Finding(good=True, sentence=f"Sink {sink}: {where} takes connections.")

@@ -48,6 +48,9 @@ LOG_EVENTS: dict[str, str] = {
     "delivery.parked": "A sink will not take a message; an operator must look.",
     "delivery.failing": "A sink has confirmed nothing for a while.",
     "delivery.recovered": "A sink confirms again.",
+    "delivery.path_failed": "An address of a receiver does not answer; the other one is used.",
+    "delivery.path_recovered": "A receiver's address answers again.",
+    "delivery.clock_corrected": "A receiver refused our time; from now on its own is sent.",
     "delivery.stood_by": "A standby sink was given what a primary has not confirmed.",
     # remote access
     "command.changed": "A command to a vehicle has a new status.",

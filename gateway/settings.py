@@ -44,6 +44,9 @@ PATHS = (
 )
 
 
+SINK_PATHS = ("accounts_file", "ca_file")
+
+
 class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Section ``[gateway]``."""
 
@@ -183,6 +186,10 @@ def _absolute(values: dict[str, Any], folder: Path) -> None:
     values.setdefault("gateway", {})
     if isinstance(values["gateway"], dict):
         values["gateway"].setdefault("data_dir", str(folder / "var"))
+    for sink in _tables(values.get("soc"), "sinks"):
+        for key in SINK_PATHS:
+            if isinstance(sink.get(key), str):
+                sink[key] = str(folder / sink[key])
     store = values.get("store")
     if (
         isinstance(store, dict)
@@ -192,13 +199,25 @@ def _absolute(values: dict[str, Any], folder: Path) -> None:
         store["url"] = f"sqlite:///{folder / store['url'].removeprefix('sqlite:///')}"
 
 
+def _tables(section: Any, key: str) -> list[dict[str, Any]]:
+    """The tables of a list; none where it is something else, which is found later."""
+    found = section.get(key) if isinstance(section, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 def _sink(raw: dict[str, Any], index: int, name: str) -> SinkSettings:
     kind = raw.get("type")
     where = f"soc.sinks[{index}]"
     if kind not in SINKS:
         known = ", ".join(SINKS)
         raise SettingsError(f"{name}: {where}.type: {kind!r} is no sink; there are {known}")
-    return _convert(raw, SINKS[kind].settings, name, where)
+    settings: SinkSettings = _convert(raw, SINKS[kind].settings, name, where)
+    try:
+        if (check := SINKS[kind].check) is not None:
+            check(settings)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{name}: {where}: {error}") from error
+    return settings
 
 
 def _convert(values: Any, kind: type[T], name: str, where: str) -> T:

@@ -21,7 +21,7 @@ from gateway.api.policy import OWNERS, POLICY, PUBLIC
 from gateway.api.problems import Problem
 from gateway.api.sessions import SAFE_METHODS, Sessions, is_session
 from gateway.ports import Clock, Role, Store, Token
-from gateway.wire.topics import is_user
+from gateway.wire.topics import is_user, is_vin
 
 REMEMBER_S = 1.0
 """A revoked token works at most this much longer."""
@@ -57,6 +57,8 @@ def make_token(
         raise ValueError(f"A token of the role {role} can't be bound to a VIN: it would see every vehicle.")
     if user is not None and not is_user(user):
         raise ValueError("A user is 1 to 64 of A-Za-z0-9_.@-, no VIN, and begins with no 'gateway'.")
+    if vin is not None and not is_vin(vin):
+        raise ValueError("A VIN is 17 of A-HJ-NPR-Z0-9.")
     if days is not None and not 0 < days <= MAX_DAYS:
         raise ValueError(f"A token is valid for 1 to {MAX_DAYS} days, not {days}.")
     secret = urlsafe_b64encode(rng(32)).rstrip(b"=").decode()

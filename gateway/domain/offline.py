@@ -44,6 +44,11 @@ def is_online(vehicle: Vehicle) -> bool | None:
     return stated.online or (vehicle.heard_at is not None and vehicle.heard_at > stated.received_at)
 
 
+def is_awaited(vehicle: Vehicle) -> bool:
+    """Whether its next word matters, whatever it says: it counts as away, or a command waits for it."""
+    return is_online(vehicle) is False or bool(vehicle.remote.waiting)
+
+
 def why_offline(vehicle: Vehicle, now: datetime) -> Offline | None:
     """The reason, first that applies; None while the vehicle is online."""
     heard_at, online = vehicle.heard_at, is_online(vehicle)

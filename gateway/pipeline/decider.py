@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
+from gateway.domain.offline import is_awaited
 from gateway.domain.remote_access.facts import Asked
 from gateway.domain.services.availability import EVERYWHERE, Availability, resolve
 from gateway.domain.signals import RegistryAct
@@ -83,6 +84,7 @@ class Decider:
         self.on_leaving: Callable[[Sequence[Leaving]], None] = lambda _leaving: None
         """Publishes commands and answers; called once for each commit, and never before it."""
         self.on_watched: Callable[[str, bool], None] = lambda _subject, _watched: None
+        self.on_awaited: Callable[[str, bool], None] = lambda _subject, _awaited: None
         self._inbox = inbox
         self._store = store
         self._receipts = receipts
@@ -260,6 +262,7 @@ class Decider:
             self.on_wake(subject, vehicle.wake_at)
             self.on_modes(subject, [mode.ends_at for mode in vehicle.modes.running])
             self.on_watched(subject, vehicle.is_watched)
+            self.on_awaited(subject, is_awaited(vehicle))
         while len(self._cache) > MAX_CACHED_VEHICLES:
             self._cache.popitem(last=False)
         crash_point("before_receipt")

@@ -120,6 +120,7 @@ class TelemetryIntake:
         self._meters = meters
         self._tracks: dict[str, Track] = {}
         self._watched: set[str] = set()
+        self._awaited: set[str] = set()
 
     def watch(self, vin: str, watched: bool) -> None:  # noqa: FBT001  # the decider's hook
         """Whether each position of this vehicle matters to the fold."""
@@ -127,6 +128,13 @@ class TelemetryIntake:
             self._watched.add(vin)
         else:
             self._watched.discard(vin)
+
+    def await_word(self, vin: str, awaited: bool) -> None:  # noqa: FBT001  # the decider's hook
+        """Whether the fold must hear that this vehicle speaks, though it says nothing new."""
+        if awaited:
+            self._awaited.add(vin)
+        else:
+            self._awaited.discard(vin)
 
     async def set_back(self, by: timedelta) -> None:
         """Forget what is stamped by another clock, but when each was heard: vehicles say it again."""
@@ -164,6 +172,7 @@ class TelemetryIntake:
         at = Fact(received_at=message.received_at, occurred_at=message.occurred_at).at
         _remember(track, message.signals, at)
         was_silent = track.heard_at is None or message.received_at - track.heard_at >= WAS_SILENT
+        awaited = was_silent or vin in self._awaited
         told = track.ignition, track.movement
         track.heard_at = message.received_at
         located = LATITUDE in message.signals and LONGITUDE in message.signals
@@ -176,12 +185,13 @@ class TelemetryIntake:
         self._movement(vin, track, message)
         if vin in self._watched and track.position_at == at:
             self._follow(vin, track, message.received_at)
-        if was_silent and told == (track.ignition, track.movement):
-            # What it says changes nothing, but that it speaks may end a silence that was told.
+        if awaited and told == (track.ignition, track.movement):
+            # What it says changes nothing, but that it speaks ends a silence, and a command may wait for it.
             heard = Tick(
                 received_at=message.received_at,
                 hearing_since=message.received_at,
                 heard_at=message.received_at,
+                reachable=True,
             )
             self._state(vin, "tick", heard)
 

@@ -106,6 +106,11 @@ async def test_a_token_that_makes_no_sense_is_refused(role: str, person: str, da
         make_token(role, person, user=None, vin=None, days=days, now=NOW, rng=secrets.token_bytes)  # type: ignore[arg-type]
 
 
+def test_a_token_is_bound_to_no_vehicle_that_can_not_be() -> None:
+    with pytest.raises(ValueError, match="VIN"):
+        make_token("main_user", "Anna", user=None, vin="bad", days=1, now=NOW, rng=secrets.token_bytes)
+
+
 @pytest.mark.parametrize("role", ["operator", "supervisor", "auditor", "admin"])
 async def test_a_token_that_would_see_every_vehicle_is_bound_to_none(role: str) -> None:
     with pytest.raises(ValueError, match="can't be bound to a VIN"):

@@ -22,7 +22,7 @@ from tests.api.doubles import Gateway
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 REQUIRED = "browser" in os.environ.get("GATEWAY_REQUIRE", "")
 PICTURES = os.environ.get("GATEWAY_PICTURES")
-AXE = Path(__file__).parent.parent / "data" / "axe.min.js"
+AXE = Path(__file__).parent.parent / "data" / "vendor" / "axe.min.js"
 HERE = {"127.0.0.1", "localhost", ""}
 expect.set_options(timeout=30_000)
 

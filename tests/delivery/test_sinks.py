@@ -55,7 +55,11 @@ def opened(link: FakeLink | None = None, logger: Any = None, **given: Any) -> An
 
 @pytest.mark.parametrize("kind", SINKS)
 def test_each_type_is_chosen_by_its_name(kind: str) -> None:
-    given = {"webhook": {"url": "http://127.0.0.1/"}}.get(kind, {})
+    required = {
+        "webhook": {"url": "http://127.0.0.1/"},
+        "sia-dc09": {"url": "tcp://127.0.0.1:9", "account": "A1B2"},
+    }
+    given = required.get(kind, {})
     settings = settings_of(type=kind, role="standby", soc="b", heartbeat=True, **given)
     assert type(settings) is SINKS[kind].settings
     assert (plan_of(settings), settings.heartbeat) == (SinkPlan("soc", "b", "standby"), True)

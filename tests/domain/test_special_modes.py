@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from msgspec.structs import replace
 
 from gateway.domain.causes import CAUSES
@@ -620,6 +620,7 @@ def test_only_a_parked_car_installs(driven: list[AnyFact]) -> None:
     assert not car.vehicle.modes.running
 
 
+@settings(max_examples=25)
 @given(facts=lives())
 def test_nothing_that_a_vehicle_states_makes_another_mode(facts: list[AnyFact]) -> None:
     car = owned()

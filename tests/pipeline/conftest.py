@@ -85,6 +85,7 @@ class Rig:
         decider.on_canary = self.canaries.append
         decider.on_silent = self.mass_loss.note
         decider.on_wake = self.timers.wake
+        decider.on_awaited = self.intake.await_word
         return decider
 
     def take_unrecorded(self, message: Message) -> bool:

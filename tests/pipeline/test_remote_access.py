@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from gateway.api.grants import decode_vehicle
+from gateway.domain.offline import is_online
 from gateway.domain.security_code import key_of, response
 from gateway.domain.signals import Registration
 from gateway.pipeline.commanding import Commanding
@@ -180,6 +182,19 @@ async def test_after_a_kill_nothing_is_sent_again(remote: Remote) -> None:
     await rig.wait(120)
     assert remote.commands == []
     assert remote.told(request_id)[-1] == ("unknown", None)
+
+
+async def test_a_vehicle_that_says_nothing_new_is_heard_and_gets_what_waits_for_it(remote: Remote) -> None:
+    rig = remote.rig
+    rig.clock.advance(1)
+    rig.send("connection", {"online": False})
+    assert await remote.asked("climate_start") == [("accepted", None)]
+    rig.clock.advance(1)
+    rig.telemetry(Speed=0, LowVoltageSystemState="OFF")
+    await rig.settle()
+    assert [one["action"] for one in remote.commands] == ["climate_start"]
+    seen = await rig.store.known((), [VIN], ())
+    assert is_online(decode_vehicle(VIN, seen.vehicles[VIN])) is True
 
 
 async def test_no_answer_to_a_challenge_is_written_down_anywhere(remote: Remote) -> None:

@@ -45,6 +45,8 @@ def written(path: Path, lines: list[str]) -> Path:
         (line(2, services={"massage": {"until": "2027-01-01T00:00:00Z"}}), "massage"),
         (line(2, services={"charging": {"until": "2027-01-01T00:00:00"}}), "offset"),
         (line(2, security_code_key={"salt": "a", "rounds": 1, "key": "00"}), "32 bytes"),
+        (line(2, security_code="12345"), "security_code"),
+        (line(2, security_code="\u0661\u0662\u0663\u0664"), "security_code"),
         (line(1), "earlier line"),
     ],
 )

@@ -125,6 +125,18 @@ async def test_a_bad_job_costs_only_itself_in_a_group(store: SqliteStore) -> Non
     assert len(await store.vehicles("", 100)) == 20
 
 
+async def test_vehicles_of_the_registry_and_those_heard_are_paged_as_one_list(store: SqliteStore) -> None:
+    vins = [f"XVGZZZ99ZTS{number:06}" for number in range(10)]
+    await store.register([Registration(vin=vin) for vin in vins if vin[-1] in "01245"])
+    await store.commit(
+        Decision(vehicles=tuple(vehicle(vin=vin) for vin in ("gateway:gw-1", *vins) if vin[-1] in "134678-9"))
+    )
+    found: list[str] = []
+    while page := await store.vehicles(found[-1] if found else "", 3):
+        found += page
+    assert found == vins
+
+
 async def test_a_locked_database_never_blocks_the_loop(store: SqliteStore) -> None:
     """Trap 14: a locked file blocks its thread; that thread must not be the loop's."""
     other = sqlite3.connect(store.path, isolation_level=None)

@@ -11,10 +11,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.adapters.sinks import log, mqtt, webhook
+from gateway.adapters.sinks import log, mqtt, sia_dc09, webhook
 from gateway.ports import AlarmSink, Clock, Link, SinkPlan
 
-SinkSettings = webhook.WebhookSettings | mqtt.MqttSettings | log.LogSettings
+SinkSettings = webhook.WebhookSettings | mqtt.MqttSettings | sia_dc09.Dc09Settings | log.LogSettings
 
 
 class Kind(Struct, frozen=True):
@@ -22,11 +22,14 @@ class Kind(Struct, frozen=True):
 
     settings: type[SinkSettings]
     open_sink: Callable[..., AlarmSink]
+    check: Callable[[Any], object] | None = None
+    """Reads the files that the settings name. Errors: ValueError, OSError."""
 
 
 SINKS: dict[str, Kind] = {
     "webhook": Kind(webhook.WebhookSettings, webhook.open_sink),
     "mqtt": Kind(mqtt.MqttSettings, mqtt.open_sink),
+    "sia-dc09": Kind(sia_dc09.Dc09Settings, sia_dc09.open_sink, sia_dc09.accounts_of),
     "log": Kind(log.LogSettings, log.open_sink),
 }
 _BY_SETTINGS = {kind.settings: kind for kind in SINKS.values()}

@@ -1,5 +1,13 @@
-// The pages, in the order of the navigation. `needs` are calls that the role must be allowed; `under` has no entry of its own.
+// The pages, in the order of the navigation. `needs` are calls that the role must be allowed; `under` names the entry of a
+// page that has none of its own.
 
 export const PAGES = [
   { name: "queue", key: "q", needs: ["GET /api/v1/alarms"], load: () => import("./queue.js") },
+  { name: "alarm", under: "queue", needs: ["GET /api/v1/alarms"], load: () => import("./alarm.js") },
+  { name: "vehicles", key: "v", needs: ["GET /api/v1/vehicles"], load: () => import("./vehicles.js") },
+  { name: "vehicle", under: "vehicles", needs: ["GET /api/v1/vehicles/{vin}"], load: () => import("./vehicle.js") },
+  { name: "unprotected", key: "u", needs: ["GET /api/v1/unprotected"], load: () => import("./unprotected.js") },
+  { name: "deliveries", key: "d", needs: ["GET /api/v1/deliveries"], load: () => import("./deliveries.js") },
+  { name: "audit", key: "l", needs: ["GET /api/v1/audit"], load: () => import("./audit.js") },
+  { name: "quarantine", key: "x", needs: ["GET /api/v1/quarantine"], load: () => import("./quarantine.js") },
 ];

@@ -24,7 +24,7 @@ Word = Annotated[str, Meta(max_length=64)]
 CardId = Annotated[str, Meta(min_length=1, max_length=64)]
 Cards = Annotated[tuple[CardId, ...], Meta(max_length=MAX_CARDS)]
 SecondaryUsers = Annotated[tuple[UserId, ...], Meta(max_length=MAX_SECONDARY_USERS)]
-SecurityCode = Annotated[str, Meta(min_length=4, max_length=64)]
+SecurityCode = Annotated[str, Meta(pattern=r"^[0-9]{4}\Z")]
 Equipment = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...], Meta(max_length=64)]
 
 

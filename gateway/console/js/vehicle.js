@@ -1,0 +1,136 @@
+// One vehicle: what is known, how old that is, and where it is if somebody may know.
+
+import { online } from "./alarm.js";
+import { ask, field, h, table } from "./dom.js";
+import { read } from "./http.js";
+import { bind } from "./keys.js";
+import { draw } from "./map.js";
+import { accuracy, ago, causeWords, moment, place, t, when, word } from "./words.js";
+
+const AT = "Vehicle.CurrentLocation.";
+const AGAIN_MS = 30_000; // each look stands in the audit trail
+const AGE_MS = 5000;
+
+export function show(context) {
+  const [vin] = context.rest;
+  const root = h("div.page.vehicle");
+  const canvas = h("div.map", { role: "region", "aria-label": t("map.label"), hidden: true });
+  const state = { reason: null, map: null, left: false, drawn: false, found: null };
+  context.root.append(root);
+
+  async function look(background = true) {
+    try {
+      const reason = state.reason ? `?reason=${encodeURIComponent(state.reason)}` : "";
+      const found = await read(`/vehicles/${encodeURIComponent(vin)}${reason}`, { background });
+      if (!state.left) fill(found);
+    } catch (error) {
+      if (!state.left && !state.drawn) root.replaceChildren(h("p.wrong", { role: "alert" }, error.message));
+    }
+  }
+
+  function fill(found) {
+    state.found = found;
+    // What a hand is in, or what is being copied, stays as it is.
+    if (state.drawn && (root.contains(document.activeElement) || !getSelection().isCollapsed)) return;
+    state.drawn = true;
+    root.replaceChildren(
+      h("p.line", h("a.back", { href: "#vehicles" }, `← ${t("nav.vehicles")}`)),
+      h("h1.mono", found.vin),
+      h("div.cards", facts(found), where(found), alarms(found), modes(found)), signals(found));
+    map(found);
+  }
+
+  function facts(found) {
+    const card = found.driver_card;
+    const pairs = [
+      [t("vehicle.connection"), [online(found), found.why_offline_evidence].filter(Boolean).join(". ")],
+      [t("vehicle.heard"), found.heard_at ? `${ago(found.heard_at, context.now())}, ${moment(found.heard_at)}` : t("word.not_known")],
+      [t("vehicle.arming"), found.arming ? word("arming", found.arming) : t("word.not_known")],
+      [t("vehicle.stolen"), found.stolen === null ? t("word.not_known") : t(found.stolen ? "word.yes" : "word.no")],
+      [t("vehicle.private"), found.private_mode === null ? t("word.not_known") : t(found.private_mode ? "word.yes" : "word.no")],
+      [t("vehicle.card"), card ? card.cards.map((one) => `${one.card_id}: ${t(one.present ? "vehicle.present" : "vehicle.absent")}, ${ago(one.since, context.now())}`).join("; ") || t("vehicle.absent") : "–"],
+      [t("vehicle.bundle"), word("bundle", found.data_bundle.state)],
+      [t("vehicle.service"), word("service", found.service) + (found.registered ? "" : `, ${t("queue.unregistered")}`)],
+      [t("vehicle.model"), [found.model, found.country].filter(Boolean).join(", ")],
+    ].filter(([, text]) => text);
+    return h("section.card", h("h2", t("vehicle.state")), h("dl", pairs.map(([name, text]) => [h("dt", name), h("dd", text)])));
+  }
+
+  function position(found) {
+    const value = (name) => found.signals[AT + name];
+    const [latitude, longitude] = [value("Latitude"), value("Longitude")];
+    if (!latitude || !longitude) return null;
+    return { latitude: latitude.value, longitude: longitude.value, accuracy_m: value("HorizontalAccuracy")?.value ?? null, at: latitude.at };
+  }
+
+  function where(found) {
+    const here = position(found);
+    const sealed = found.position_shown === "no";
+    return h("section.card", h("h2", t("column.place")),
+      sealed ? [h("p.soft", t("vehicle.sealed")), found.private_mode ? null : h("button", { type: "button", onclick: unseal }, t("vehicle.break"))]
+        : [h("p.small.soft", t("vehicle.shown_for", { why: word("shown", found.position_shown) })), canvas,
+          here ? h("p", h("b.mono", place(here)), " ", accuracy(here), " ", h("span.soft", t("queue.seen", { at: when(here.at) }))) : h("p", t("word.no_position"))]);
+  }
+
+  async function unseal() {
+    const answer = await ask(t("vehicle.break"), [h("p", t("vehicle.break_why")),
+      field("reason", t("vehicle.reason"), h("input", { minlength: 3, maxlength: 500, required: true }))],
+    { confirm: t("vehicle.break"), cancel: t("word.cancel"), danger: true });
+    if (!answer) return;
+    // Sealed again as soon as this page is left; asked for once, not with each look.
+    clearInterval(timer);
+    state.reason = answer.reason;
+    state.drawn = false;
+    await look(false);
+    state.reason = null;
+  }
+
+  async function map(found) {
+    const here = found.position_shown === "no" ? null : position(found);
+    canvas.hidden = !here;
+    if (!here) return;
+    const shown = { position: here, track: [] };
+    if (state.map) state.map.show(shown);
+    else if (!state.drawing) {
+      state.drawing = true;
+      const drawn = await draw(canvas, shown).catch(() => null);
+      if (drawn && state.left) drawn.remove();
+      else state.map = drawn;
+      canvas.hidden = !drawn;
+    }
+  }
+
+  function alarms(found) {
+    return h("section.card", h("h2", t("vehicle.alarms")), found.alarms.length
+      ? h("ul", found.alarms.map((one) => h("li", h("a", { href: `#alarm/${one.severity !== "minor" && found.case_id ? found.case_id : one.alarm_id}` }, causeWords(one.cause)),
+        " ", h("span.soft", `${word("state", one.state)}, ${ago(one.raised_at, context.now())}`)))) : h("p.soft", t("vehicle.no_alarms")));
+  }
+
+  function modes(found) {
+    return h("section.card", h("h2", t("vehicle.modes")), found.modes.length
+      ? h("ul", found.modes.map((one) => h("li", t("fact.mode", { mode: word("mode", one.mode), until: one.ends_at ? when(one.ends_at) : "?", who: one.set_by })))) : h("p.soft", t("vehicle.no_alarms")));
+  }
+
+  function signals(found) {
+    const names = Object.keys(found.signals).sort();
+    const short = (name) => name.replace(/^Vehicle\./, "");
+    return h("section.card", h("h2", t("vehicle.signals")), names.length ? table(t("vehicle.signals"), [
+      { name: t("vehicle.signal"), className: "mono", cell: short },
+      { name: t("vehicle.value"), cell: (name) => String(found.signals[name].value) },
+      { name: t("vehicle.age"), cell: (name) => ago(found.signals[name].at, context.now()) },
+    ], names) : h("p.soft", t("vehicle.no_signals")));
+  }
+
+  bind("Escape", "keys.back", () => history.back());
+  look(false);
+  const timer = setInterval(() => {
+    if (!document.getElementById("dialog").open) look();
+  }, AGAIN_MS);
+  const ages = setInterval(() => state.found && fill(state.found), AGE_MS);
+  return () => {
+    state.left = true;
+    clearInterval(timer);
+    clearInterval(ages);
+    state.map?.remove();
+  };
+}

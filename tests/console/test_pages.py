@@ -1,0 +1,125 @@
+"""The pages behind the queue, in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from gateway.ports import DeliveryRow, SignalValue
+from tests.api.doubles import OTHER, VIN, Gateway
+from tests.api.serving import served
+from tests.console.conftest import NewPage, enter, picture, violations
+
+SCRIPT = "<script>document.title = 'owned'</script><img src=x>"
+
+
+async def theft(gateway: Gateway) -> None:
+    """A theft with two alarms, and a vehicle whose signals are known."""
+    await gateway.trigger("tamper", detail=SCRIPT)
+    gateway.clock.move(9)
+    await gateway.trigger("intrusion")
+    gateway.clock.move(40)
+    at = gateway.clock.now()
+    here = "Vehicle.CurrentLocation."
+    values = {"Vehicle.Speed": 43.2, f"{here}Latitude": 52.1, f"{here}Longitude": 4.3}
+    for vin in (VIN, OTHER):
+        gateway.signal_values[vin] = {name: SignalValue(value, at) for name, value in values.items()}
+
+
+@pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("nl", "dark")])
+async def test_an_alarm_shows_what_happened_what_to_ask_and_where(
+    gateway: Gateway, new_page: NewPage, language: str, theme: str
+) -> None:
+    await theft(gateway)
+    async with served(gateway) as url:
+        page = await new_page(locale=language, color_scheme=theme)
+        await enter(gateway, page, url)
+        await page.keyboard.press("Home")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".timeline li")).to_have_count(4)
+        await expect(page.locator(".timeline")).to_contain_text("<script>")
+        assert await page.locator(".timeline img, .timeline script").count() == 0
+        await expect(page.locator(".questions li")).to_have_count(5)
+        await expect(page.locator(".where b")).to_have_text("52.10000, 4.30000")
+        await expect(page.locator(".map canvas")).to_be_visible()
+        await expect(page.locator(".clock")).to_have_class("clock overdue")
+        assert await violations(page) == []
+        await picture(page, f"alarm-{language}-{theme}")
+        await page.keyboard.press("a")
+        await expect(page.locator(".alarm .head")).to_contain_text("kim")
+        wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0
+        await page.keyboard.press("Escape")
+        await expect(page.locator(".row .whose")).to_have_text("kim")
+
+
+async def test_two_operators_see_at_once_who_has_it(gateway: Gateway, new_page: NewPage) -> None:
+    await gateway.trigger("tamper")
+    async with served(gateway) as url:
+        kim, sam = await new_page(), await new_page()
+        await enter(gateway, kim, url)
+        await enter(gateway, sam, url, "sam")
+        await kim.keyboard.press("a")
+        await expect(sam.locator(".row .whose")).to_have_text("kim")
+        await expect(sam.locator(".press:visible")).to_have_count(0)
+
+
+async def test_a_new_critical_alarm_is_told_on_every_page(gateway: Gateway, new_page: NewPage) -> None:
+    async with served(gateway) as url:
+        page = await new_page()
+        await enter(gateway, page, url)
+        await page.keyboard.press("g")
+        await page.keyboard.press("v")
+        await expect(page.locator("#page h1")).to_have_text("Vehicles")
+        await gateway.trigger("hold_up", OTHER)
+        await page.locator("#newest").click()
+        await expect(page.locator(".alarm h1")).to_have_text("Hold-up button")
+        await expect(page.locator(".warning")).to_contain_text("Police first")
+
+
+async def test_a_position_is_sealed_until_a_reason_is_given_and_audited(
+    gateway: Gateway, new_page: NewPage
+) -> None:
+    await theft(gateway)
+    async with served(gateway) as url:
+        page = await new_page()
+        await enter(gateway, page, url)
+        await page.goto(f"{url}/#vehicle/{OTHER}")
+        await expect(page.locator(".vehicle")).to_contain_text("The position is sealed")
+        await expect(page.locator(".vehicle")).not_to_contain_text("52.1")
+        await page.get_by_text("Break the seal").click()
+        await page.locator("#dialog input").fill("Police asks, reference 4711")
+        await page.locator("#dialog button.danger").click()
+        await expect(page.locator(".vehicle")).to_contain_text("52.10000, 4.30000")
+        assert await violations(page) == []
+        await picture(page, "vehicle")
+    reads = [entry.details for entry in gateway.store.trail if entry.action == "vehicle.read"]
+    assert [one["position"] for one in reads if one.get("reason")] == ["break_glass"]
+
+
+async def test_who_watches_the_gateway_sees_deliveries_audit_and_quarantine(
+    gateway: Gateway, new_page: NewPage
+) -> None:
+    gateway.store.parked = [
+        DeliveryRow(1, "soc", "default", 7, VIN, True, "parked", 3, "HTTP 422", gateway.clock.now())
+    ]
+    gateway.store.bad = [
+        {"n": 1, "topic": "v1/x", "sha256": "ab", "reason": "no JSON", "payload": SCRIPT, "count": 3}
+    ]
+    async with served(gateway) as url:
+        page = await new_page()
+        await enter(gateway, page, url, "alex", "auditor")
+        await page.goto(f"{url}/#vehicles")
+        await expect(page.locator("#page h1")).to_have_text("Vehicles")
+        for name, text in (("deliveries", "HTTP 422"), ("audit", "alex"), ("quarantine", "<script>")):
+            await page.goto(f"{url}/#{name}")
+            await expect(page.locator("#page table")).to_contain_text(text)
+            assert await violations(page) == []
+            await picture(page, name)
+        assert await page.locator("pre img, pre script").count() == 0
+        await page.goto(f"{url}/#deliveries")
+        await page.get_by_text("Send again").click()
+        await expect(page.locator("#page .empty, #page td").first).to_be_visible()
+        await page.get_by_text("Test alarm to soc").click()
+        await expect(page.locator("p[role=status]").first).to_contain_text("soc: delivered")
+    assert gateway.poked == [("soc", VIN)]

@@ -1,0 +1,78 @@
+"""The console against the real gateway, broker and database."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from devtools.broker import Broker
+from tests.api.serving import quickest
+from tests.integration.conftest import FAST, Car
+from tests.support.gateway import GatewayProcess
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+VIN = "WVWZZZ1JZXW7{:05}"
+COUNT = "n => document.querySelectorAll('.row:not([hidden])').length >= n"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH"),
+]
+
+
+async def log_in(page: Page, gateway: GatewayProcess) -> None:
+    """Log in with a password that the command made."""
+    done = gateway.command("user", "add", "kim", "--role", "operator")
+    assert done.returncode == 0, done.stderr
+    await page.goto(gateway.url)
+    await page.locator("#name").fill("kim")
+    await page.locator("#password").fill(done.stdout.splitlines()[-1])
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=30_000)
+
+
+async def test_a_theft_is_seen_within_a_second_and_a_killed_gateway_costs_nothing(
+    broker: Broker, tmp_path: Path
+) -> None:
+    vins = [VIN.format(number) for number in range(9)]
+    broker.add("vehicles", *vins)
+    cars = [Car(broker, vin) for vin in vins]
+    gateway = GatewayProcess(tmp_path / "gw", broker.url(), settings=FAST)
+    try:
+        with gateway:
+            async with async_playwright() as playwright:
+                browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+                page = await browser.new_page()
+                await log_in(page, gateway)
+                shown = 0
+
+                async def once() -> float:
+                    nonlocal shown
+                    shown += 1
+                    began_s = time.monotonic()
+                    await asyncio.to_thread(cars[shown - 1].trigger, "tamper")
+                    await page.wait_for_function(COUNT, arg=shown, polling=10)
+                    return time.monotonic() - began_s
+
+                assert await quickest(once, 1.0) < 1.0
+
+                gateway.kill()
+                await expect(page.locator("#link")).to_have_attribute("data-state", "lost", timeout=30_000)
+                sent = [await asyncio.to_thread(cars[5 + n].trigger, "tamper") for n in range(3)]
+                gateway.start()
+                await asyncio.to_thread(gateway.wait_ready)
+                for car, event in zip(cars[5:], sent, strict=False):
+                    await asyncio.to_thread(car.wait_receipt, event)
+                # The session goes on, and each alarm is there once.
+                await expect(page.locator(".row:visible")).to_have_count(shown + 3, timeout=30_000)
+                await expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=30_000)
+                await expect(page.locator("#fault")).to_be_hidden()
+                await browser.close()
+    finally:
+        for car in cars:
+            car.close()
