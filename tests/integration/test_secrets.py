@@ -82,7 +82,7 @@ class Life:
 
     def __init__(self, run: Run) -> None:
         self.run, self.marks = run, run.marks
-        self.code = self.marks.word(self.marks.hard, "security code")
+        self.code = self.marks.code()
         self.cards = [self.marks.word(self.marks.soft, "card id") for _ in range(3)]
         self.import_fleet()
         self.anna = Person(run, "main_user", "anna")
@@ -148,7 +148,7 @@ class Life:
         ):
             assert self.anna.call("PUT", self.path, wrong)[0] >= 400
             assert self.workshop.call("PUT", self.path, wrong)[0] >= 400
-        code = self.marks.word(self.marks.hard, "new security code")
+        code = self.marks.code()
         for wrong in ({"security_code": [code]}, {"security_code": code * 10}, {"security_code_key": code}):
             assert self.anna.call("PUT", f"{self.path}/security-code", wrong)[0] >= 400
         body = {"security_code": code, "challenge_response": self.anna.proof(VIN, "transfer", self.code)}
@@ -294,7 +294,7 @@ class Life:
         assert self.anna.call("GET", f"/commands/{self.anna.token}")[0] == 404
         assert self.anna.call("POST", "/alarms", {"token": self.anna.token})[0] == 405
         assert self.anna.call("POST", f"{self.path}/challenge", {"purpose": self.code})[0] == 422
-        assert self.anna.call("POST", f"{self.path}/challenge", self.code.encode())[0] == 400
+        assert self.anna.call("POST", f"{self.path}/challenge", f"'{self.code}'".encode())[0] == 400
         assert self.operator.call("GET", "/unprotected?until=" + self.code)[0] == 422
         revoked = Person(self.run, "operator")
         self.run.command("token", "revoke", revoked.id)
@@ -369,3 +369,11 @@ def test_a_short_number_counts_only_by_itself() -> None:
     marks.keep(marks.hard, "code", "12345678")
     assert marks.found_in('{"code":"12345678"}', marks.hard)
     assert not marks.found_in("2026-11-22T09:30:00.912345678Z 12345678ab", marks.hard)
+
+
+def test_four_digits_count_in_quotes_only_also_where_these_are_escaped() -> None:
+    marks = Marks()
+    code = marks.code()
+    for text in (f'{{"x": "{code}"}}', f"Invalid value '{code}'", json.dumps([json.dumps({"x": code})])):
+        assert marks.found_in(text, marks.hard)
+    assert not marks.found_in(f"port {code}, at {code}", marks.hard)

@@ -23,6 +23,11 @@ class Marks:
         """Make a secret word."""
         return self.keep(kind, name, f"mark-{secrets.token_hex(8)}")
 
+    def code(self) -> str:
+        """Make a security code that was not there before."""
+        code = f"{secrets.randbelow(9000) + 1000}"
+        return self.code() if code in self.hard.values() else self.keep(self.hard, "security code", code)
+
     def phone(self) -> str:
         """Make a telephone number that nobody has."""
         return self.keep(self.soft, "phone", f"+31000{secrets.randbelow(10**9):09}")
@@ -37,7 +42,11 @@ class Marks:
         return found
 
     def found_in(self, text: str | bytes, *kinds: dict[str, str]) -> list[str]:
-        """Which of them the text holds. Short numbers count only where no digit stands beside them."""
+        """
+        Which of them the text holds.
+
+        Numbers count only where nothing stands beside them; four digits, which are anywhere, in quotes only.
+        """
         if isinstance(text, str):
             text = text.encode()
         return [name for kind in kinds for name, value in kind.items() if _holds(text, value)]
@@ -45,5 +54,7 @@ class Marks:
 
 def _holds(text: bytes, value: str) -> bool:
     plain = re.escape(value.encode())
+    if re.fullmatch(r"[0-9]{4}", value):
+        return re.search(rb"[\"']" + plain + rb"\\?[\"']", text) is not None
     beside = rb"(?<![0-9A-Za-z]){}(?![0-9A-Za-z])" if re.fullmatch(r"[0-9]{1,12}", value) else rb"{}"
     return re.search(beside.replace(b"{}", plain), text) is not None
