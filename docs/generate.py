@@ -21,6 +21,8 @@ sys.path.insert(0, str(ROOT))
 from gateway import wire  # noqa: E402  # the checkout's own package, wherever this is run from
 from gateway.adapters.sinks.sia_dc09.codes import CODES, HELD_BACK, STATUS, TEST  # noqa: E402
 from gateway.domain.alarms import DISPOSITIONS, LIFE  # noqa: E402
+from gateway.domain.cases import ENTRIES, INSTRUCTIONS, LEASE, TWO_PERSONS, CaseAct  # noqa: E402
+from gateway.domain.cases import LIFE as CASE_LIFE  # noqa: E402
 from gateway.domain.causes import CAUSES  # noqa: E402
 from gateway.domain.notices import NOTICES  # noqa: E402
 from gateway.domain.reasons import SENTENCES, SEVERITIES  # noqa: E402
@@ -31,7 +33,9 @@ from gateway.domain.remote_access.state import LIFE as COMMAND_LIFE  # noqa: E40
 from gateway.domain.rules import RULES  # noqa: E402
 from gateway.domain.services.special_modes import KINDS, MODES  # noqa: E402
 from gateway.domain.suppression import SUPPRESSED_BY  # noqa: E402
+from gateway.domain.thresholds import Escalation  # noqa: E402
 from gateway.names import LOG_EVENTS, METRICS  # noqa: E402
+from gateway.pipeline.case_rows import TOLD_AT_MOST  # noqa: E402
 from gateway.pipeline.messages import CloudEvent, FeedData  # noqa: E402
 from gateway.texts import DEFAULT, TEXTS  # noqa: E402
 from gateway.wire import (  # noqa: E402
@@ -91,6 +95,71 @@ def alarms() -> str:
     lines.append("")
     lines += ["## Dispositions", "", ", ".join(f"`{one}`" for one in DISPOSITIONS), ""]
     return "\n".join(lines)
+
+
+def cases() -> str:
+    """Return the life of a case, who may do what, and what happens when nobody acts."""
+    return "\n".join(["# Cases", "", MADE, "", *_case_life(), *_case_acts(), *_handling(), *_escalation()])
+
+
+def _case_life() -> list[str]:
+    moves = [(before, what, after) for (before, what), after in CASE_LIFE.items() if before != after]
+    return [
+        *("## Life", "", "```mermaid", "stateDiagram-v2", "    [*] --> new: the first theft alarm"),
+        *(f"    {before} --> {after}: {what}" for before, what, after in moves),
+        *("    closed --> [*]", "```", ""),
+        "`alarm` is a theft alarm that is raised anew in the case; `lease_over` and `alarms_closed` come by",
+        "themselves.",
+        "",
+    ]
+
+
+def _case_acts() -> list[str]:
+    lines = ["## Acts", "", "| act | possible in | |", "|---|---|---|"]
+    notes = {"confirm": "the vehicle is *stolen*", **dict.fromkeys(TWO_PERSONS, "two persons; ends *stolen*")}
+    for act in get_args(CaseAct):
+        states = [before for before, what in CASE_LIFE if what == act] or sorted(ENTRIES[act])
+        lines.append(f"| `{act}` | {', '.join(states)} | {notes.get(act, '')} |")
+    return [
+        *lines,
+        "",
+        "Any other act answers 409 `illegal_transition`.",
+        f"A claim holds for {LEASE.total_seconds() / 60:g} minutes, and each act of its holder renews it.",
+        "Another operator's act on it answers 409 `case_claimed` with `by`; a supervisor may act and",
+        "take over; a note binds nobody. A critical case that nobody was called about (in a hold-up: nor",
+        "the police) is closed by a supervisor: an operator's call answers 202 until then.",
+        "",
+    ]
+
+
+def _handling() -> list[str]:
+    lines = ["## Handling", ""]
+    for handling, sentences in INSTRUCTIONS.items():
+        lines += [f"- `{handling}`:", *(f"  {sentence}" for sentence in sentences)]
+    return [*lines, ""]
+
+
+def _escalation() -> list[str]:
+    limits = Escalation()
+    rows = (
+        (
+            "1",
+            "a critical alarm that nobody has acknowledged or claimed",
+            f"critical_s` = {limits.critical_s:g}",
+        ),
+        ("1", "another theft alarm, or a major one", f"other_s` = {limits.other_s:g}"),
+        ("2", "a critical theft alarm, seen, and nobody called", f"contact_s` = {limits.contact_s:g}"),
+    )
+    return [
+        *("## Escalation", "", "| level | when | key of `[soc.escalation]` |", "|---|---|---|"),
+        *(f"| {level} | {when} | `{key} |" for level, when, key in rows),
+        "",
+        "Each level comes once for an alarm. The standby sinks of its SOC get its first and newest message",
+        "at once; `GET /cases?escalated=1` lists its case; the feed says it by an `alarm.updated` with the",
+        f"note `escalated:1` and no event ids: one for a vehicle at a time, and at most {TOLD_AT_MOST} a",
+        "minute and SOC. What is not told there is recorded all the same.",
+        "",
+    ]
 
 
 def sia_dc09() -> str:
@@ -344,6 +413,7 @@ _NAMES = {struct: reference["$ref"] for struct, reference in zip(_ALL, _REFERENC
 PAGES = {
     DOCS / "asyncapi.yaml": asyncapi,
     DOCS / "reference" / "alarms.md": alarms,
+    DOCS / "reference" / "cases.md": cases,
     DOCS / "reference" / "commands.md": commands,
     DOCS / "reference" / "names.md": names,
     DOCS / "reference" / "notifications.md": notices,

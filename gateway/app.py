@@ -150,7 +150,7 @@ async def _build(
         log=log,
         instance=instance,
         canary_vin=canary_vin,
-        thresholds=settings.theft_protection,
+        thresholds=settings.thresholds,
         socs=frozenset(way.plan.soc for way in ways if way.plan.role == "primary"),
         availability=settings.availability,
     )
@@ -163,7 +163,7 @@ async def _build(
     tick = ticker(hearing.since, intake.heard_at, mass_loss, lambda: link.connected)
     timers = Timers(inbox, clock, intake.hand_over, tick)
     decider.on_messages = [feed.committed, delivery.committed]
-    decider.on_unrecorded = delivery.unrecorded
+    decider.on_unrecorded, decider.on_escalated = delivery.unrecorded, delivery.escalated
     decider.on_canary = canary.seen
     decider.on_leaving = (commanding := Commanding(link, clock, meters, log)).send
     decider.on_silent = mass_loss.note
@@ -203,7 +203,7 @@ async def _build(
             clock=clock,
             instance=instance,
             metrics=meters.text,
-            thresholds=settings.theft_protection,
+            thresholds=settings.thresholds,
             availability=settings.availability,
             https=settings.api.https,
             origin=settings.api.origin,

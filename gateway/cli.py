@@ -156,9 +156,9 @@ def replay(
 ) -> None:
     """Run a recording (a store, or JSON lines of facts or messages) through the rules; print the alarms."""
     with _sentences():
-        thresholds = [_settings(config).theft_protection]
+        thresholds = [_settings(config).thresholds]
         if against is not None:
-            thresholds.append(load(against, {}).theft_protection)
+            thresholds.append(load(against, {}).thresholds)
         raised: list[list[Alarm]] = [[], []]
 
         def take(index: int, alarm: Alarm) -> None:

@@ -35,6 +35,7 @@ LOG_EVENTS: dict[str, str] = {
     "alarm.suppressed": "A trigger was held back by a special mode.",
     "alarm.acknowledged": "An operator has seen the alarm.",
     "alarm.closed": "An operator closed the alarm.",
+    "alarm.escalated": "Nobody acted on alarms in time; the standby sinks of these SOCs have them now.",
     "alarm.unrecorded": "The store fails; the alarm went to the SOC unrecorded.",
     "vehicle.state_unreadable": "A stored vehicle state can't be read; the vehicle starts anew.",
     # store
@@ -85,6 +86,7 @@ METRICS: dict[str, str] = {
     "gateway_unrecorded_total": "Alarms sent while the store failed.",
     "gateway_suppressed_total": "Triggers held back by special modes.",
     "gateway_alarms_total": "Feed messages, by type, cause and severity.",
+    "gateway_escalations_total": "Alarms that nobody acted on in time.",
     "gateway_receipts_dropped_total": "Receipts that found the outgoing queue full; the vehicle asks again.",
     "gateway_publish_refused_total": "Publishes that the broker refused.",
     "gateway_clock_set_back_total": "How often the gateway's clock was set back.",

@@ -22,7 +22,7 @@ from gateway.adapters.mqtt.settings import MqttSettings
 from gateway.adapters.sinks import SINKS, SinkSettings
 from gateway.api.settings import ApiSettings
 from gateway.domain.services.availability import EVERYWHERE, Availability
-from gateway.domain.thresholds import Thresholds
+from gateway.domain.thresholds import Escalation, TheftProtection, Thresholds
 from gateway.errors import SettingsError
 from gateway.pipeline.canary import CanarySettings
 from gateway.pipeline.recording import RecordingSettings
@@ -69,9 +69,10 @@ class ServicesSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SocSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Section ``[soc]``: the sinks, each checked by its own type."""
+    """Section ``[soc]``: the sinks, each checked by its own type, and how long an alarm may wait."""
 
     sinks: list[dict[str, Any]] = []
+    escalation: Escalation = Escalation()
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,7 +83,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreSettings = StoreSettings()
     api: ApiSettings = ApiSettings()
     soc: SocSettings = SocSettings()
-    theft_protection: Thresholds = Thresholds()
+    theft_protection: TheftProtection = TheftProtection()
     canary: CanarySettings = CanarySettings()
     recording: RecordingSettings = RecordingSettings()
     services: ServicesSettings = ServicesSettings()
@@ -90,6 +91,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Read from the file that ``[services] availability`` names, or the shipped one."""
     sinks: tuple[SinkSettings, ...] = ()
     """Built from ``[[soc.sinks]]``: one settings Struct each."""
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Every number that the rules need."""
+        stated = msgspec.structs.asdict(self.theft_protection)
+        return Thresholds(**stated, escalation=self.soc.escalation)
 
     @property
     def database(self) -> Path:
@@ -122,7 +129,8 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
     # The raw tables go: they would show secrets wherever settings are shown.
     own = settings.services.availability
     availability = load_availability(None if own is None else Path(own))
-    return msgspec.structs.replace(settings, soc=SocSettings(), sinks=sinks, availability=availability)
+    soc = SocSettings(escalation=settings.soc.escalation)
+    return msgspec.structs.replace(settings, soc=soc, sinks=sinks, availability=availability)
 
 
 def _read(path: Path) -> dict[str, Any]:

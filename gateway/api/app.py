@@ -16,6 +16,7 @@ from litestar.types import BeforeMessageSendHookHandler, Message, Scope
 from gateway.api import (
     accounts,
     alarms,
+    cases,
     certificate,
     commands,
     console,
@@ -69,6 +70,7 @@ def build_app(deps: Deps) -> Litestar:
                 "/api/v1",
                 route_handlers=[
                     alarms.routes,
+                    cases.routes,
                     feed.routes,
                     vehicles.routes,
                     modes.routes,
@@ -144,6 +146,7 @@ def _openapi() -> OpenAPIConfig:
         components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
         tags=[
             Tag("alarms", "Alarms and the feed."),
+            Tag("cases", "Theft alarms of one vehicle that people handle together."),
             Tag("vehicles", "What is known of vehicles."),
             Tag("remote access", "Commands to vehicles, theft reports, and the second person."),
             Tag("special modes", "Workshop, transport, deactivation, and the security code."),

@@ -48,6 +48,8 @@ class ProblemBody(Struct, frozen=True, omit_defaults=True):
     errors: list[Wrong] | UnsetType = UNSET
     oldest: int | UnsetType | None = UNSET
     """First sequence that can still be read from a feed."""
+    by: str | UnsetType = UNSET
+    """Who stands in the way: the holder of a claimed case."""
 
 
 class Problem(Exception):
@@ -61,6 +63,7 @@ class Problem(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         oldest: int | UnsetType | None = UNSET,
+        by: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -68,6 +71,7 @@ class Problem(Exception):
         self.detail = detail
         self.headers = dict(headers or {})
         self.oldest = oldest
+        self.by: str | UnsetType = UNSET if by is None else by
 
 
 AnyRequest = Request[Any, Any, Any]
@@ -86,7 +90,9 @@ def _title(status: int) -> str:
 
 def on_problem(_request: AnyRequest, error: Problem) -> Answer:
     """Answer what our own code refused."""
-    body = ProblemBody(error.status, error.code, _title(error.status), error.detail, oldest=error.oldest)
+    body = ProblemBody(
+        error.status, error.code, _title(error.status), error.detail, oldest=error.oldest, by=error.by
+    )
     return _answer(body, error.headers)
 
 

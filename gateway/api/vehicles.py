@@ -92,9 +92,11 @@ async def read_vehicle(deps: FromApp, who: Caller, vin: FromPath[str], reason: R
 
 def position_shown(granted: Grant, reason: str | None) -> Shown:
     """Whether and why the caller may see where the vehicle is."""
-    if private_mode(granted.vehicle):
+    if granted.vehicle.is_private:
         return "no"
     if granted.party == "owner":
+        if granted.vehicle.stolen:
+            return "no"  # a thief may hold the phone
         consents = granted.registration.consents if granted.registration else {}
         return "consent" if consents.get("position") else "no"
     if granted.vehicle.case_id is not None:
@@ -140,7 +142,7 @@ def _view(deps: Deps, granted: Grant, shown: Shown) -> VehicleView:
         why_offline_evidence=None if offline is None or not soc else offline.evidence,
         armed=armed(state),
         arming=state,
-        stolen=None,
+        stolen=vehicle.stolen if soc else None,
         signals=_signals(deps, vehicle, shown),
         driver_card=_driver_card(vehicle, registration),
         data_bundle=_bundle(deps, vehicle),
@@ -160,7 +162,7 @@ def _view(deps: Deps, granted: Grant, shown: Shown) -> VehicleView:
 
 
 def _signals(deps: Deps, vehicle: Vehicle, shown: Shown) -> dict[str, SignalValue]:
-    if private_mode(vehicle):
+    if vehicle.is_private:
         return {}
     signals = deps.vehicles.signals(vehicle.vin)
     return {name: value for name, value in signals.items() if shown != "no" or not name.startswith(POSITION)}

@@ -15,7 +15,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain import suppression
+from gateway.domain import case_life, suppression
 from gateway.domain.alarms import (
     GATHER_AT_MOST,
     GATHER_FOR,
@@ -130,13 +130,20 @@ def acknowledge(turn: Turn, fact: Acknowledge) -> None:
     state = LIFE[alarm.state, "acknowledge"]
     note = alarm.note if fact.note is None else fact.note
     alarm = _flushed(turn, alarm)
-    seen = replace(alarm, state=state, acknowledged_by=fact.by, note=note)
+    seen = replace(alarm, state=state, acknowledged_by=fact.by, acknowledged_at=turn.now, note=note)
     _tell(turn, "alarm.acknowledged", seen, ())
 
 
 def close(turn: Turn, fact: Close) -> None:
     """An operator is done with it."""
     _close(turn, fact.alarm_id, fact.by, fact.disposition, fact.note)
+
+
+def close_of_case(turn: Turn, case_id: str, by: str, disposition: str, note: str | None) -> None:
+    """Close every alarm of a case that is being closed."""
+    for alarm in tuple(turn.vehicle.alarms.values()):
+        if alarm.case_id == case_id:
+            _shut(turn, alarm, by, disposition, note)
 
 
 def blind(turn: Turn, fact: Blind) -> None:
@@ -176,8 +183,8 @@ def _hold_back(turn: Turn, verdict: suppression.Suppressed, news: News) -> None:
 def _raise(turn: Turn, news: News) -> Alarm:
     vehicle, origin, number = turn.vehicle, news.origin, turn.vehicle.alarms_made + 1
     is_theft = BY_NAME[news.cause].cause_class == "theft"
-    if is_theft and vehicle.case_id is None:
-        turn.set(case_id=turn.identity("case", number))
+    if is_theft:
+        case_life.join(turn, news.cause, number)
     alarm = Alarm(
         alarm_id=turn.identity("alarm", number),
         vin=None if vehicle.is_gateway else vehicle.vin,
@@ -214,6 +221,7 @@ def _add(turn: Turn, alarm: Alarm, news: News) -> None:
         state=LIFE[alarm.state, "trigger"] if reopen else alarm.state,
         reopened_at=turn.now if reopen else alarm.reopened_at,
         acknowledged_by=None if reopen else alarm.acknowledged_by,
+        acknowledged_at=None if reopen else alarm.acknowledged_at,
         count=alarm.count + max(1, len(news.event_ids)),
         position=turn.vehicle.position or alarm.position,
         note=news.note or alarm.note,
@@ -228,6 +236,15 @@ def _close(turn: Turn, alarm_id: str, by: str, disposition: str, note: str | Non
     alarm = _find(turn, alarm_id, "close")
     if alarm is None:
         return
+    if case_life.decides(turn.vehicle, alarm.case_id):
+        turn.effects.append(Refused("case_decides", "The alarm closes with its case, which is decided."))
+        return
+    _shut(turn, alarm, by, disposition, note)
+    if alarm.case_id is not None:
+        case_life.left(turn, by, disposition)
+
+
+def _shut(turn: Turn, alarm: Alarm, by: str, disposition: str, note: str | None) -> None:
     alarm = _flushed(turn, alarm)
     last = Evidence(f"Closed by {by} as {disposition}.", None, turn.now)
     closed = replace(
@@ -239,8 +256,6 @@ def _close(turn: Turn, alarm_id: str, by: str, disposition: str, note: str | Non
     )
     alarms = {cause: other for cause, other in turn.vehicle.alarms.items() if cause != alarm.cause}
     turn.set(alarms=alarms)
-    if not any(BY_NAME[cause].cause_class == "theft" for cause in alarms):
-        turn.set(case_id=None)
     turn.effects.append(Announce("alarm.closed", closed))
 
 

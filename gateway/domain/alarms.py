@@ -83,6 +83,9 @@ class Alarm(Struct, frozen=True, kw_only=True):
     suppressed_by: str | None = None
     note: str | None = None
     acknowledged_by: str | None = None
+    acknowledged_at: datetime | None = None
+    escalated: tuple[int, ...] = ()
+    """Levels of escalation that it has reached (see ``escalation``)."""
     disposition: str | None = None
     evidence: tuple[Evidence, ...] = ()
     gathered: tuple[str, ...] = ()

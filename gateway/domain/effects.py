@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from gateway.domain.alarms import Alarm
+from gateway.domain.case_effects import CaseChanged, CaseNoted, Escalated
 from gateway.domain.remote_access.effects import (
     ApprovalPending,
     ChallengeGiven,
@@ -55,6 +56,9 @@ class Refused(Struct, frozen=True):
 
     code: Literal[
         "illegal_transition",
+        "case_decides",
+        "case_claimed",
+        "case_limit",
         "unknown_alarm",
         "unknown_mode",
         "not_authorised",
@@ -75,6 +79,8 @@ class Refused(Struct, frozen=True):
         "not_heard",
     ]
     detail: str
+    by: str | None = None
+    """Who stands in the way, where a person does."""
 
 
 class Silent(Struct, frozen=True):
@@ -118,4 +124,7 @@ Effect = (
     | RequestAnswered
     | ChallengeGiven
     | ApprovalPending
+    | CaseChanged
+    | CaseNoted
+    | Escalated
 )

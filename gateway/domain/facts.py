@@ -20,6 +20,7 @@ from gateway.domain.people.facts import (
 from gateway.domain.remote_access.facts import ChallengeRequested, CommandRequested
 from gateway.domain.signals import (
     Acknowledge,
+    ActOnCase,
     Blind,
     Challenged,
     Charging,
@@ -70,6 +71,7 @@ AnyFact = (
     | CommandRequested
     | ChallengeRequested
     | TheftReport
+    | ActOnCase
     | Consent
     | ChangeEntry
     | ChangeCode

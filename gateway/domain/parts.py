@@ -6,6 +6,7 @@ from gateway.domain import (
     approval_part,
     bundle_acts,
     card_acts,
+    case_life,
     certification,
     mode_acts,
     term_acts,
@@ -27,6 +28,7 @@ PARTS: tuple[Part, ...] = (
     approval_part.PART,
     REMOTE_ACCESS,
     theft_report.PART,
+    case_life.PART,
 )
 
 ACTS: dict[type[Fact], Act] = {fact: act for part in PARTS for fact, act in part.acts.items()}

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from msgspec.structs import force_setattr, replace
 
-from gateway.domain import silence
+from gateway.domain import escalation, silence
 from gateway.domain.dead_zones import SILENT_FOR
 from gateway.domain.parts import WAKES, WATCHES
 from gateway.domain.rules import nothing_due
@@ -67,6 +67,8 @@ def _wake_at(vehicle: Vehicle, heard_at: datetime, now: datetime, thresholds: Th
         soonest = silence.wake_at(vehicle, silent, thresholds) or silence.noted_at(vehicle, heard_at)
     else:
         soonest = silence.noted_at(vehicle, heard_at)
+    if vehicle.alarms:
+        soonest = min([soonest, *escalation.wakes(vehicle, thresholds.escalation, now)])
     for wakes in WAKES:
         if times := wakes(vehicle):
             soonest = min(soonest, *times)

@@ -33,6 +33,7 @@ MOVED = (
     "people",
     "remote",
     "approvals",
+    "case",
     "quiet_spots",
     "wake_at",
 )
@@ -51,6 +52,8 @@ def set_back(vehicle: Vehicle, by: timedelta, mark: datetime) -> Vehicle:
     moved = {name: _moved(getattr(vehicle, name), by) for name in MOVED}
     modes = replace(moved["modes"], past=vehicle.modes.past)
     bundles = _bundles(vehicle.bundles, by)
+    if vehicle.case is not None:
+        moved["case"] = replace(moved["case"], opened_at=vehicle.case.opened_at)
     return replace(vehicle, **moved | {"modes": modes, "bundles": bundles, "set_back_from": mark})
 
 

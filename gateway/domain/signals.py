@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from gateway.domain.cases import CallOutcome, CaseAct
+
 LATE = timedelta(seconds=300)
 CLOCK_TOLERANCE = timedelta(seconds=300)
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -282,6 +284,25 @@ class Challenged(Fact, frozen=True, kw_only=True):
     challenge: str
     user: str
     purpose: str
+
+
+class ActOnCase(Fact, frozen=True, kw_only=True):
+    """A person acts on a case; which field belongs to which act stands in contract 7 and the API."""
+
+    case_id: str
+    act: CaseAct
+    by: str
+    role: str
+    note: str | None = None
+    contact: str | None = None
+    place: int | None = None
+    """Of the contact in the order of contacts, from 1."""
+    outcome: CallOutcome | None = None
+    reference: str | None = None
+    """Of the call, or of the police."""
+    disposition: str | None = None
+    approval_key: str = ""
+    """The same for the same call by another person."""
 
 
 class TheftReport(Fact, frozen=True, kw_only=True):

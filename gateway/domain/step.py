@@ -20,12 +20,22 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.domain import alarm_life, durations, quiet, statements, theft_sensors, timers
+from gateway.domain import (
+    alarm_life,
+    case_acts,
+    durations,
+    escalation,
+    quiet,
+    statements,
+    theft_sensors,
+    timers,
+)
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
 from gateway.domain.parts import ACTS, EXPIRES, WATCHES
 from gateway.domain.signals import (
     Acknowledge,
+    ActOnCase,
     Blind,
     Charging,
     Close,
@@ -63,6 +73,7 @@ CONCERNS: dict[type[Fact], Callable[[Turn, Any], None]] = {
     Registered: statements.registered,
     Acknowledge: alarm_life.acknowledge,
     Close: alarm_life.close,
+    ActOnCase: case_acts.act,
     Blind: alarm_life.blind,
     Healthy: alarm_life.healthy,
     Tick: timers.tick,
@@ -108,6 +119,7 @@ def _expire(turn: Turn) -> None:
         return  # it would have asked to be woken by now
     for expire in EXPIRES:
         alarm_life.follow(turn, expire(turn.vehicle, turn.now))
+    escalation.look(turn)
 
 
 def _take(turn: Turn, fact: AnyFact) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gateway.domain import alarm_life, silence
+from gateway.domain import alarm_life, escalation, silence
 from gateway.domain.durations import key_of, settle
 from gateway.domain.effects import Silent
 from gateway.domain.facts import AnyFact
@@ -62,6 +62,7 @@ def wake_at(turn: Turn) -> datetime | None:
         times.append(silent_at)
     if vehicle.alarms:
         times += alarm_life.tell_at(turn)
+        times += escalation.wakes(vehicle, turn.thresholds.escalation, turn.now)
     for wakes in WAKES:
         times += wakes(vehicle)
     if not times:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from gateway.domain.alarms import Alarm, PositionFix
 from gateway.domain.approvals import Approvals
+from gateway.domain.cases import Case
 from gateway.domain.dead_zones import QuietSpot
 from gateway.domain.moment import Moment
 from gateway.domain.people.state import People
@@ -96,6 +97,8 @@ class Vehicle(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Alarms that are not closed, by cause."""
     alarms_made: int = 0
     case_id: str | None = None
+    case: Case | None = None
+    """The open case of that id."""
     settled: tuple[str, ...] = ()
     """Episodes that have had their finding."""
     pending: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.domain.case_effects import CaseChanged, CaseNoted, Escalated
 from gateway.domain.effects import (
     Announce,
     Audited,
@@ -46,6 +47,7 @@ from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
 from gateway.errors import place_of
+from gateway.pipeline.case_rows import CaseRows, tell_all
 from gateway.pipeline.commanding import LEAVES, Leaving, command_row
 from gateway.pipeline.inbox import KEPT_BYTES, Item
 from gateway.pipeline.messages import FeedData, alarm_row, encode_data, feed_data, feed_message
@@ -93,6 +95,8 @@ class Context(Struct, frozen=True):
     thresholds: Thresholds
     socs: frozenset[str]
     """SOCs with a way to reach them; a vehicle of any other falls back to ``default``."""
+    may_tell: Callable[[str, datetime], bool] = tell_all
+    """Whether a SOC's feed takes one more message that only says that an alarm waits."""
 
 
 class Looked(Struct, frozen=True):
@@ -141,6 +145,7 @@ class Batch:
         self._audit: list[AuditEntry] = []
         self._track: list[TrackRow] = []
         self._left_cases: list[LeftCase] = []
+        self.cases = CaseRows()
         self._before: dict[str, Vehicle] = {}
         self._whole: set[str] = set()
         self._surveyed: set[str] = set()
@@ -191,6 +196,9 @@ class Batch:
             audit=tuple(self._audit),
             track=tuple(self._track),
             left_cases=tuple(self._left_cases),
+            cases=self.cases.cases,
+            case_entries=tuple(self.cases.entries),
+            escalations=tuple(self.cases.escalations),
             registrations=tuple(self._registrations.values()),
             commands=tuple(self._commands.values()),
             unprotected=tuple(self._unprotected()),
@@ -355,7 +363,7 @@ class Batch:
         if before.case_id is not None and vehicle.case_id != before.case_id:
             self._left_cases.append(LeftCase(before.case_id, self._context.now))
         position = fact.position if isinstance(fact, Movement | Located) else None
-        if position is None or vehicle.case_id is None or before.is_private:
+        if position is None or vehicle.case_id is None or vehicle.is_private:
             return
         self._track.append(
             TrackRow(
@@ -393,7 +401,7 @@ class Batch:
         self._steps[vehicle.vin] += 1
         return vehicle, effects
 
-    def _carry_out(
+    def _carry_out(  # noqa: C901  # one branch an effect
         self, vehicle: Vehicle, effects: tuple[Effect, ...], fact: AnyFact, item: Item | None
     ) -> Verdict | None:
         """Turn effects into rows; returns the verdict on the fact itself."""
@@ -412,6 +420,9 @@ class Batch:
                         self._context.now, effect.actor, effect.action, vehicle.vin, effect.details
                     )
                     self._audit.append(entry)
+                    self.cases.audited(vehicle, effect, self.now)
+                case CaseChanged() | CaseNoted() | Escalated():
+                    self._case(vehicle, effect, fact)
                 case Notify():
                     self._notify(vehicle, effect)
                 case Register():
@@ -446,9 +457,34 @@ class Batch:
         actor = getattr(fact, "by", "gateway")
         digest = sha256(message.body).hexdigest()
         details = {"cause": data.cause, "sequence": sequence, "soc": soc, "sha256": digest}
+        if data.case_id is not None:
+            details["case_id"] = data.case_id
         self._audit.append(AuditEntry(self.now, actor, announce.type, data.alarm_id, details))
+        self.cases.announce(announce, actor, message)
         key = (vehicle.vin, data.cause, *announce.event_ids, fact.received_at)
         self._announced.append((announce, vehicle, key))
+
+    def _case(self, vehicle: Vehicle, effect: CaseChanged | CaseNoted | Escalated, fact: AnyFact) -> None:
+        soc = self._soc_of(vehicle)
+        match effect:
+            case CaseChanged():
+                self.cases.change(vehicle, soc, effect)
+            case CaseNoted():
+                self._audit.append(self.cases.note(vehicle, effect, self.now))
+            case Escalated():
+                self._audit.append(self.cases.escalate(soc, effect, self.now))
+                if effect.tell and self._context.may_tell(soc, self.now):
+                    self._tell_escalated(vehicle, effect, fact)
+
+    def _tell_escalated(self, vehicle: Vehicle, escalated: Escalated, fact: AnyFact) -> None:
+        """Say in the feed that an alarm waits. Its own note stays where alarms are listed."""
+        alarm = escalated.alarm
+        said = replace(alarm, note=f"escalated:{escalated.level}")
+        self._announce(vehicle, Announce("alarm.updated", said), fact)
+        soc, row = self._soc_of(vehicle), self._alarms[alarm.alarm_id]
+        data = feed_data(vehicle, alarm, (), soc=soc, sequence=row.sequence)
+        self._alarms[alarm.alarm_id] = alarm_row(data, encode_data(data), vehicle.vin)
+        self._announced.pop()  # while the store fails it is no news
 
     def _soc_of(self, vehicle: Vehicle) -> str:
         return vehicle.soc if vehicle.soc in self._context.socs else DEFAULT_SOC

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ from gateway.domain.vehicle import Vehicle
 from gateway.errors import StoreError
 from gateway.faults import crash_point
 from gateway.pipeline.batch import MAX_TOPIC, Batch, Context, Looked
+from gateway.pipeline.case_rows import EscalationLimit
 from gateway.pipeline.commanding import Leaving
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
@@ -76,6 +77,8 @@ class Decider:
         self.on_unrecorded: Callable[[Message], bool] = lambda _message: True
         """Takes a message that could not be recorded; False if it had no room, so that it is told again."""
         self.on_canary: Callable[[str], None] = lambda _event_id: None
+        self.on_escalated: Callable[[Collection[str]], None] = lambda _socs: None
+        """Told the SOCs whose standby sinks have something new."""
         self.on_wake: Callable[[str, datetime | None], None] = lambda _subject, _at: None
         self.on_silent: Callable[[Sequence[str]], None] = lambda _vins: None
         self.on_modes: Callable[[str, Sequence[datetime]], None] = lambda _subject, _ends: None
@@ -101,6 +104,7 @@ class Decider:
         self._feed_id = ""
         self._stale = False
         self._stale_vins: set[str] = set()
+        self._escalations = EscalationLimit()
         self._kept: list[Item] = []
         self._trying = 0
         self._committing: asyncio.Task[None] | None = None
@@ -226,6 +230,7 @@ class Decider:
             canary_vin=self._canary_vin,
             thresholds=self._thresholds,
             socs=self._socs,
+            may_tell=self._escalations.may_tell,
         )
         batch = Batch(
             context,
@@ -273,6 +278,10 @@ class Decider:
         for tell in self.on_messages:
             if batch.messages:
                 tell(batch.messages)
+        if batch.cases.escalated:
+            self._meters.count("gateway_escalations_total", len(batch.cases.escalations))
+            self._log.warning("alarm.escalated", socs=sorted(batch.cases.escalated))
+            self.on_escalated(batch.cases.escalated)
         crash_point("before_ack")
         for item in batch.items:
             if item.ack is not None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -85,6 +85,13 @@ class Delivery:
         for message in messages:
             for outlet in self._primaries_of(message.soc):
                 outlet.add(message)
+
+    def escalated(self, socs: Collection[str]) -> None:
+        """Standby sinks of these SOCs have something new in the store."""
+        for soc in socs:
+            for outlet in self._all_of(soc):
+                if outlet.plan.role == "standby":
+                    outlet.read_backlog()
 
     def unrecorded(self, message: Message) -> bool:
         """

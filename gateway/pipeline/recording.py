@@ -31,6 +31,7 @@ from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
 from gateway.domain.signals import (
     Acknowledge,
+    ActOnCase,
     Challenged,
     Close,
     EndMode,
@@ -57,8 +58,8 @@ GATHER_S = 0.2
 MARK_EVERY_S = 10.0
 AGAIN_S = 1.0
 LOUD_EVERY_S = 60.0
-PEOPLES = (Acknowledge, Close, SetMode, EndMode, Challenged, TheftReport)
-"""What people do to alarms and modes: without it a replay would alarm what was held back."""
+PEOPLES = (Acknowledge, Close, SetMode, EndMode, Challenged, TheftReport, ActOnCase)
+"""What people do to alarms, cases and modes: without it a replay would alarm what was held back."""
 
 
 class RecordingSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -345,7 +346,7 @@ _cause = msgspec.json.Decoder(_OfAlarm)
 def _bare(fact: AnyFact) -> AnyFact:
     """An act without what a person wrote, and with a number for the name: two persons stay two."""
     changes: dict[str, Any] = {}
-    for name in ("note", "reason"):
+    for name in ("note", "reason", "contact", "reference"):
         if getattr(fact, name, None):
             changes[name] = "left out"
     by = getattr(fact, "by", None)

@@ -6,6 +6,8 @@ Shapes that cross these borders are defined here; no library type does. One modu
 
 from __future__ import annotations
 
+from gateway.ports.case_files import CaseFile, CaseFilter, StoredCase, StoredEntry
+from gateway.ports.cases import CaseEntryRow, CaseRow, EscalationRow
 from gateway.ports.clock import Clock
 from gateway.ports.console import ConsoleStore, Person, Session
 from gateway.ports.decision import (
@@ -59,6 +61,10 @@ __all__ = [
     "AlarmSink",
     "AuditEntry",
     "Backlog",
+    "CaseEntryRow",
+    "CaseFile",
+    "CaseFilter",
+    "CaseRow",
     "Clock",
     "CommandRow",
     "Commands",
@@ -68,6 +74,7 @@ __all__ = [
     "DeliveryMark",
     "DeliveryRow",
     "DeliveryState",
+    "EscalationRow",
     "FactRow",
     "HealthReport",
     "HealthReporter",
@@ -97,6 +104,8 @@ __all__ = [
     "SinkTester",
     "Store",
     "StoredAlarm",
+    "StoredCase",
+    "StoredEntry",
     "StoredVehicle",
     "Token",
     "TrackRow",

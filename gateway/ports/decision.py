@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.domain.signals import Registration
+from gateway.ports.cases import CaseEntryRow, CaseRow, EscalationRow
 from gateway.ports.protection import UnprotectedRow
 
 
@@ -177,6 +178,9 @@ class Decision(Struct, frozen=True):
     track: tuple[TrackRow, ...] = ()
     left_cases: tuple[LeftCase, ...] = ()
     registrations: tuple[RegistryRow, ...] = ()
+    cases: tuple[CaseRow, ...] = ()
+    case_entries: tuple[CaseEntryRow, ...] = ()
+    escalations: tuple[EscalationRow, ...] = ()
     commands: tuple[CommandRow, ...] = ()
     unprotected: tuple[UnprotectedRow, ...] = ()
     revocations: tuple[Revocation, ...] = ()

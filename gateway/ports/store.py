@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.domain.signals import Registration
+from gateway.ports.case_files import CaseFile, CaseFilter, StoredCase
 from gateway.ports.console import ConsoleStore
 from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
@@ -92,6 +93,15 @@ class Store(ConsoleStore, Protocol):
 
     async def alarm(self, alarm_id: str) -> StoredAlarm | None:
         """One alarm."""
+        ...
+
+    # cases
+    async def cases(self, where: CaseFilter, after: int, limit: int) -> list[StoredCase]:
+        """Cases in the order in which they were opened, paged by their number."""
+        ...
+
+    async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
+        """One case, and a page of its timeline."""
         ...
 
     # delivery

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from gateway.api.app import build_app
 from gateway.api.auth import make_token
 from gateway.api.policy import PUBLIC
-from gateway.domain.signals import Registration
+from gateway.domain.signals import ActOnCase, Registration
 from gateway.pipeline.quota import Quota
 from gateway.ports import CommandRow, DeliveryRow, Role
 from tests.api.doubles import NOW, OTHER, VIN, Gateway, MemoryFeed, MemoryStore
@@ -36,6 +36,9 @@ CODE = {"vin": VIN, "code": "12345678"}
 BODIES: dict[str, Any] = {
     "POST /api/v1/alarms/{alarm_id}/acknowledge": {"note": "seen"},
     "POST /api/v1/alarms/{alarm_id}/close": {"disposition": "test"},
+    "POST /api/v1/cases/{case_id}/contact": {"outcome": "no_answer"},
+    "POST /api/v1/cases/{case_id}/police": {"reference": "P-1"},
+    "POST /api/v1/cases/{case_id}/note": {"note": "seen"},
     "POST /api/v1/vehicles/{vin}/services/car_security/certify": {"method": "test_alarm"},
     "POST /api/v1/vehicles/{vin}/challenge": {"purpose": "unlock"},
     "POST /api/v1/vehicles/{vin}/commands": {
@@ -70,6 +73,9 @@ NOT_REACHED = frozenset(
     {
         "GET /api/v1/feed",  # would not end: it is asked for what is ahead of it
         "GET /api/v1/vehicles/{vin}/track",  # no open case
+        "POST /api/v1/cases/{case_id}/recover",  # it is not confirmed
+        "POST /api/v1/cases/{case_id}/lost",
+        "POST /api/v1/cases/{case_id}/close",  # it is not decided
         "DELETE /api/v1/vehicles/{vin}/special-modes/{mode}",  # none is running
         "DELETE /api/v1/vehicles/{vin}/transfer",  # none is under way
         "POST /api/v1/vehicles/{vin}/transfer",  # without the proof of the security code
@@ -164,7 +170,7 @@ class World:
         self.app: Litestar = build_app(self.gateway.deps())
         self._secrets = {who: self._secret(who) for who in CALLERS}
         self._kept = dict(self.gateway.store.kept)
-        self.alarm_id = ""
+        self.alarm_id = self.case_id = ""
 
     async def begin(self) -> None:
         """Forget what the case before has done."""
@@ -185,6 +191,9 @@ class World:
         for vin in (VIN, OTHER):
             await gateway.register(gateway.store.registry[vin])
         self.alarm_id = await gateway.trigger(vin=ALARMED)
+        self.case_id = gateway.store.states[ALARMED].case_id or ""
+        claim = ActOnCase(received_at=NOW, case_id=self.case_id, act="claim", by="operator", role="operator")
+        await gateway.act(ALARMED, claim)
         for command_id, user, vin in (("c-1", "anna", VIN), ("c-2", "bert", VIN), ("c-9", "zoe", OTHER)):
             gateway.store.commands[command_id] = CommandRow(
                 command_id, vin, user, "r", "lock", "sent", None, NOW, NOW, NOW
@@ -209,7 +218,7 @@ class World:
 
     def address(self, route: str, who: Who | None = None, **other: str) -> tuple[str, str]:
         method, path = route.split(" ")
-        names = NAMES | {"alarm_id": self.alarm_id}
+        names = NAMES | {"alarm_id": self.alarm_id, "case_id": self.case_id}
         if who is not None and who.role == "secondary_user":
             names["command_id"] = "c-2"
         if "/users/{user}" in path and "{vin}" not in path and who is not None:

@@ -18,6 +18,7 @@ from gateway.adapters.storage.sqlite.schema import migrate
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
 from gateway.api.passwords import hash_password
+from gateway.domain.case_effects import CaseChanged
 from gateway.domain.effects import Announce, Audited, Effect, Register, Revoke
 from gateway.domain.facts import AnyFact
 from gateway.domain.protection import reasons
@@ -36,6 +37,8 @@ from gateway.pipeline.requests import Requests
 from gateway.ports import (
     AlarmFilter,
     AuditEntry,
+    CaseFile,
+    CaseFilter,
     CommandRow,
     Delivered,
     DeliveryRow,
@@ -48,6 +51,7 @@ from gateway.ports import (
     Role,
     SignalValue,
     StoredAlarm,
+    StoredCase,
     StoredVehicle,
     Token,
     TrackRow,
@@ -115,6 +119,7 @@ class MemoryStore(ConsoleMethods):
         self.tries: dict[str, Tries] = {}
         self.looked_up = 0
         self.asked: UnprotectedFilter | None = None
+        self.files: dict[str, CaseFile] = {}
         self.fails: Exception | None = None
 
     def _check(self) -> None:
@@ -146,6 +151,12 @@ class MemoryStore(ConsoleMethods):
     async def alarm(self, alarm_id: str) -> StoredAlarm | None:
         self._check()
         return self.rows.get(alarm_id)
+
+    async def cases(self, where: CaseFilter, after: int, limit: int) -> list[StoredCase]:
+        return [file.stored for file in self.files.values()][after : after + limit]
+
+    async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
+        return self.files.get(case_id)
 
     async def registration(self, vin: str) -> Registration | None:
         return self.registry.get(vin)
@@ -316,6 +327,10 @@ class Gateway:
                 self.store.revoke(subject, effect, self.clock.now())
             elif isinstance(effect, Register):
                 self.store.registry[subject] = effect.registration
+            elif isinstance(effect, CaseChanged):
+                self.store.files[effect.case.case_id] = CaseFile(
+                    StoredCase(len(self.store.files), subject, state.soc, effect.case), (), ()
+                )
             elif isinstance(effect, Audited):
                 entry = AuditEntry(self.clock.now(), effect.actor, effect.action, subject, effect.details)
                 self.store.trail.append(entry)

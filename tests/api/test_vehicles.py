@@ -60,7 +60,7 @@ async def test_what_is_known_of_a_vehicle(gateway: Gateway, client: Client) -> N
         "why_offline_evidence": None,
         "armed": None,
         "arming": None,
-        "stolen": None,
+        "stolen": False,
         "signals": {SPEED: {"value": 43.2, "at": at}},
         "driver_card": {
             "present": True,

@@ -94,7 +94,13 @@ async def test_an_alarm_is_acknowledged_and_closed_by_people(rig: Rig) -> None:
         ("acknowledged", "Kim", None),
         ("closed", "Kim", "attempt"),
     ]
-    assert [row["actor"] for row in await rig.store.audit_page(0, 10)] == ["gateway", "Kim", "Kim"]
+    told = [(row["action"], row["actor"]) for row in await rig.store.audit_page(0, 10)]
+    assert told == [
+        ("alarm.raised", "gateway"),
+        ("alarm.acknowledged", "Kim"),
+        ("alarm.closed", "Kim"),
+        ("case.closed", "Kim"),
+    ]
     rig.trigger("tilt", "e2")
     await rig.settle()
     assert rig.data()[-1]["alarm_id"] != alarm_id, "after closing, a new trigger is a new alarm"

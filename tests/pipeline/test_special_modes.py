@@ -97,9 +97,10 @@ class Garage:
 
     @property
     def feed(self) -> list[tuple[str, str, str | None]]:
-        """Type, cause and note of every message."""
+        """Type, cause and note of every message, but for those that only say that nobody has acted."""
         bodies = [json.loads(message.body) for message in self.rig.messages]
-        return [(one["type"], one["data"]["cause"], one["data"]["note"]) for one in bodies]
+        said = [(one["type"], one["data"]["cause"], one["data"]["note"]) for one in bodies]
+        return [one for one in said if one[2] is None or not one[2].startswith("escalated:")]
 
     def rows(self, query: str) -> list[Any]:
         with sqlite3.connect(self.rig.store.path) as connection:

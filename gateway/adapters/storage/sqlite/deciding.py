@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from gateway.adapters.storage.sqlite import accounts, commands, people, protection
+from gateway.adapters.storage.sqlite import accounts, cases, commands, people, protection
 from gateway.adapters.storage.sqlite.chain import append
 from gateway.adapters.storage.sqlite.times import text
 from gateway.domain.signals import Registration
@@ -96,6 +96,8 @@ def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[S
         ],
     )
     _messages(connection, decision, sinks)
+    cases.write(connection, decision)
+    _escalations(connection, decision, sinks)
     _quarantine(connection, decision)
     connection.executemany(
         "INSERT OR IGNORE INTO notifications VALUES (?, ?, ?, ?, ?)",
@@ -178,6 +180,21 @@ def _messages(connection: sqlite3.Connection, decision: Decision, sinks: Sequenc
             (sink.name, row.soc, row.sequence, row.subject, row.critical, text(row.created_at))
             for row in decision.messages
             for sink in sinks_of(row.soc, "primary", sinks)
+        ],
+    )
+
+
+def _escalations(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[SinkPlan]) -> None:
+    """Standby sinks get the first and the newest message of an alarm that nobody has acted on."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO deliveries (sink, soc, sequence, subject, critical, created_at, is_primary)"
+        " SELECT ?, m.soc, m.sequence, m.subject, m.critical, m.created_at, 0 FROM alarms a"
+        " JOIN messages m ON m.soc = a.soc AND m.sequence IN (a.first_sequence, a.last_sequence)"
+        " WHERE a.alarm_id = ?",
+        [
+            (sink.name, row.alarm_id)
+            for row in decision.escalations
+            for sink in sinks_of(row.soc, "standby", sinks)
         ],
     )
 

@@ -11,7 +11,7 @@ from gateway.adapters.storage.sqlite.feeds import message
 from gateway.adapters.storage.sqlite.times import text
 from gateway.ports import Backlog, DeliveryMark, DeliveryRow, DeliveryState, Message, Notification, SinkPlan
 
-_DELIVERY = (
+DELIVERY = (
     "d.id, d.sink, d.soc, d.sequence, d.subject, d.critical, d.state, d.attempts, d.last_error, d.created_at"
 )
 
@@ -39,7 +39,7 @@ def pending(
 ) -> list[tuple[DeliveryRow, Message]]:
     """Pending deliveries of one vehicle at one sink, in sequence order."""
     query = (
-        f"SELECT {_DELIVERY},"
+        f"SELECT {DELIVERY},"
         " m.soc, m.sequence, m.type, m.alarm_id, m.subject, m.critical, m.body, m.created_at"
         " FROM deliveries d JOIN messages m ON m.soc = d.soc AND m.sequence = d.sequence"
         " WHERE d.state = 'pending' AND d.sink = ? AND d.subject = ? ORDER BY d.soc, d.sequence LIMIT ?"
@@ -114,14 +114,14 @@ def deliveries(
     """Deliveries by id."""
     wanted = {name: value for name, value in (("state", state), ("sink", sink)) if value is not None}
     conditions = " AND ".join(["d.id > ?", *(f"d.{name} = ?" for name in wanted)])
-    query = f"SELECT {_DELIVERY} FROM deliveries d WHERE {conditions} ORDER BY d.id LIMIT ?"
+    query = f"SELECT {DELIVERY} FROM deliveries d WHERE {conditions} ORDER BY d.id LIMIT ?"
     return [delivery(row) for row in connection.execute(query, (after, *wanted.values(), limit))]
 
 
 def resend(connection: sqlite3.Connection, delivery_id: int) -> DeliveryRow | None:
     """Make a delivery pending again."""
     connection.execute("UPDATE deliveries SET state = 'pending', attempts = 0 WHERE id = ?", (delivery_id,))
-    query = f"SELECT {_DELIVERY} FROM deliveries d WHERE d.id = ?"
+    query = f"SELECT {DELIVERY} FROM deliveries d WHERE d.id = ?"
     row = connection.execute(query, (delivery_id,)).fetchone()
     return None if row is None else delivery(row)
 

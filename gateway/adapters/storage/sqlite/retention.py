@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime, timedelta
 
-from gateway.adapters.storage.sqlite import accounts
+from gateway.adapters.storage.sqlite import accounts, cases
 from gateway.adapters.storage.sqlite.times import text
 
 KEEP_DELIVERED = timedelta(days=30)
 KEEP_EVENTS = timedelta(days=430)
 """Event ids are unique for 400 days; the key must be kept at least as long."""
 KEEP_CANARY = timedelta(days=1)
+KEEP_CASES = KEEP_EVENTS
+"""After they were closed."""
 KEEP_COMMANDS = timedelta(days=90)
 KEEP_TRACK = timedelta(days=30)
 """After its case has ended."""
@@ -46,6 +48,7 @@ def prune(connection: sqlite3.Connection, now: datetime, canary_vin: str) -> Non
         (text(now - KEEP_COMMANDS), AT_ONCE),
     )
     _tracks(connection, now)
+    cases.forget(connection, now - KEEP_CASES)
     accounts.forget_tries(connection, now)
 
 

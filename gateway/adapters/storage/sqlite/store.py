@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.adapters.storage.sqlite import (
     accounts,
+    case_files,
     chain,
     commands,
     deciding,
@@ -29,6 +30,8 @@ from gateway.ports import (
     AlarmFilter,
     AuditEntry,
     Backlog,
+    CaseFile,
+    CaseFilter,
     CommandRow,
     Decision,
     DeliveryMark,
@@ -40,6 +43,7 @@ from gateway.ports import (
     Notification,
     SinkPlan,
     StoredAlarm,
+    StoredCase,
     StoredVehicle,
     Token,
     TrackRow,
@@ -122,6 +126,13 @@ class SqliteStore(ConsoleMethods):
 
     async def alarm(self, alarm_id: str) -> StoredAlarm | None:
         return await self._serving.run(lambda on: feeds.alarm(on, alarm_id))
+
+    # cases
+    async def cases(self, where: CaseFilter, after: int, limit: int) -> list[StoredCase]:
+        return await self._serving.run(lambda on: case_files.cases(on, where, after, limit))
+
+    async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
+        return await self._serving.run(lambda on: case_files.case(on, case_id, after, limit, self._sinks))
 
     # delivery
     async def plan_sinks(self, sinks: Sequence[SinkPlan]) -> None:

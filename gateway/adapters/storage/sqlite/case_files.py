@@ -1,0 +1,94 @@
+"""Cases and their timelines, as they are read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.adapters.storage.sqlite import feeds
+from gateway.adapters.storage.sqlite.outbox import DELIVERY, delivery
+from gateway.domain.cases import Case
+from gateway.ports import CaseEntryRow, CaseFile, CaseFilter, DeliveryRow, SinkPlan, StoredCase, StoredEntry
+
+MAX_ALARMS = 100
+"""Alarms that one case shows: the newest."""
+
+_CASE = "n, vin, soc, body, state, claimed_by, closed_at"
+_case = msgspec.json.Decoder(Case)
+
+
+def cases(connection: sqlite3.Connection, where: CaseFilter, after: int, limit: int) -> list[StoredCase]:
+    """A page of cases."""
+    columns = {"state": where.state, "soc": where.soc, "vin": where.vin, "claimed_by": where.claimed_by}
+    wanted = {name: value for name, value in columns.items() if value is not None}
+    conditions = ["n > ?", *(f"{name} = ?" for name in wanted)]
+    if where.escalated is not None:
+        conditions.append("escalated = 0" if where.escalated == 0 else "escalated > 0")
+        conditions.append(f"escalated >= {int(where.escalated)}")
+    query = f"SELECT {_CASE} FROM cases WHERE {' AND '.join(conditions)} ORDER BY n LIMIT ?"
+    return [_stored(row) for row in connection.execute(query, (after, *wanted.values(), limit))]
+
+
+def case(
+    connection: sqlite3.Connection, case_id: str, after: int, limit: int, sinks: Sequence[SinkPlan]
+) -> CaseFile | None:
+    """One case with its alarms and a page of its timeline."""
+    row = connection.execute(f"SELECT {_CASE} FROM cases WHERE case_id = ?", (case_id,)).fetchone()
+    if row is None:
+        return None
+    alarms = (feeds.alarm(connection, alarm_id) for alarm_id in _alarms(connection, case_id))
+    stored = _stored(row)
+    entries = tuple(
+        replace(one, deliveries=_deliveries(connection, stored.soc, one, sinks))
+        for one in _entries(connection, case_id, after, limit)
+    )
+    return CaseFile(stored, tuple(one for one in alarms if one is not None), entries)
+
+
+def _alarms(connection: sqlite3.Connection, case_id: str) -> list[str]:
+    query = (
+        "SELECT alarm_id FROM case_entries WHERE case_id = ? AND alarm_id IS NOT NULL"
+        " GROUP BY alarm_id ORDER BY MIN(n) DESC LIMIT ?"
+    )
+    return [alarm_id for (alarm_id,) in connection.execute(query, (case_id, MAX_ALARMS))][::-1]
+
+
+def _entries(connection: sqlite3.Connection, case_id: str, after: int, limit: int) -> list[StoredEntry]:
+    query = (
+        "SELECT n, at, actor, what, body, alarm_id FROM case_entries WHERE case_id = ? AND n > ?"
+        " ORDER BY n LIMIT ?"
+    )
+    return [
+        StoredEntry(
+            n,
+            CaseEntryRow(
+                case_id, datetime.fromisoformat(at), actor, what, msgspec.json.decode(body), alarm_id
+            ),
+        )
+        for n, at, actor, what, body, alarm_id in connection.execute(query, (case_id, after, limit))
+    ]
+
+
+def _deliveries(
+    connection: sqlite3.Connection, soc: str, entry: StoredEntry, sinks: Sequence[SinkPlan]
+) -> tuple[DeliveryRow, ...]:
+    """Ways of a message to the sinks that are configured: one look-up by key each."""
+    sequence = entry.entry.details.get("sequence")
+    if entry.entry.alarm_id is None or sequence is None:
+        return ()
+    query = f"SELECT {DELIVERY} FROM deliveries d WHERE d.sink = ? AND d.soc = ? AND d.sequence = ?"
+    rows = (connection.execute(query, (sink.name, soc, sequence)).fetchone() for sink in sinks)
+    return tuple(delivery(row) for row in rows if row is not None)
+
+
+def _stored(row: Sequence[Any]) -> StoredCase:
+    """The columns say how it stands: a case that was given up was changed there only."""
+    n, vin, soc, body, state, claimed_by, closed_at = row
+    over = None if closed_at is None else datetime.fromisoformat(closed_at)
+    kept = replace(_case.decode(body), state=state, claimed_by=claimed_by, closed_at=over)
+    return StoredCase(n, vin, soc, kept)

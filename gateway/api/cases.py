@@ -1,0 +1,379 @@
+"""
+Cases: list them, read one with its timeline, and act on it (contract 5.2).
+
+Everything is decided in the vehicle's one fold: of two operators who claim at once one wins, and the other is
+told who.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, Router, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import Struct
+
+from gateway.api.alarms import Text
+from gateway.api.alarms import view as alarm_view
+from gateway.api.answers import PendingView
+from gateway.api.case_bodies import (
+    CallView,
+    CaseLine,
+    CasePage,
+    CaseView,
+    ContactBody,
+    DecidedBody,
+    EntryView,
+    NoteBody,
+    PoliceBody,
+    SaidBody,
+    SentView,
+)
+from gateway.api.deps import Caller, Deps, FromApp
+from gateway.api.paging import After, Limit, cut
+from gateway.api.problems import Problem, problems
+from gateway.domain.approvals import approval_key
+from gateway.domain.cases import INSTRUCTIONS, Case, CaseAct, CaseState, next_contact
+from gateway.domain.effects import Refused
+from gateway.domain.remote_access.effects import ApprovalPending
+from gateway.domain.signals import ActOnCase
+from gateway.ports import AuditEntry, CaseFile, CaseFilter, StoredCase, StoredEntry, Token
+
+FIRST_PAGE = 100
+WRONG = (400, 404, 409, 413, 415, 422)
+
+AnyRequest = Request[Token, Any, Any]
+Answer = Response[CaseView | PendingView]
+
+
+@get("/cases", operation_id="listCases", summary="List cases", responses=problems(422))
+async def list_cases(
+    *,
+    deps: FromApp,
+    who: Caller,
+    case_state: Annotated[CaseState | None, QueryParameter(name="state")] = None,
+    soc: Text = None,
+    vin: Text = None,
+    claimed_by: Text = None,
+    escalated: Annotated[
+        int | None, QueryParameter(ge=0, le=2, description="At least this level; 0: not escalated.")
+    ] = None,
+    after: After = 0,
+    limit: Limit = 100,
+) -> CasePage:
+    """Cases in the order in which they were opened."""
+    details = {"role": who.role, "after": after, "limit": limit, "vin": vin}
+    await deps.store.audit([AuditEntry(deps.clock.now(), who.person, "case.listed", "", details)])
+    where = CaseFilter(case_state, soc, vin, claimed_by, escalated)
+    page, last = cut(await deps.store.cases(where, after, limit + 1), limit)
+    return CasePage([CaseLine(**_line(one)) for one in page], None if last is None else last.n)
+
+
+@get("/cases/{case_id:str}", operation_id="readCase", summary="Read one case", responses=problems(404, 422))
+async def read_case(
+    *, deps: FromApp, who: Caller, case_id: FromPath[str], after: After = 0, limit: Limit = FIRST_PAGE
+) -> CaseView:
+    """One case, its alarms, whom to call, and a page of its timeline."""
+    file = await _file(deps, case_id, after, limit + 1)
+    details = {"role": who.role, "vin": file.stored.vin}
+    await deps.store.audit([AuditEntry(deps.clock.now(), who.person, "case.read", case_id, details)])
+    return await _view(deps, file, limit)
+
+
+@post(
+    "/cases/{case_id:str}/claim",
+    operation_id="claimCase",
+    summary="Claim a case",
+    status_code=200,
+    responses=problems(*WRONG),
+)
+async def claim(
+    deps: FromApp,
+    request: AnyRequest,
+    case_id: FromPath[str],
+    data: JSONBody[SaidBody | None] = None,
+) -> Answer:
+    """Take it for 15 minutes, which each act renews. A supervisor may take it over."""
+    return await _act(deps, request, case_id, "claim", data)
+
+
+@post(
+    "/cases/{case_id:str}/release",
+    operation_id="releaseCase",
+    summary="Release a case",
+    status_code=200,
+    responses=problems(*WRONG),
+)
+async def release(
+    deps: FromApp,
+    request: AnyRequest,
+    case_id: FromPath[str],
+    data: JSONBody[SaidBody | None] = None,
+) -> Answer:
+    """Give it back."""
+    return await _act(deps, request, case_id, "release", data)
+
+
+@post(
+    "/cases/{case_id:str}/contact",
+    operation_id="noteContact",
+    summary="Note a call",
+    status_code=200,
+    responses=problems(*WRONG),
+)
+async def contact(
+    deps: FromApp, request: AnyRequest, case_id: FromPath[str], data: JSONBody[ContactBody]
+) -> Answer:
+    """Write down one attempt to reach somebody."""
+    file = await _file(deps, case_id)
+    place, name = _called(await _contacts(deps, file.stored.vin), file.stored.case, data)
+    more = {"contact": name, "place": place, "outcome": data.outcome, "reference": data.call_reference}
+    return await _act(deps, request, case_id, "contact", data, **more)
+
+
+@post(
+    "/cases/{case_id:str}/confirm",
+    operation_id="confirmCase",
+    summary="Confirm the theft",
+    status_code=200,
+    responses=problems(*WRONG),
+)
+async def confirm(
+    deps: FromApp,
+    request: AnyRequest,
+    case_id: FromPath[str],
+    data: JSONBody[SaidBody | None] = None,
+) -> Answer:
+    """Say that the owner has confirmed it: the vehicle is stolen."""
+    return await _act(deps, request, case_id, "confirm", data)
+
+
+@post(
+    "/cases/{case_id:str}/dismiss",
+    operation_id="dismissCase",
+    summary="Dismiss a case",
+    status_code=200,
+    responses=problems(*WRONG),
+)
+async def dismiss(
+    deps: FromApp,
+    request: AnyRequest,
+    case_id: FromPath[str],
+    data: JSONBody[DecidedBody | None] = None,
+) -> Answer:
+    """Say that it was no theft."""
+    disposition = None if data is None else data.disposition
+    return await _act(deps, request, case_id, "dismiss", data, disposition=disposition)
+
+
+@post(
+    "/cases/{case_id:str}/police",
+    operation_id="notePolice",
+    summary="Note the police",
+    status_code=200,
+    responses=problems(*WRONG),
+)
+async def police(
+    deps: FromApp, request: AnyRequest, case_id: FromPath[str], data: JSONBody[PoliceBody]
+) -> Answer:
+    """Write down the reference of the police."""
+    return await _act(deps, request, case_id, "police", data, reference=data.reference)
+
+
+_pending = ResponseSpec(PendingView, description="Asked for; another person's same call executes it.")
+
+
+@post(
+    "/cases/{case_id:str}/recover",
+    operation_id="recoverCase",
+    summary="Say that the vehicle is back",
+    status_code=200,
+    responses={202: _pending, **problems(*WRONG)},
+)
+async def recover(
+    deps: FromApp,
+    request: AnyRequest,
+    case_id: FromPath[str],
+    data: JSONBody[SaidBody | None] = None,
+) -> Answer:
+    """The vehicle is recovered and no longer stolen; two persons say so."""
+    return await _act(deps, request, case_id, "recover", data)
+
+
+@post(
+    "/cases/{case_id:str}/lost",
+    operation_id="giveUpCase",
+    summary="Give the vehicle up",
+    status_code=200,
+    responses={202: _pending, **problems(*WRONG)},
+)
+async def lost(
+    deps: FromApp,
+    request: AnyRequest,
+    case_id: FromPath[str],
+    data: JSONBody[SaidBody | None] = None,
+) -> Answer:
+    """The vehicle is given up and no longer tracked as stolen; two persons say so."""
+    return await _act(deps, request, case_id, "lost", data)
+
+
+@post(
+    "/cases/{case_id:str}/close",
+    operation_id="closeCase",
+    summary="Close a case",
+    status_code=200,
+    responses={202: _pending, **problems(*WRONG)},
+)
+async def close(
+    deps: FromApp,
+    request: AnyRequest,
+    case_id: FromPath[str],
+    data: JSONBody[DecidedBody | None] = None,
+) -> Answer:
+    """Close it with its alarms. A critical one that nobody was called about waits for a supervisor."""
+    disposition = None if data is None else data.disposition
+    return await _act(deps, request, case_id, "close", data, disposition=disposition)
+
+
+@post(
+    "/cases/{case_id:str}/note",
+    operation_id="noteCase",
+    summary="Note something",
+    status_code=200,
+    responses=problems(*WRONG),
+)
+async def note(
+    deps: FromApp, request: AnyRequest, case_id: FromPath[str], data: JSONBody[NoteBody]
+) -> Answer:
+    """Write a note."""
+    return await _act(deps, request, case_id, "note", data)
+
+
+async def _act(
+    deps: Deps,
+    request: AnyRequest,
+    case_id: str,
+    act: CaseAct,
+    data: Struct | None,
+    **more: Any,
+) -> Answer:
+    """Let the vehicle's one writer decide; answers the case as it is stored afterwards."""
+    file = await _file(deps, case_id)
+    stated = {} if data is None else msgspec.to_builtins(data)
+    fact = ActOnCase(
+        received_at=deps.clock.now(),
+        case_id=case_id,
+        act=act,
+        by=request.user.person,
+        role=request.user.role,
+        note=stated.get("note"),
+        approval_key=approval_key(request.url.path, stated),
+        **more,
+    )
+    for effect in await deps.acts.act(file.stored.vin, fact):
+        if isinstance(effect, Refused):
+            raise Problem(409, effect.code, effect.detail, by=effect.by)
+        if isinstance(effect, ApprovalPending):
+            return Response(PendingView(effect.approval_id), status_code=202)
+    return Response(await _view(deps, await _file(deps, case_id, 0, FIRST_PAGE + 1), FIRST_PAGE))
+
+
+async def _file(deps: Deps, case_id: str, after: int = 0, limit: int = 0) -> CaseFile:
+    file = await deps.store.case(case_id, after, limit)
+    if file is None:
+        raise Problem(404, "unknown_case", "There is no such case.")
+    return file
+
+
+async def _contacts(deps: Deps, vin: str) -> tuple[dict[str, Any], ...]:
+    entry = await deps.store.registration(vin)
+    return () if entry is None else entry.contacts
+
+
+def _names(contacts: tuple[dict[str, Any], ...]) -> tuple[str, ...]:
+    return tuple(str(one.get("name", "")) for one in contacts)
+
+
+def _called(contacts: tuple[dict[str, Any], ...], case: Case, body: ContactBody) -> tuple[int | None, str]:
+    """Who was called: place in the order of contacts, and name."""
+    names, stated = _names(contacts), body.contact
+    if isinstance(stated, str):
+        return (names.index(stated) + 1 if stated in names else None), stated
+    place = stated if stated is not None else next_contact(case, names)
+    if place is not None and place > len(names):
+        raise Problem(422, "invalid_request", f"contact: the vehicle has {len(names)} contacts.")
+    return place, "" if place is None else names[place - 1]
+
+
+async def _view(deps: Deps, file: CaseFile, limit: int) -> CaseView:
+    case, contacts = file.stored.case, await _contacts(deps, file.stored.vin)
+    entries, last = cut(list(file.entries), limit)
+    names = _names(contacts)
+    calls = [
+        CallView(place, name, one.get("phone"), case.tried.get(name, 0))
+        for place, (name, one) in enumerate(zip(names, contacts, strict=True), 1)
+    ]
+    return CaseView(
+        **_line(file.stored),
+        instructions=list(INSTRUCTIONS[case.handling]),
+        calls=calls,
+        next_contact=None if case.state == "closed" else next_contact(case, names),
+        alarms=[alarm_view(one) for one in file.alarms],
+        entries=[_entry(one) for one in entries],
+        next_after=None if last is None else last.n,
+    )
+
+
+def _line(stored: StoredCase) -> dict[str, Any]:
+    case = stored.case
+    return {
+        "case_id": case.case_id,
+        "vin": stored.vin,
+        "soc": stored.soc,
+        "state": case.state,
+        "stolen": case.state == "confirmed",
+        "causes": list(case.causes),
+        "critical": case.is_critical,
+        "handling": case.handling,
+        "opened_at": case.opened_at,
+        "closed_at": case.closed_at,
+        "claimed_by": case.claimed_by,
+        "lease_until": case.lease_until,
+        "contacts": case.contacts,
+        "reached": case.reached,
+        "police_reference": case.police_reference,
+        "escalated": case.escalated,
+        "disposition": case.disposition,
+    }
+
+
+def _entry(stored: StoredEntry) -> EntryView:
+    entry = stored.entry
+    deliveries = [
+        SentView(one.id, one.sink, one.state, f"/api/v1/deliveries?after={one.id - 1}&limit=1")
+        for one in stored.deliveries
+    ]
+    link = None if entry.alarm_id is None else f"/api/v1/alarms/{entry.alarm_id}"
+    return EntryView(stored.n, entry.at, entry.actor, entry.what, entry.details, link, deliveries)
+
+
+routes = Router(
+    "/",
+    route_handlers=[
+        list_cases,
+        read_case,
+        claim,
+        release,
+        contact,
+        confirm,
+        dismiss,
+        police,
+        recover,
+        lost,
+        close,
+        note,
+    ],
+    tags=["cases"],
+)
