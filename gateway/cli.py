@@ -303,7 +303,7 @@ def fleet_import(
     """
     with _sentences():
         settings, clock = _settings(config), SystemClock()
-        checked = check_fleet(file)
+        checked = check_fleet(file, settings.canary.vin)
         if checked.mistaken:
             more = checked.mistaken - len(checked.mistakes)
             for sentence in (*checked.mistakes, *([f"… and {more} more"] if more else [])):

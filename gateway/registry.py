@@ -96,9 +96,9 @@ class Imported(Struct, frozen=True):
 _decoder = msgspec.json.Decoder(Line)
 
 
-def check(path: Path) -> Checked:
+def check(path: Path, canary_vin: str | None = None) -> Checked:
     """
-    Read a whole file and say what is wrong with it.
+    Read a whole file and say what is wrong with it; the gateway's own vehicle is no vehicle to register.
 
     Errors:  StartError if it can't be read.
     """
@@ -112,6 +112,8 @@ def check(path: Path) -> Checked:
         vehicles += 1
         try:
             stated = _decode(line)
+            if stated.vin == canary_vin:
+                raise StartError(f"vin: {stated.vin} is the gateway's own canary")  # noqa: TRY301  # one way out
             key = blake2b(stated.vin.encode(), digest_size=8).digest()
             if key in seen:
                 raise StartError(f"vin: {stated.vin} stands in an earlier line as well")  # noqa: TRY301  # one way out

@@ -36,6 +36,7 @@ POLICY: dict[str, frozenset[Role]] = {
     "GET /api/v1/vehicles/{vin}": SOC | OWNERS,
     "GET /api/v1/vehicles/{vin}/track": SOC,
     "GET /api/v1/unprotected": SOC,
+    "GET /api/v1/desk-meter": SOC,
     "GET /api/v1/vehicles/{vin}/certificate": SOC | OWNERS | {"workshop", "admin"},
     "POST /api/v1/vehicles/{vin}/services/car_security/certify": frozenset({"workshop", "admin"}),
     "POST /api/v1/vehicles/{vin}/challenge": OWNERS,

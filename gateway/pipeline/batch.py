@@ -173,6 +173,8 @@ class Batch:
             self._event(item, item.fact)
         elif item.fact is not None:
             fact: AnyFact = item.fact
+            if isinstance(fact, Connection) and _is_known(self._vehicle(item.subject), fact, item):
+                return  # a retained statement that the broker replays at each start
             if item.complete is not None:
                 fact = item.complete(fact, self._vehicle(item.subject))
             effects = self._fold(item.subject, item.kind, fact)
@@ -331,8 +333,6 @@ class Batch:
 
     def _fold(self, subject: str, kind: str, fact: AnyFact, item: Item | None = None) -> tuple[Effect, ...]:
         before = self._vehicle(subject)
-        if isinstance(fact, Connection) and _is_known(before, fact):
-            return ()  # a retained statement that the broker replays at each start
         if isinstance(fact, Located) and _is_left_out(before, kind, fact):
             return ()
         if isinstance(fact, Request) and (answer := self._unchanged(before, fact)) is not None:
@@ -540,7 +540,10 @@ class Batch:
         )
 
 
-def _is_known(vehicle: Vehicle, fact: Connection) -> bool:
+def _is_known(vehicle: Vehicle, fact: Connection, item: Item) -> bool:
+    """Whether it was said before. A will has no time: one that the broker does not replay is a new one."""
+    if fact.occurred_at is None and not item.replayed:
+        return False
     known = vehicle.stated.get("connection")
     return known is not None and replace(known, received_at=fact.received_at) == fact
 

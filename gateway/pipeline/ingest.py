@@ -51,6 +51,7 @@ class Ingest:
             return self._quarantine(message, vin, kind, "the gateway knows no such topic")
         decoded = wire.decode(kind, message.payload, message.received_at)
         item = Item(subject=vin, kind=kind, received_at=message.received_at, ack=message.ack)
+        item.replayed = message.replayed
         if isinstance(decoded, Unwanted):
             item.unwanted, item.topic, item.payload = decoded, message.topic, message.payload[:KEPT_BYTES]
             self._meters.count("gateway_quarantined_total", kind=kind)

@@ -123,3 +123,16 @@ async def test_who_watches_the_gateway_sees_deliveries_audit_and_quarantine(
         await page.get_by_text("Test alarm to soc").click()
         await expect(page.locator("p[role=status]").first).to_contain_text("soc: delivered")
     assert gateway.poked == [("soc", VIN)]
+
+
+async def test_the_desk_meter_can_be_read(gateway: Gateway, new_page: NewPage) -> None:
+    await theft(gateway)
+    async with served(gateway) as url:
+        page = await new_page(locale="nl", color_scheme="dark")
+        await enter(gateway, page, url)
+        await page.keyboard.press("a")
+        await page.goto(f"{url}/#meter")
+        await expect(page.locator(".tile b").first).to_have_text("2")
+        await expect(page.locator(".bars rect")).not_to_have_count(0)
+        assert await violations(page) == []
+        await picture(page, "meter")

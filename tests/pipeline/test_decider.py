@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from gateway.api.grants import decode_vehicle
 from gateway.domain import step as step_module
+from gateway.domain.offline import is_online
 from gateway.domain.signals import Acknowledge, Blind, Close, Healthy, Registration
 from gateway.errors import StoreError
 from gateway.pipeline import batch as batch_module
@@ -408,3 +410,19 @@ async def test_a_replayed_connection_is_not_journalled_again(rig: Rig) -> None:
     assert other.execute("SELECT COUNT(*) FROM facts WHERE kind = 'connection'").fetchone() == (1,)
     other.close()
     assert len(rig.acks) == 4
+
+
+async def test_a_second_will_counts_and_one_that_the_broker_replays_does_not(rig: Rig) -> None:
+    async def online_after(kind: str, body: dict[str, Any], *, replayed: bool = False) -> bool | None:
+        rig.clock.advance(1)
+        rig.send(kind, body, replayed=replayed)
+        await rig.settle()
+        known = await rig.store.vehicle(VIN)
+        return is_online(decode_vehicle(VIN, known))
+
+    will, speed = {"online": False}, {"signals": {"Vehicle.Speed": 0.0}}
+    telemetry = {**speed, "occurred_at": rig.clock.now().isoformat()}
+    assert await online_after("connection", will) is False
+    assert await online_after("telemetry", telemetry) is True
+    assert await online_after("connection", will, replayed=True) is True
+    assert await online_after("connection", will) is False

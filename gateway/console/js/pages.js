@@ -8,6 +8,7 @@ export const PAGES = [
   { name: "vehicle", under: "vehicles", needs: ["GET /api/v1/vehicles/{vin}"], load: () => import("./vehicle.js") },
   { name: "unprotected", key: "u", needs: ["GET /api/v1/unprotected"], load: () => import("./unprotected.js") },
   { name: "deliveries", key: "d", needs: ["GET /api/v1/deliveries"], load: () => import("./deliveries.js") },
+  { name: "meter", key: "m", needs: ["GET /api/v1/desk-meter"], load: () => import("./meter.js") },
   { name: "audit", key: "l", needs: ["GET /api/v1/audit"], load: () => import("./audit.js") },
   { name: "quarantine", key: "x", needs: ["GET /api/v1/quarantine"], load: () => import("./quarantine.js") },
 ];
