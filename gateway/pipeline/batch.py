@@ -47,6 +47,7 @@ from gateway.domain.signals import (
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
+from gateway.errors import place_of
 from gateway.pipeline.case_rows import CaseRows, tell_all
 from gateway.pipeline.commanding import LEAVES, Leaving, command_row
 from gateway.pipeline.inbox import KEPT_BYTES, Item
@@ -279,7 +280,7 @@ class Batch:
 
     def _poison(self, item: Item, error: Exception) -> None:
         payload = item.payload or (b"" if item.fact is None else _encode(item.fact))
-        reason = f"can't be decided: {type(error).__name__}: {error}"
+        reason = f"can't be decided: {place_of(error)}"
         item.unwanted = Unwanted(reason[:500], sha256(payload).hexdigest())
         item.topic = item.topic or f"{item.subject}/{item.kind}"
         item.payload = payload
