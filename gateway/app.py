@@ -166,7 +166,7 @@ async def _build(
     decider.on_unrecorded, decider.on_escalated = delivery.unrecorded, delivery.escalated
     decider.on_canary = canary.seen
     decider.on_leaving = (commanding := Commanding(link, clock, meters, log)).send
-    decider.on_silent = mass_loss.note
+    decider.on_silent, decider.stated = mass_loss.note, requests.stated
     decider.on_wake = timers.wake
     decider.on_modes = timers.pin
     decider.on_watched, decider.on_awaited = intake.watch, intake.await_word

@@ -40,7 +40,7 @@ from gateway.domain.people.shapes import (
 )
 from gateway.domain.security_code import key_of
 from gateway.domain.signals import Registration
-from gateway.errors import StartError
+from gateway.errors import StartError, without_values
 from gateway.wire.topics import VIN_PATTERN, is_vin
 
 AT_ONCE = 1000
@@ -212,7 +212,7 @@ def _decode(line: bytes) -> Line:
     try:
         stated = _decoder.decode(line)
     except Exception as error:  # bad UTF-8 and deep nesting raise no DecodeError
-        raise StartError(str(error)) from error
+        raise StartError(without_values(str(error))) from error
     users = [user for user in (stated.main_user, *stated.secondary_users) if user is not None]
     for user in users:
         if is_vin(user):
