@@ -109,9 +109,9 @@ async def _build(
     instance, canary_vin, clock = settings.gateway.instance, settings.canary.vin, SystemClock()
     seal, rng, meters = (
         open_seal(settings.seal_key_file),
-        random.Random(secrets.randbits(64)),
+        random.Random(secrets.randbits(64)),  # noqa: S311  # jitter
         PrometheusMeters(),
-    )  # noqa: S311  # jitter
+    )
 
     store = STORES["sqlite"](settings.database, canary_vin)
     stack.callback(store.close)
@@ -172,7 +172,7 @@ async def _build(
     decider.on_unrecorded, decider.on_escalated = delivery.unrecorded, delivery.escalated
     decider.on_canary = canary.seen
     decider.on_leaving = (commanding := Commanding(link, clock, meters, log)).send
-    decider.on_silent = mass_loss.note
+    decider.on_silent, decider.stated = mass_loss.note, requests.stated
     decider.on_wake = timers.wake
     decider.on_modes = timers.pin
     decider.on_watched, decider.on_awaited = intake.watch, intake.await_word

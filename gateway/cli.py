@@ -307,7 +307,7 @@ def fleet_import(
     with _sentences():
         settings, clock = _settings(config), SystemClock()
         seal = open_seal(settings.seal_key_file)
-        checked = check_fleet(file)
+        checked = check_fleet(file, settings.canary.vin)
         if checked.mistaken:
             more = checked.mistaken - len(checked.mistakes)
             for sentence in (*checked.mistakes, *([f"… and {more} more"] if more else [])):

@@ -6,6 +6,8 @@ Each answers two questions where it is raised: may it be tried again, and may th
 
 from __future__ import annotations
 
+import re
+
 
 class GatewayError(Exception):
     """Root of all errors that are ours."""
@@ -49,3 +51,25 @@ class PublishRefused(GatewayError):
         self.topic = topic
         self.reason_code = reason_code
         self.reason = reason
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says, without the value that was wrong: a code may have slipped into a wrong field."""
+    return without_values(f"{type(error).__name__}: {error}")
+
+
+def place_of(error: Exception) -> str:
+    """Which error it is and where it was raised: what a mistake of ours says may hold a card or a code."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = "" if at is None else f" at {at.tb_frame.f_globals.get('__name__', '?')}:{at.tb_lineno}"
+    return f"{type(error).__name__}{where}"
+
+
+def without_values(text: str) -> str:
+    """A decoder's sentence, without the value that it quotes."""
+    return _QUOTED.sub("Not one of the known values", text)
+
+
+_QUOTED = re.compile(r"""Invalid enum value (?:'.*'|".*"|-?[0-9]+)""", re.DOTALL)

@@ -40,7 +40,7 @@ from gateway.domain.people.shapes import (
 )
 from gateway.domain.security_code import key_of
 from gateway.domain.signals import Registration
-from gateway.errors import StartError
+from gateway.errors import StartError, without_values
 from gateway.wire.topics import VIN_PATTERN, is_vin
 
 AT_ONCE = 1000
@@ -96,9 +96,9 @@ class Imported(Struct, frozen=True):
 _decoder = msgspec.json.Decoder(Line)
 
 
-def check(path: Path) -> Checked:
+def check(path: Path, canary_vin: str | None = None) -> Checked:
     """
-    Read a whole file and say what is wrong with it.
+    Read a whole file and say what is wrong with it; the gateway's own vehicle is no vehicle to register.
 
     Errors:  StartError if it can't be read.
     """
@@ -112,6 +112,8 @@ def check(path: Path) -> Checked:
         vehicles += 1
         try:
             stated = _decode(line)
+            if stated.vin == canary_vin:
+                raise StartError(f"vin: {stated.vin} is the gateway's own canary")  # noqa: TRY301  # one way out
             key = blake2b(stated.vin.encode(), digest_size=8).digest()
             if key in seen:
                 raise StartError(f"vin: {stated.vin} stands in an earlier line as well")  # noqa: TRY301  # one way out
@@ -210,7 +212,7 @@ def _decode(line: bytes) -> Line:
     try:
         stated = _decoder.decode(line)
     except Exception as error:  # bad UTF-8 and deep nesting raise no DecodeError
-        raise StartError(str(error)) from error
+        raise StartError(without_values(str(error))) from error
     users = [user for user in (stated.main_user, *stated.secondary_users) if user is not None]
     for user in users:
         if is_vin(user):

@@ -151,10 +151,14 @@ async def report_theft(
     note = "" if data is None else data.note
     key = approval_key(request.url.path, {"note": note})
     now = deps.clock.now()
-    fact = TheftReport(received_at=now, by=who.person, role=who.role, note=note, approval_key=key)
+    fact = TheftReport(
+        received_at=now, by=who.person, role=who.role, user=who.user, note=note, approval_key=key
+    )
     for effect in await deps.acts.act(vin, fact):
         if isinstance(effect, ApprovalPending):
             return Response(PendingView(effect.approval_id), status_code=202)
+        if isinstance(effect, Refused):
+            raise Problem(403 if effect.code == "not_authorised" else 409, effect.code, effect.detail)
     alarm = (await grant(deps, who, vin)).vehicle.alarms.get(CAUSE)
     shown = None if alarm is None or who.role in OWNERS else alarm.alarm_id
     return Response(TheftReported("reported", shown))

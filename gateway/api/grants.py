@@ -38,7 +38,7 @@ async def grant(deps: Deps, token: Token, vin: str) -> Grant:
     """The caller's right on a vehicle; 404 if there is none, or no such vehicle."""
     registration = await deps.store.registration(vin)
     body = await deps.store.vehicle(vin)
-    known = registration is not None or body is not None or vin in deps.vehicles.vins()
+    known = registration is not None or body is not None or deps.vehicles.heard_at(vin) is not None
     if not known or is_gateway(vin) or not may_see(token, vin, registration):
         raise Problem(404, "unknown_vehicle", "There is no such vehicle.")
     if registration is not None:

@@ -120,7 +120,7 @@ async def challenge(
         raise Problem(409, "no_security_code", "This vehicle has no security code.")
     asked = deps.new_challenge()
     fact = Challenged(received_at=now, challenge=asked, user=_user(who), purpose=data.purpose)
-    await deps.acts.act(vin, fact)
+    _check(await deps.acts.act(vin, fact))
     return ChallengeView(asked, str(key["salt"]), int(key["rounds"]), now + CHALLENGE_LIVES)
 
 

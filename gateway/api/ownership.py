@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody
 
 from gateway.api.deps import Caller, FromApp
 from gateway.api.grants import Grant
-from gateway.api.people import act, actor, new_code, proof, registered, stated, user_of
+from gateway.api.people import act, actor, named, new_code, proof, registered, stated, user_of
 from gateway.api.problems import Problem, problems
 from gateway.api.registry_bodies import (
     InvitationView,
@@ -63,7 +63,9 @@ async def pair(deps: FromApp, who: Caller, data: JSONBody[StatedBody]) -> RoleVi
     """Become the main user of a vehicle with its code. Wrong codes lock the person and the vehicle out."""
     known = await deps.store.registration(data.vin) if is_vin(data.vin) else None
     if who.role != "main_user" or (known is not None and who.user in known.secondary_users):
-        entry = AuditEntry(deps.clock.now(), who.person, "code.refused", data.vin, {"code": "not_main_user"})
+        entry = AuditEntry(
+            deps.clock.now(), who.person, "code.refused", named(data.vin), {"code": "not_main_user"}
+        )
         await deps.store.audit([entry])
         detail = "A secondary user can't pair a vehicle: only its main user can."
         raise Problem(403, "not_main_user", detail)

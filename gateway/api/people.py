@@ -137,6 +137,11 @@ async def stated(  # noqa: PLR0917  # who, what, and where it is kept
     check(effects)
 
 
+def named(vin: str) -> str:
+    """A stated VIN as the audit trail names it: what is none may be the code in the wrong field."""
+    return vin if is_vin(vin) else ""
+
+
 def user_of(who: Token) -> str:
     """The user whom a token is bound to; a code serves nobody else."""
     if who.user is None:
@@ -148,6 +153,6 @@ async def _refused(deps: Deps, who: Token, vin: str, code: str) -> None:
     log.warning("code.refused", person=who.person, code=code)
     deps.on_code_refused(code)
     entry = AuditEntry(
-        deps.clock.now(), who.person, "code.refused", vin[:64], {"role": who.role, "code": code}
+        deps.clock.now(), who.person, "code.refused", named(vin), {"role": who.role, "code": code}
     )
     await deps.store.audit([entry])

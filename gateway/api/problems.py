@@ -13,7 +13,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import UNSET, Struct, UnsetType
 
-from gateway.errors import StoreError
+from gateway.errors import StoreError, without_values
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -100,7 +100,9 @@ def on_validation(_request: AnyRequest, error: ValidationException) -> Answer:
     """Answer fields, parameters or a body that don't fit the schema."""
     stated = error.extra if isinstance(error.extra, list) else []
     wrong = [
-        Wrong(str(one.get("key", "")), str(one.get("message", ""))) for one in stated if isinstance(one, dict)
+        Wrong(str(one.get("key", "")), without_values(str(one.get("message", ""))))
+        for one in stated
+        if isinstance(one, dict)
     ]
     detail = (
         "; ".join(f"{one.field}: {one.message}" for one in wrong) or "The request does not fit the schema."

@@ -155,7 +155,7 @@ async def _entry(deps: Deps, who: Token, vin: str) -> tuple[Grant, bool]:
     """The caller's right; an admin may name a vehicle that nobody knows yet."""
     if who.role == "admin" and is_vin(vin) and await deps.store.registration(vin) is None:
         body = await deps.store.vehicle(vin)
-        if body is None and vin not in deps.vehicles.vins():
+        if body is None and deps.vehicles.heard_at(vin) is None:
             return _nobody(who, vin), True
         return await grant(deps, who, vin), True
     return await registered(deps, who, vin), False

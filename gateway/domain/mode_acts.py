@@ -35,6 +35,7 @@ from gateway.domain.signals import (
     SetMode,
     Software,
     TheftSensor,
+    names_another_owner,
 )
 from gateway.domain.situation import MOVEMENT_HOLDS
 from gateway.domain.vehicle import Vehicle
@@ -43,13 +44,17 @@ PURPOSE = "special_mode"
 QUIET_AFTER_LOCK = timedelta(minutes=10)
 ENDED_BY_DRIVING = ("transport", INSTALLATION)
 MAX_INSTALLATIONS_A_DAY = 2
+LOCKED = Refused("security_code_locked", "Too many wrong answers: try again later, or call the SOC.")
 
 
 # -- people -----------------------------------------------------------------------------------------------
 
 
 def challenged(vehicle: Vehicle, fact: Challenged, now: datetime) -> Outcome:
-    """Remember what a person was asked."""
+    """Remember what a person was asked; who is locked out is asked nothing."""
+    if security_code.locked_until(vehicle.code_guard, fact.user, now) is not None:
+        details = {"user": fact.user, "purpose": fact.purpose, "code": LOCKED.code}
+        return Outcome(vehicle, (LOCKED, Audited(fact.user, "challenge.refused", details)))
     guard = security_code.ask(vehicle.code_guard, fact.challenge, fact.user, fact.purpose, now)
     return Outcome(replace(vehicle, code_guard=guard))
 
@@ -116,6 +121,9 @@ def _requested(vehicle: Vehicle, fact: SetMode, now: datetime) -> Outcome:
 def _main_user_may(vehicle: Vehicle, fact: SetMode, now: datetime) -> Outcome:
     """The vehicle with the challenge used up; with effects if the answer is no."""
     guard, user = vehicle.code_guard, fact.user or fact.by
+    if names_another_owner(vehicle.registration, fact.user):
+        detail = "The registry names another main user."
+        return _refuse(vehicle, fact, Refused("not_authorised", detail))
     if vehicle.stolen:
         return _refuse(vehicle, fact, Refused("call_soc", "Please call the SOC."), "stolen")
     if any(BY_NAME[cause].cause_class == "theft" for cause in vehicle.alarms):
@@ -139,8 +147,7 @@ def _main_user_may(vehicle: Vehicle, fact: SetMode, now: datetime) -> Outcome:
 def _code(vehicle: Vehicle, fact: SetMode, user: str, now: datetime) -> Outcome:
     guard = vehicle.code_guard
     if security_code.locked_until(guard, user, now) is not None:
-        detail = "Too many wrong answers: try again later, or call the SOC."
-        return _refuse(vehicle, fact, Refused("security_code_locked", detail))
+        return _refuse(vehicle, fact, LOCKED)
     if not fact.answered:
         detail = "Ask for a challenge and answer it with the security code."
         return _refuse(vehicle, fact, Refused("security_code_required", detail))

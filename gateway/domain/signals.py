@@ -251,6 +251,16 @@ class Place(Struct, frozen=True, omit_defaults=True):
     """Made from the vehicle's own last position, so it tells where the vehicle was."""
 
 
+def names_another_owner(entry: Registration | None, user: str | None) -> bool:
+    """
+    Whether the registry says that somebody else is the vehicle's main user.
+
+    A token that names nobody, or an entry without a main user, is no contradiction: there the token's binding
+    to the vehicle counts.
+    """
+    return user is not None and entry is not None and entry.main_user not in {None, user}
+
+
 class SetMode(Fact, frozen=True, kw_only=True):
     """A person asks for a special mode, or for a new end of a running one."""
 
@@ -310,6 +320,7 @@ class TheftReport(Fact, frozen=True, kw_only=True):
 
     by: str
     role: str
+    user: str | None = None
     note: str = ""
     approval_key: str = ""
     """The same for the same call by another person."""

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from gateway.domain import approvals
 from gateway.domain.alarms import MAX_EVIDENCE_TEXT, Evidence
-from gateway.domain.effects import Audited
+from gateway.domain.effects import Audited, Refused
 from gateway.domain.outcome import Found, Outcome, Part
 from gateway.domain.remote_access.effects import ApprovalPending
-from gateway.domain.signals import TheftReport
+from gateway.domain.signals import TheftReport, names_another_owner
 from gateway.domain.vehicle import Vehicle
 
 CAUSE = "manual_report"
@@ -19,6 +19,9 @@ CAUSE = "manual_report"
 
 def report(vehicle: Vehicle, fact: TheftReport, now: datetime) -> Outcome:
     """Raise ``manual_report``, or wait for the second person."""
+    if fact.role == "main_user" and names_another_owner(vehicle.registration, fact.user):
+        refused = Refused("not_authorised", "The registry names another main user.")
+        return Outcome(vehicle, (refused, _audited(fact, "theft.report_refused", code=refused.code)))
     if fact.role == "main_user":
         return Outcome(vehicle, (_audited(fact, "theft.reported"),), _found(fact, "the main user", now))
     asked, answer = approvals.ask(

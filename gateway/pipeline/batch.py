@@ -29,7 +29,8 @@ from gateway.domain.facts import AnyFact
 from gateway.domain.parts import ACTS
 from gateway.domain.protection import ingredients, reasons
 from gateway.domain.remote_access.effects import CommandChanged
-from gateway.domain.remote_access.facts import Request
+from gateway.domain.remote_access.facts import Request, Stated
+from gateway.domain.remote_access.interlocks import restated
 from gateway.domain.signals import (
     Connection,
     Event,
@@ -46,6 +47,7 @@ from gateway.domain.signals import (
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
+from gateway.errors import place_of
 from gateway.pipeline.case_rows import CaseRows, tell_all
 from gateway.pipeline.commanding import LEAVES, Leaving, command_row
 from gateway.pipeline.inbox import KEPT_BYTES, Item
@@ -94,6 +96,8 @@ class Context(Struct, frozen=True):
     thresholds: Thresholds
     socs: frozenset[str]
     """SOCs with a way to reach them; a vehicle of any other falls back to ``default``."""
+    stated: Callable[[Vehicle], Stated] | None = None
+    """What telemetry says of a vehicle this moment."""
     may_tell: Callable[[str, datetime], bool] = tell_all
     """Whether a SOC's feed takes one more message that only says that an alarm waits."""
 
@@ -172,6 +176,8 @@ class Batch:
             self._event(item, item.fact)
         elif item.fact is not None:
             fact: AnyFact = item.fact
+            if isinstance(fact, Connection) and _is_known(self._vehicle(item.subject), fact, item):
+                return  # a retained statement that the broker replays at each start
             if item.complete is not None:
                 fact = item.complete(fact, self._vehicle(item.subject))
             effects = self._fold(item.subject, item.kind, fact)
@@ -274,7 +280,7 @@ class Batch:
 
     def _poison(self, item: Item, error: Exception) -> None:
         payload = item.payload or (b"" if item.fact is None else _encode(item.fact))
-        reason = f"can't be decided: {type(error).__name__}: {error}"
+        reason = f"can't be decided: {place_of(error)}"
         item.unwanted = Unwanted(reason[:500], sha256(payload).hexdigest())
         item.topic = item.topic or f"{item.subject}/{item.kind}"
         item.payload = payload
@@ -330,8 +336,8 @@ class Batch:
 
     def _fold(self, subject: str, kind: str, fact: AnyFact, item: Item | None = None) -> tuple[Effect, ...]:
         before = self._vehicle(subject)
-        if isinstance(fact, Connection) and _is_known(before, fact):
-            return ()  # a retained statement that the broker replays at each start
+        if before.remote.waiting and self._context.stated is not None:
+            before = restated(before, self._context.stated(before))
         if isinstance(fact, Located) and _is_left_out(before, kind, fact):
             return ()
         if isinstance(fact, Request) and (answer := self._unchanged(before, fact)) is not None:
@@ -539,7 +545,10 @@ class Batch:
         )
 
 
-def _is_known(vehicle: Vehicle, fact: Connection) -> bool:
+def _is_known(vehicle: Vehicle, fact: Connection, item: Item) -> bool:
+    """Whether it was said before. A will has no time: one that the broker does not replay is a new one."""
+    if fact.occurred_at is None and not item.replayed:
+        return False
     known = vehicle.stated.get("connection")
     return known is not None and replace(known, received_at=fact.received_at) == fact
 

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
 from gateway.domain.offline import is_awaited
-from gateway.domain.remote_access.facts import Asked
+from gateway.domain.remote_access.facts import Asked, Stated
 from gateway.domain.services.availability import EVERYWHERE, Availability, resolve
 from gateway.domain.signals import RegistryAct
 from gateway.domain.thresholds import Thresholds
@@ -80,6 +80,8 @@ class Decider:
         self.on_escalated: Callable[[Collection[str]], None] = lambda _socs: None
         """Told the SOCs whose standby sinks have something new."""
         self.on_wake: Callable[[str, datetime | None], None] = lambda _subject, _at: None
+        self.stated: Callable[[Vehicle], Stated] | None = None
+        """What telemetry says of a vehicle: asked while a command waits for it."""
         self.on_silent: Callable[[Sequence[str]], None] = lambda _vins: None
         self.on_modes: Callable[[str, Sequence[datetime]], None] = lambda _subject, _ends: None
         self.before_turn: Callable[[list[Item]], Awaitable[list[Item]]] = _as_they_are
@@ -230,6 +232,7 @@ class Decider:
             canary_vin=self._canary_vin,
             thresholds=self._thresholds,
             socs=self._socs,
+            stated=self.stated,
             may_tell=self._escalations.may_tell,
         )
         batch = Batch(

@@ -52,6 +52,8 @@ class Item(Struct, kw_only=True, eq=False):
     topic: str = ""
     payload: bytes = b""
     ack: Callable[[], None] | None = None
+    replayed: bool = False
+    """The broker had retained it: a last will of it may be of long ago."""
     answer: asyncio.Future[tuple[Effect, ...]] | None = None
     """A person waits for the effects."""
 

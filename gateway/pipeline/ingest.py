@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from gateway import wire
 from gateway.domain.signals import Event
+from gateway.errors import reason_of
 from gateway.faults import crash_point
 from gateway.pipeline.inbox import KEPT_BYTES, Inbox, Item
 from gateway.pipeline.meters import Meters
@@ -50,6 +51,7 @@ class Ingest:
             return self._quarantine(message, vin, kind, "the gateway knows no such topic")
         decoded = wire.decode(kind, message.payload, message.received_at)
         item = Item(subject=vin, kind=kind, received_at=message.received_at, ack=message.ack)
+        item.replayed = message.replayed
         if isinstance(decoded, Unwanted):
             item.unwanted, item.topic, item.payload = decoded, message.topic, message.payload[:KEPT_BYTES]
             self._meters.count("gateway_quarantined_total", kind=kind)
@@ -72,7 +74,7 @@ class Ingest:
             self._intake.take(vin, telemetry.decode(message.payload, message.received_at))
         except Exception as error:  # noqa: BLE001  # deep nesting and bad UTF-8 raise no DecodeError
             # Telemetry has no receipt and may flood: what finds no room in quarantine is only counted.
-            self._quarantine(message, vin, telemetry.KIND, f"{type(error).__name__}: {error}", derived=True)
+            self._quarantine(message, vin, telemetry.KIND, reason_of(error), derived=True)
         if message.ack is not None:
             message.ack()
         return True

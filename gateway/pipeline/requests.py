@@ -152,11 +152,11 @@ class Requests:
             challenge = fitting(
                 vehicle.code_guard, key, vin=vehicle.vin, user=fact.user, purpose=fact.action, answer=answer
             )
-        stated = self._stated(vehicle.vin, private=vehicle.is_private)
-        return replace(fact, challenge=challenge, stated=stated)
+        return replace(fact, challenge=challenge, stated=self.stated(vehicle))
 
-    def _stated(self, vin: str, *, private: bool) -> Stated:
-        """What telemetry says; in private mode nothing of it is written down."""
+    def stated(self, vehicle: Vehicle) -> Stated:
+        """What telemetry says this moment; in private mode nothing of it is written down."""
+        vin, private = vehicle.vin, vehicle.is_private
         heard_at, reachable = self._intake.heard_at(vin), self._link.connected
         if private:
             return Stated(heard_at=heard_at, reachable=reachable)

@@ -147,10 +147,6 @@ class TelemetryIntake:
         track = self._tracks.get(vin)
         return {} if track is None else dict(track.signals)
 
-    def vins(self) -> list[str]:
-        """Vehicles heard since the start."""
-        return list(self._tracks)
-
     def heard_at(self, vin: str) -> datetime | None:
         """When anything at all last arrived from a vehicle; None: not since the start."""
         track = self._tracks.get(vin)

@@ -70,8 +70,8 @@ class LiveVehicles(Protocol):
         """Last known values by VSS name; empty for a vehicle not heard since the start."""
         ...
 
-    def vins(self) -> list[str]:
-        """Vehicles heard since the start."""
+    def heard_at(self, vin: str) -> datetime | None:
+        """When anything at all last arrived from a vehicle; None: not since the start."""
         ...
 
     def hand_over(self, vin: str, now: datetime) -> None:

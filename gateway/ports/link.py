@@ -31,6 +31,8 @@ class Inbound(Struct, frozen=True, gc=False):
     ack: Callable[[], None] | None = None
     correlation: bytes | None = None
     """MQTT 5 correlation data."""
+    replayed: bool = False
+    """The broker had retained it and tells it again: it may be of long ago."""
 
 
 class Link(Protocol):

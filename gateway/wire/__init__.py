@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from gateway.domain.signals import Connection, Event
+from gateway.errors import reason_of
 from gateway.wire import (
     charging,
     command_result,
@@ -80,4 +81,4 @@ def decode(kind: str, payload: bytes, received_at: datetime) -> Event | Connecti
     try:
         return BY_KIND[kind].codec.decode(payload, received_at)
     except Exception as error:  # noqa: BLE001  # deep nesting and bad UTF-8 raise no DecodeError
-        return unwanted(payload, f"{type(error).__name__}: {error}")
+        return unwanted(payload, reason_of(error))

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from gateway.errors import reason_of
 from gateway.wire.event import EVENT_ID_PATTERN, MAX_PAYLOAD_BYTES, Time
 
 KIND = "remote-access/request"
@@ -64,7 +65,7 @@ def decode(payload: bytes) -> Payload | Malformed:
         stated = _decoder.decode(payload)
         _check(stated.params, stated.issued_at)
     except Exception as error:  # noqa: BLE001  # deep nesting and bad UTF-8 raise no DecodeError
-        return Malformed(f"{type(error).__name__}: {error}"[:300], _readable_id(payload))
+        return Malformed(reason_of(error)[:300], _readable_id(payload))
     return stated
 
 

@@ -457,9 +457,6 @@ class Gateway:
     def signals(self, vin: str) -> dict[str, SignalValue]:
         return self.signal_values.get(vin, {})
 
-    def vins(self) -> list[str]:
-        return list(self.signal_values)
-
     def hand_over(self, vin: str, now: datetime) -> None:
         self.handed_over.append(vin)
 

@@ -127,9 +127,11 @@ async def test_wrong_answers_lock_and_are_alarmed(gateway: Gateway, anna: Person
     for _ in range(3):
         status, problem = await anna.put("workshop", challenge_response=await anna.proof("4321"))
         assert (status, problem["code"]) == (403, "security_code_wrong")
-    assert (await anna.put("workshop", challenge_response=await anna.proof()))[1]["code"] == "call_soc"
+    assert (await anna.put("workshop", challenge_response="no"))[1]["code"] == "call_soc"
     gateway.clock.move(601)
-    status, problem = await anna.put("workshop", challenge_response=await anna.proof())
+    status, problem = await anna.put("workshop", challenge_response="no")
+    assert (status, problem["code"]) == (403, "security_code_locked")
+    status, problem = await anna.call("POST", "/challenge", {"purpose": "special_mode"})
     assert (status, problem["code"]) == (403, "security_code_locked")
     gateway.clock.move(300)
     for _ in range(2):

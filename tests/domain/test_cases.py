@@ -340,6 +340,7 @@ def test_a_clock_that_is_set_back_lengthens_no_claim() -> None:
 
 # -- histories --------------------------------------------------------------------------------------------
 
+FORWARD: tuple[CaseAct, ...] = ("confirm", "dismiss", "recover", "lost", "close", "claim", "note", "contact")
 CAUSES = ("intrusion", "tamper", "hold_up", "battery_low", "tilt")
 PEOPLE = (("Ada", "operator"), ("Bo", "operator"), ("Cy", "supervisor"))
 
@@ -351,14 +352,16 @@ class Moment(msgspec.Struct):
     kind: str
     what: str
     who: tuple[str, str]
+    draw: int
 
 
 moments = st.builds(
     Moment,
-    after_s=st.sampled_from((0, 1, 29, 31, 91, 301, 601, 901)),
-    kind=st.sampled_from(("act", "act", "act", "act", "trigger", "acknowledge", "close", "tick")),
+    after_s=st.sampled_from((0, 0, 0, 1, 1, 1, 29, 31, 91, 301, 601, 901)),
+    kind=st.sampled_from((*["fitting"] * 12, *["act"] * 4, "trigger", "acknowledge", "close", "tick")),
     what=st.sampled_from((*ACTS, "claim", "confirm", "recover", "close")),
     who=st.sampled_from(PEOPLE),
+    draw=st.integers(0, 59),
 )
 
 
@@ -394,8 +397,12 @@ class Witness:
                 return Acknowledge(received_at=now, alarm_id=alarm.alarm_id, by=by)
             case "close" if alarm:
                 return Close(received_at=now, alarm_id=alarm.alarm_id, by=by, disposition="test")
-            case "act":
+            case "act" | "fitting":
                 act, case_id = moment.what, vehicle.case_id or "none"
+                if moment.kind == "fitting" and vehicle.case is not None:
+                    possible = [one for one in FORWARD if is_possible(vehicle.case.state, one)]
+                    act = possible[moment.draw % len(possible)]
+                    by = vehicle.case.holder(now) or by if act not in TWO_PERSONS else by
                 return ActOnCase(
                     received_at=now,
                     case_id=case_id,
@@ -461,7 +468,7 @@ class Witness:
 
 
 @settings(max_examples=150)
-@given(history=st.lists(moments, min_size=5, max_size=40))
+@given(history=st.lists(moments, min_size=15, max_size=45))
 def test_whatever_operators_and_alarms_do_the_promises_hold(history: list[Moment]) -> None:
     witness = Witness()
     witness.take(sensor("first", 0, cause="tamper"))

@@ -11,7 +11,13 @@ from msgspec.structs import replace
 from gateway.domain.remote_access.authorise import CHECKS, Denial, Reason, authorise
 from gateway.domain.remote_access.effects import ApprovalPending, ChallengeGiven
 from gateway.domain.remote_access.facts import ChallengeRequested, CommandRequested, Stated
-from gateway.domain.remote_access.state import MAX_REFUSED_EACH, WAKE_BUDGET
+from gateway.domain.remote_access.state import (
+    KEEP_DONE,
+    MAX_REFUSED_EACH,
+    MAX_REMEMBERED,
+    WAKE_BUDGET,
+    remember,
+)
 from gateway.domain.security_code import wrong
 from gateway.domain.signals import Mode, Movement, Registered, Tick
 from gateway.domain.vehicle import Vehicle
@@ -312,6 +318,20 @@ def test_a_block_needs_a_second_person_and_stops_for_nothing_that_a_thief_could_
     assert isinstance(car.take(soc_request(5, "Max"))[-1], ApprovalPending)  # it serves once
 
 
+def test_who_asked_first_hears_what_became_of_it_when_the_network_repeats_the_call() -> None:
+    car = OwnedCar()
+    car.take(soc_request(1, "Kim", request_id="r-1"))
+    car.take(soc_request(2, "Kim", request_id="r-2"))
+    car.take(soc_request(3, "Lou"))
+    for request_id in ("r-1", "r-2"):
+        again = car.take(soc_request(4, "Kim", request_id=request_id))
+        assert answers(again) == [("accepted", None), ("sent", None)]
+    car.take(result(5, car.commands[0].command_id))
+    assert car.ask(soc_request(6, "Kim", request_id="r-1"))[-1] == ("performed", None)
+    assert car.vehicle.approvals.waiting == ()
+    assert len(car.commands) == 1
+
+
 def test_an_approval_is_for_the_same_call_and_ten_minutes() -> None:
     car = OwnedCar()
     car.take(soc_request(1, "Kim"))
@@ -509,3 +529,33 @@ def test_a_challenge_is_given_once_for_each_request() -> None:
 def test_who_may_ask_for_a_challenge(more: dict[str, Any], reason: str | None) -> None:
     told = OwnedCar().ask(challenge(1, "c-1", **more))  # type: ignore[arg-type]  # answered alike
     assert told == ([] if reason is None else [("refused", reason)])
+
+
+def test_what_became_of_a_request_is_known_long_after_its_command_has_gone() -> None:
+    car = OwnedCar()
+    car.take(ignition(on=True, occurred_s=1))
+    on = replace(PARKED, ignition_on=True, ignition_at=at(1))
+    for number in range(KEEP_DONE + 4):
+        car.take(request(100 * number + 2, "climate_start", f"r-{number}", stated=on))
+        car.take(result(100 * number + 3, car.commands[-1].command_id, event_id=f"e-{number}"))
+    sent = len(car.commands)
+    late_s = 100 * (KEEP_DONE + 4) + 700
+    car.take(request(late_s, "climate_start", "r-new", stated=on))
+    car.take(result(late_s + 1, car.commands[-1].command_id, event_id="e-new"))
+    assert car.vehicle.remote.command(car.commands[0].command_id) is None
+    assert car.ask(request(late_s + 2, "climate_start", "r-0", issued_s=None)) == [
+        ("accepted", None),
+        ("performed", None),
+    ]
+    assert len(car.commands) == sent + 1
+
+
+def test_what_is_remembered_of_requests_has_a_bound_and_a_day() -> None:
+    car = OwnedCar()
+    car.take(request(1))
+    (command,) = car.vehicle.remote.open
+    remote = remember(car.vehicle.remote, command, at(2), *((f"u-{n}", "r") for n in range(MAX_REMEMBERED)))
+    assert len(remote.remembered) == MAX_REMEMBERED
+    other = replace(command, command_id="another")
+    remote = remember(remote, other, at(86_500), ("kim", "r"))
+    assert [one.command_id for one in remote.remembered] == ["another"]

@@ -690,3 +690,13 @@ def test_timers_that_come_late_end_a_mode_as_well() -> None:
 def test_movement_facts_keep_no_odometer_in_the_window() -> None:
     car = owned().live([Movement(moving=True, odometer_m=5.0, **times(5))], 6)
     assert "odometer_m" not in msgspec.json.encode(car.vehicle.past).decode()
+
+
+def test_who_is_the_main_user_no_more_sets_no_mode() -> None:
+    car = owned()
+    refused = car.take(put("transport", 1, 1, "main_user", user="carl"))[0]
+    assert isinstance(refused, Refused)
+    assert refused.code == "not_authorised"
+    assert car.vehicle.modes.of("transport") is None
+    car.take(put("transport", 2, 1, "main_user"))
+    assert [one.mode for one in car.vehicle.modes.running] == ["transport"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from gateway.domain.approvals import approval_key
+from gateway.domain.effects import Refused
 from gateway.domain.remote_access.effects import ApprovalPending
 from gateway.domain.signals import TheftReport
 from tests.domain.cars import at
@@ -22,6 +25,16 @@ def test_the_main_users_report_is_an_alarm_at_once() -> None:
     assert car.raised == ["manual_report"]
     assert car.alarm("manual_report").evidence[0].text == "Reported by the main user. They add: It is gone."
     assert car.vehicle.case_id is not None
+
+
+def test_who_is_the_main_user_no_more_reports_no_theft() -> None:
+    car = OwnedCar()
+    effects = car.take(replace(report(1, "Carl", "main_user"), user="carl"))
+    assert isinstance(effects[0], Refused)
+    assert effects[0].code == "not_authorised"
+    assert car.raised == []
+    car.take(replace(report(2, "Anna", "main_user"), user="anna"))
+    assert car.raised == ["manual_report"]
 
 
 def test_an_operators_report_waits_for_another_person_with_the_same_words() -> None:

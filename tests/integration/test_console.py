@@ -25,12 +25,12 @@ pytestmark = [
 ]
 
 
-async def log_in(page: Page, gateway: GatewayProcess) -> None:
+async def log_in(page: Page, gateway: GatewayProcess, name: str = "kim", role: str = "operator") -> None:
     """Log in with a password that the command made."""
-    done = gateway.command("user", "add", "kim", "--role", "operator")
+    done = gateway.command("user", "add", name, "--role", role)
     assert done.returncode == 0, done.stderr
     await page.goto(gateway.url)
-    await page.locator("#name").fill("kim")
+    await page.locator("#name").fill(name)
     await page.locator("#password").fill(done.stdout.splitlines()[-1])
     await page.keyboard.press("Enter")
     await expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=30_000)
@@ -76,3 +76,63 @@ async def test_a_theft_is_seen_within_a_second_and_a_killed_gateway_costs_nothin
     finally:
         for car in cars:
             car.close()
+
+
+async def act(page: Page, key: str, **fields: str) -> None:
+    """Do what a key stands for, and fill in what it asks."""
+    button = page.locator(f".alarm .acts [aria-keyshortcuts={key}]")
+    await expect(button).to_be_visible(timeout=30_000)
+    await page.keyboard.press(key)
+    await expect(page.locator("#dialog")).to_be_visible()
+    for name, value in fields.items():
+        field = page.locator(f"#field-{name}")
+        if await field.evaluate("one => one.tagName") == "SELECT":
+            await field.select_option(value)
+        else:
+            await field.fill(value)
+    await page.locator("#dialog button[type=submit]").click()
+    await expect(page.locator("#dialog")).to_be_hidden()
+
+
+async def test_a_case_is_taken_called_confirmed_ended_by_two_and_closed(
+    broker: Broker, tmp_path: Path
+) -> None:
+    vin = VIN.format(77)
+    broker.add("vehicles", vin)
+    gateway = GatewayProcess(tmp_path / "gw", broker.url(), settings=FAST)
+    fleet = tmp_path / "fleet.jsonl"
+    fleet.write_text(f'{{"vin": "{vin}", "contacts": [{{"name": "Anna", "phone": "+31 20 555 0100"}}]}}\n')
+    assert gateway.command("fleet", "import", str(fleet)).returncode == 0
+    car = Car(broker, vin)
+    try:
+        with gateway:
+            await asyncio.to_thread(car.trigger, "tamper")
+            async with async_playwright() as playwright:
+                browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+                kim, sam = await browser.new_page(), await browser.new_page()
+                await log_in(kim, gateway)
+                await log_in(sam, gateway, "sam", "supervisor")
+                row = kim.locator(".row:visible")
+                await expect(row).to_have_count(1, timeout=30_000)
+                await kim.keyboard.press("Home")
+                await kim.keyboard.press("a")
+                await expect(sam.locator(".row .whose")).to_have_text("kim", timeout=30_000)
+                await kim.keyboard.press("Enter")
+                await act(kim, "t", outcome="reached")
+                await expect(kim.locator(".calls")).to_contain_text("1 attempts", timeout=30_000)
+                await act(kim, "y")
+                await expect(kim.locator(".alarm .head")).to_contain_text("Stolen", timeout=30_000)
+                await act(kim, "p", reference="PL-4711")
+                await act(kim, "b")
+                await expect(kim.locator(".alarm > .wrong")).to_contain_text("second person", timeout=30_000)
+                await sam.keyboard.press("Home")
+                await sam.keyboard.press("Enter")
+                await act(sam, "b")
+                await expect(kim.locator(".alarm .head")).to_contain_text("Recovered", timeout=30_000)
+                await act(kim, "c", disposition="recovered")
+                await expect(kim.locator(".timeline")).to_contain_text("PL-4711", timeout=30_000)
+                await kim.keyboard.press("Escape")
+                await expect(kim.locator(".empty")).to_contain_text("Nothing waits", timeout=30_000)
+                await browser.close()
+    finally:
+        car.close()

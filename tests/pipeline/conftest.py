@@ -95,13 +95,13 @@ class Rig:
         self.unrecorded.append(message)
         return True
 
-    def send(self, kind: str, payload: Any, *, vin: str = VIN) -> int:
+    def send(self, kind: str, payload: Any, *, vin: str = VIN, replayed: bool = False) -> int:
         """Let one message arrive; returns the number by which its acknowledgement is known."""
         body = payload if isinstance(payload, bytes) else json.dumps(payload, default=_text).encode()
         self._sent += 1
         number = self._sent
         ack = self.acks_in_order.place(lambda: self.acks.append(number))
-        inbound = Inbound(f"v1/vehicles/{vin}/{kind}", body, self.clock.now(), ack)
+        inbound = Inbound(f"v1/vehicles/{vin}/{kind}", body, self.clock.now(), ack, replayed=replayed)
         self.ingest.take([inbound])
         return number
 

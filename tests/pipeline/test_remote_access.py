@@ -51,6 +51,7 @@ class Remote:
             seal=ClearSeal(),
         )
         rig.ingest.on_request = self.requests.take
+        rig.decider.stated = self.requests.stated
         self.commanding = Commanding(rig.link, rig.clock, rig.tally, rig.log)
         rig.decider.on_leaving = self.commanding.send
 
@@ -184,6 +185,22 @@ async def test_after_a_kill_nothing_is_sent_again(remote: Remote) -> None:
     await rig.wait(120)
     assert remote.commands == []
     assert remote.told(request_id)[-1] == ("unknown", None)
+
+
+async def test_a_car_that_comes_back_with_an_open_door_is_not_locked(remote: Remote) -> None:
+    rig = remote.rig
+    rig.clock.advance(1)
+    rig.send("connection", {"online": False})
+    await rig.settle()
+    request_id = remote.ask("lock")
+    await rig.settle()
+    assert remote.told(request_id) == [("accepted", None)]
+    rig.clock.advance(1)
+    body = {"occurred_at": rig.clock.now(), "signals": {"Vehicle.Cabin.Door.Row1.DriverSide.IsOpen": True}}
+    rig.send("telemetry", body)
+    await rig.settle()
+    assert remote.told(request_id)[-1] == ("failed", "door_open")
+    assert remote.commands == []
 
 
 async def test_a_vehicle_that_says_nothing_new_is_heard_and_gets_what_waits_for_it(remote: Remote) -> None:

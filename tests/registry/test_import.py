@@ -115,3 +115,9 @@ def test_no_bytes_end_in_anything_but_a_sentence(tmp_path: Path, lines: list[byt
     checked = check(file)
     if checked.mistaken == 0:
         assert len(list(read_registrations(file))) == checked.vehicles
+
+
+def test_the_canary_is_no_vehicle_to_register(tmp_path: Path) -> None:
+    checked = check(written(tmp_path, [line(1), line(2, vin="CANARY00000000001")]), "CANARY00000000001")
+    assert checked.mistaken == 1
+    assert "line 2: vin: CANARY00000000001 is the gateway's own canary" in checked.mistakes[0]

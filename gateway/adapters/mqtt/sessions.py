@@ -182,7 +182,7 @@ class Session:
                     ack()
                 continue
             correlation = packets.correlation(one.properties) if one.properties else None
-            wanted.append(Inbound(one.topic, one.payload, now, ack, correlation))
+            wanted.append(Inbound(one.topic, one.payload, now, ack, correlation, one.retained))
         if wanted and not self.plan.on_batch(wanted):
             self.drop(connection)
 

@@ -7,8 +7,14 @@ import { causeWords, t, word } from "./words.js";
 export const DISPOSITIONS = ["theft_confirmed", "attempt", "recovered", "user_error_card", "user_error_mode", "workshop",
   "transport", "battery", "radio_fault", "test", "duplicate", "unknown"];
 
-// Acknowledges every open alarm of an item, worst first.
+const CLAIM = "POST /api/v1/cases/{case_id}/claim";
+
+// Takes an item in hand: claims its case, if it has one, and acknowledges every open alarm of it, worst first. The
+// acknowledgement is in the feed, so everybody sees at once who has it.
 export async function acknowledge(context, item) {
+  if (item.caseId && context.me.may.includes(CLAIM)) {
+    await certain(() => send("POST", `/cases/${encodeURIComponent(item.caseId)}/claim`));
+  }
   const open = [...item.alarms.values()].filter((one) => one.state === "open");
   for (const alarm of open) {
     const { body } = await certain(() => send("POST", `/alarms/${encodeURIComponent(alarm.alarm_id)}/acknowledge`));

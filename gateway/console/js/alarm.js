@@ -10,8 +10,9 @@ import { loadScripts, scriptOf } from "./script.js";
 import { accuracy, age, causeWords, moment, place, t, when, word } from "./words.js";
 
 const LOOK_AGAIN_MS = 5000;
-const SEE_AGAIN_MS = 30_000; // each look at a vehicle stands in the audit trail
+const SEE_AGAIN_MS = 10_000; // each look at a vehicle or a case stands in the audit trail
 const CASE = "/api/v1/cases/{case_id}";
+const HIDDEN = new Set(["alarm_id", "vin", "role", "state", "sequence"]);
 const OUTCOMES = ["reached", "no_answer", "voicemail", "busy", "wrong_number", "refused"];
 
 await loadScripts();
@@ -28,7 +29,7 @@ class AlarmPage {
     this.parts.wrong.setAttribute("role", "alert");
     this.canvas = h("div.map", { role: "region", "aria-label": t("map.label") });
     context.root.append(h("article.alarm", this.parts.head, this.parts.acts, this.parts.wrong,
-      h("div.columns3", h("section", this.parts.script, this.parts.calls), h("section", this.parts.story),
+      h("div.columns3", h("section", this.parts.calls, this.parts.script), h("section", this.parts.story),
         h("section", this.canvas, this.parts.where, this.parts.facts))));
     this.changed = () => this.refresh();
     this.alarms.addEventListener("change", this.changed);
@@ -87,9 +88,10 @@ class AlarmPage {
   async #look() {
     const { item } = this;
     if (!item || this.left) return;
+    if (item.sequence === this.seen && Date.now() - this.seenAt < SEE_AGAIN_MS) return;
+    Object.assign(this, { seen: item.sequence, seenAt: Date.now() });
     const tasks = [];
-    if (item.vin && this.may("GET /api/v1/vehicles/{vin}") && (item.sequence !== this.seen || Date.now() - this.seenAt > SEE_AGAIN_MS)) {
-      Object.assign(this, { seen: item.sequence, seenAt: Date.now() });
+    if (item.vin && this.may("GET /api/v1/vehicles/{vin}")) {
       const vin = encodeURIComponent(item.vin);
       tasks.push(read(`/vehicles/${vin}`, { background: true }).then((found) => { this.vehicle = found; }));
       if (item.caseId && !item.done) {
@@ -170,6 +172,7 @@ class AlarmPage {
     } catch (error) {
       say(this.parts.wrong, error.message);
     }
+    this.seen = null;
     this.#look();
   }
 
@@ -212,17 +215,22 @@ class AlarmPage {
       for (const { text, at, event_id } of alarm.evidence) {
         lines.push({ at: at ?? alarm.occurred_at, kind: "vehicle", text, more: event_id ? t("story.event", { id: event_id }) : null });
       }
-      lines.push({ at: alarm.raised_at, kind: `raised ${alarm.severity}`, text: t(alarm.state === "suppressed" ? "story.held" : "story.raised", { cause: name }),
+      if (!this.case) lines.push({ at: alarm.raised_at, kind: `raised ${alarm.severity}`, text: t(alarm.state === "suppressed" ? "story.held" : "story.raised", { cause: name }),
         more: alarm.sequence === null ? t("story.unrecorded") : t("story.sequence", { n: alarm.first_sequence ?? alarm.sequence }) });
       if (alarm.acknowledged_by && !this.case) lines.push({ at: alarm.raised_at, kind: "person", text: t("story.acknowledged", { who: alarm.acknowledged_by, cause: name }), more: alarm.note });
       if (alarm.disposition && !this.case) lines.push({ at: alarm.raised_at, kind: "person", text: t("story.closed", { cause: name, as: word("disposition", alarm.disposition) }), more: alarm.note });
     }
     for (const entry of this.case?.entries ?? []) {
-      const said = Object.entries(entry.details ?? {}).filter(([key, value]) => value !== null && !["alarm_id", "vin"].includes(key))
+      const [about, what] = entry.what.includes(".") ? entry.what.split(".") : ["case", entry.what];
+      const said = Object.entries(entry.details ?? {}).filter(([key, value]) => value !== null && !HIDDEN.has(key) && !(about === "alarm" && key === "cause"))
         .map(([key, value]) => `${word("detail", key)}: ${key === "cause" ? causeWords(value) : key === "disposition" ? word("disposition", value) : word("value", value)}`);
       const sent = (entry.deliveries ?? []).map((one) => `${one.sink}: ${word("delivery", one.state)}`);
-      lines.push({ at: entry.at, kind: entry.actor === "gateway" ? "gateway" : "person",
-        text: `${entry.actor}: ${word("entry", entry.what)}`, more: [...said, ...sent].join(" · ") });
+      const raised = about === "alarm" && what === "raised";
+      const cause = entry.details?.cause ? causeWords(entry.details.cause) : "";
+      const text = raised ? t("story.raised", { cause }) : about === "alarm" ? `${word("alarm_entry", what)}: ${cause}` : word("entry", what);
+      const by = entry.actor === "gateway" ? "" : `${entry.actor}: `;
+      const severity = [...item.alarms.values()].find((one) => one.cause === entry.details?.cause)?.severity;
+      lines.push({ at: entry.at, kind: raised ? `raised ${severity}` : by ? "person" : "gateway", text: by + text, more: [...said, ...sent].join(" · ") });
     }
     return lines.sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
   }
@@ -316,6 +324,7 @@ class AlarmPage {
       if (answer === null) return null;
       for (const [key, value] of Object.entries(answer)) if (value) body[key] = key === "contact" ? Number(value) : value;
     }
+    if (name === "claim") return acknowledge(this.context, this.item);
     return certain(() => send("POST", `/cases/${encodeURIComponent(this.case.case_id)}/${name}`, body));
   }
 

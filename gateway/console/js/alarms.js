@@ -28,6 +28,7 @@ export class Alarms extends EventTarget {
     const known = this.alarms.get(data.alarm_id);
     if (known && (known.sequence ?? 0) >= (data.sequence ?? 0) && data.sequence !== null) return null;
     this.alarms.set(data.alarm_id, data);
+    this.cases.delete(data.case_id); // what was read of the case before may hold no more
     const key = keyOf(data);
     const item = this.items.get(key) ?? this.#make(key, data);
     item.alarms.set(data.alarm_id, data);
@@ -71,8 +72,7 @@ export class Alarms extends EventTarget {
     const asking = live.filter((one) => one.state === "open");
     const from = (asking.length ? asking : shown).map((one) => Date.parse(one.raised_at));
     item.since = Math.min(...from);
-    item.who = item.case ? item.case.claimed_by : (live.find((one) => one.acknowledged_by)?.acknowledged_by ?? null);
-    item.open = item.open && !item.case?.claimed_by;
+    item.who = live.find((one) => one.acknowledged_by)?.acknowledged_by ?? item.case?.claimed_by ?? null;
     item.sequence = Math.max(...all.map((one) => one.sequence ?? 0));
     if (item.done && !wasDone) this.#retire(item);
   }

@@ -16,7 +16,7 @@ from gateway.domain.outcome import Outcome
 from gateway.domain.people.common import users_of
 from gateway.domain.people.state import People
 from gateway.domain.remote_access.actions import OWNERS
-from gateway.domain.remote_access.state import RemoteAccess
+from gateway.domain.remote_access.state import RemoteAccess, user_digest
 from gateway.domain.security_code import CodeGuard
 from gateway.domain.services.special_modes import MODES, Modes
 from gateway.domain.vehicle import Vehicle
@@ -70,6 +70,7 @@ def without_owners(remote: RemoteAccess) -> RemoteAccess:
         remote,
         open=tuple(one for one in remote.open if one.role not in OWNERS),
         done=tuple(one for one in remote.done if one.role not in OWNERS),
+        remembered=tuple(one for one in remote.remembered if one.role not in OWNERS),
         refused=(),
         challenges=(),
     )
@@ -81,6 +82,7 @@ def without_user(remote: RemoteAccess, user: str) -> RemoteAccess:
         remote,
         open=tuple(one for one in remote.open if one.user != user),
         done=tuple(one for one in remote.done if one.user != user),
+        remembered=tuple(one for one in remote.remembered if not one.digest.startswith(user_digest(user))),
         refused=tuple(one for one in remote.refused if one.user != user),
         challenges=tuple(one for one in remote.challenges if one.user != user),
     )

@@ -48,6 +48,7 @@ from gateway.domain.remote_access.state import (
     next_counter,
     put,
     refuse,
+    remember,
 )
 from gateway.domain.signals import (
     Charging,
@@ -139,12 +140,19 @@ def _shown_to_soc(vehicle: Vehicle, fact: CommandRequested, now: datetime) -> Ve
 
 
 def _with_second_person(vehicle: Vehicle, fact: CommandRequested, granted: Granted, now: datetime) -> Outcome:
+    request = None if fact.request_id is None else (fact.user, fact.request_id)
     asked, answer = approvals.ask(
-        vehicle.approvals, vin=vehicle.vin, key=fact.approval_key, what=fact.action, by=fact.by, now=now
+        vehicle.approvals,
+        vin=vehicle.vin,
+        key=fact.approval_key,
+        what=fact.action,
+        by=fact.by,
+        now=now,
+        request=request,
     )
     vehicle, approval = replace(vehicle, approvals=asked), answer.approval
     if isinstance(answer, approvals.Approved):
-        return _accept(vehicle, fact, granted, now, approved_by=approval.asked_by)
+        return _accept(vehicle, fact, granted, now, approval=approval)
     details = {**who(fact), "action": fact.action, "approval_id": approval.approval_id}
     pending = ApprovalPending(approval.approval_id)
     return Outcome(vehicle, (Audited(fact.by, "command.approval_asked", details), pending))
@@ -156,7 +164,7 @@ def _accept(
     granted: Granted,
     now: datetime,
     *,
-    approved_by: str | None = None,
+    approval: approvals.Approval | None = None,
 ) -> Outcome:
     number = vehicle.remote.made + 1
     command = Command(
@@ -172,11 +180,13 @@ def _accept(
         changed_at=now,
         params=fact.params,
         listed=granted.role in OWNERS and not is_bound(fact, vehicle.registration),
-        approved_by=approved_by,
+        approved_by=None if approval is None else approval.asked_by,
         correlation=fact.correlation,
         stated=fact.stated,
     )
     remote = put(replace(vehicle.remote, made=number), command, now)
+    if approval is not None:
+        remote = remember(remote, command, now, *approval.requests)
     told = (CommandChanged(command), _audited(command, "command.accepted"))
     outcome = Outcome(replace(vehicle, remote=remote), told)
     if not _is_there(vehicle, fact.stated):

@@ -8,10 +8,10 @@ from gateway.domain.effects import Audited, Effect
 from gateway.domain.remote_access.authorise import Denial
 from gateway.domain.remote_access.effects import RequestAnswered
 from gateway.domain.remote_access.facts import Asked
-from gateway.domain.remote_access.state import Command, RefusedRequest
+from gateway.domain.remote_access.state import Command, RefusedRequest, Remembered
 
 
-def again(fact: Asked, known: Command | RefusedRequest) -> tuple[Effect, ...]:
+def again(fact: Asked, known: Command | RefusedRequest | Remembered) -> tuple[Effect, ...]:
     """The same answer; and where the command stands by now, if that is further."""
     if isinstance(known, RefusedRequest):
         return (answered(fact, "refused", known.reason),)

@@ -2,13 +2,16 @@
 What stops a command although its person may ask for it: a car that moves, an open door, an empty battery.
 
 Interlocks fail closed. What telemetry said a moment ago comes with the request; after a restart of the
-gateway only the vehicle's own state knows, and the newer of both counts.
+gateway only the vehicle's own state knows, and the newer of both counts. A command that waits is decided
+on what telemetry says when it is sent.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Literal
+
+from msgspec.structs import replace
 
 from gateway.domain.remote_access.facts import Stated
 from gateway.domain.remote_access.state import WAKE_BUDGET, RemoteAccess
@@ -59,6 +62,33 @@ def ignition_on(vehicle: Vehicle, stated: Stated | None) -> bool | None:
 def is_door_open(stated: Stated | None) -> bool:
     """Whether a door was last said to be open."""
     return stated is not None and bool(stated.door_open)
+
+
+def restated(vehicle: Vehicle, newest: Stated) -> Vehicle:
+    """
+    The vehicle with its waiting commands on what telemetry says now; the vehicle itself if that is no news.
+
+    What ``newest`` does not know stays as it was stated before.
+    """
+    renewed = tuple(
+        replace(one, stated=_newer(one.stated, newest)) if one.status == "accepted" else one
+        for one in vehicle.remote.open
+    )
+    if renewed == vehicle.remote.open:
+        return vehicle
+    return replace(vehicle, remote=replace(vehicle.remote, open=renewed))
+
+
+def _newer(known: Stated | None, newest: Stated) -> Stated:
+    if known is None:
+        return newest
+    if newest.moving_at is not None and (known.moving_at is None or newest.moving_at >= known.moving_at):
+        known = replace(known, moving=newest.moving, moving_at=newest.moving_at)
+    if newest.ignition_at is not None and (
+        known.ignition_at is None or newest.ignition_at >= known.ignition_at
+    ):
+        known = replace(known, ignition_on=newest.ignition_on, ignition_at=newest.ignition_at)
+    return known if newest.door_open is None else replace(known, door_open=newest.door_open)
 
 
 def wakes_left(vehicle: Vehicle, stated: Stated | None) -> int:

@@ -6,6 +6,7 @@ Rules of this file:
 1. ``LIFE`` is the whole life; what is not in it does not happen.
 2. A command is kept as long as it lives, so that the same request never makes a second one; if there is no
    room for that, no further command is taken. Afterwards the newest are kept, for results that come late.
+   What became of a request is remembered for a day, long after its command has gone.
 3. ``counter`` grows for ever: it is at least the seconds since 1970, so that a store restored from a backup
    does not give numbers that the vehicle has seen.
 """
@@ -13,6 +14,7 @@ Rules of this file:
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -45,6 +47,8 @@ MAX_HELD = 64
 SOC_RESERVE = 8
 """Room that only the SOC's commands may take."""
 KEEP_DONE = 16
+MAX_REMEMBERED = 256
+REMEMBER = timedelta(hours=24)
 MAX_REFUSED_EACH = 8
 MAX_REFUSED = 48
 KEEP_REFUSED = timedelta(hours=1)
@@ -87,6 +91,18 @@ class RefusedRequest(Struct, frozen=True, array_like=True):
     at: datetime
 
 
+class Remembered(Struct, frozen=True, array_like=True):
+    """What became of a request, in few bytes: the same one makes no second command."""
+
+    digest: str
+    """Of the user and the ``request_id``."""
+    command_id: str
+    status: Status
+    reason: str | None
+    at: datetime
+    role: str = ""
+
+
 class GivenChallenge(Struct, frozen=True, array_like=True):
     """Which challenge a request was given: the same one gets it again."""
 
@@ -107,6 +123,8 @@ class RemoteAccess(Struct, frozen=True, omit_defaults=True):
     challenges: tuple[GivenChallenge, ...] = ()
     wakes: tuple[datetime, ...] = ()
     """When commands were last sent while the ignition was not on."""
+    remembered: tuple[Remembered, ...] = ()
+    """By age of their last change, each request once."""
     look_at: datetime | None = None
     """When to look whether the gateway has its broker again: the vehicle is there, and a command waits."""
 
@@ -114,10 +132,15 @@ class RemoteAccess(Struct, frozen=True, omit_defaults=True):
         """A command that is still kept."""
         return next((one for one in (*self.open, *self.done) if one.command_id == command_id), None)
 
-    def asked(self, user: str, request_id: str) -> Command | RefusedRequest | None:
+    def asked(self, user: str, request_id: str) -> Command | RefusedRequest | Remembered | None:
         """What became of a request."""
         every: tuple[Command | RefusedRequest, ...] = (*self.open, *self.done, *self.refused)
-        return next((one for one in every if (one.user, one.request_id) == (user, request_id)), None)
+        for one in every:
+            if (one.user, one.request_id) == (user, request_id):
+                return one
+        digest = request_digest(user, request_id)
+        known = next((one for one in self.remembered if one.digest == digest), None)
+        return known if known is None else self.command(known.command_id) or known
 
     @property
     def waiting(self) -> tuple[Command, ...]:
@@ -136,8 +159,38 @@ def has_room(remote: RemoteAccess, now: datetime, *, soc: bool) -> bool:
     return living < MAX_HELD + (SOC_RESERVE if soc else 0)
 
 
+def request_digest(user: str, request_id: str) -> str:
+    """What a request is remembered by: a user's id holds no line break."""
+    own = blake2b(f"{user}\n{request_id}".encode(), digest_size=12).hexdigest()
+    return user_digest(user) + own
+
+
+def user_digest(user: str) -> str:
+    """What the digests of a user's requests begin with, so that they can be forgotten with the user."""
+    return blake2b(user.encode(), digest_size=8).hexdigest()
+
+
+def remember(
+    remote: RemoteAccess, command: Command, now: datetime, *requests: tuple[str, str]
+) -> RemoteAccess:
+    """
+    Remember what became of a command's request, and of others that mean the same command.
+
+    ``requests`` are pairs of user and ``request_id``. The newest 256 are kept, each for 24 h.
+    """
+    own = {one.digest for one in remote.remembered if one.command_id == command.command_id}
+    own.update(request_digest(*one) for one in requests if one[1])
+    kept = [one for one in remote.remembered if one.digest not in own and now - one.at < REMEMBER]
+    new = [
+        Remembered(digest, command.command_id, command.status, command.reason, now, command.role)
+        for digest in sorted(own)
+    ]
+    return replace(remote, remembered=(*kept, *new)[-MAX_REMEMBERED:])
+
+
 def put(remote: RemoteAccess, command: Command, now: datetime) -> RemoteAccess:
     """Keep a command as it is now, where it belongs."""
+    remote = remember(remote, command, now, (command.user, command.request_id))
     opened = tuple(one for one in remote.open if one.command_id != command.command_id)
     done = tuple(one for one in remote.done if one.command_id != command.command_id)
     if command.status in OPEN:

@@ -1,0 +1,105 @@
+"""Cases in the real database: paged by an index, one open case a vehicle, forgotten in the end."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gateway.adapters.storage.sqlite import case_files
+from gateway.adapters.storage.sqlite.retention import KEEP_CASES
+from gateway.adapters.storage.sqlite.store import SqliteStore
+from gateway.domain.cases import Case, CaseState
+from gateway.ports import CaseEntryRow, CaseFilter, CaseRow, Decision
+
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+MANY = 100_000
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "gateway.db", "CANARY00000000001")
+    yield store
+    store.close()
+
+
+def row(number: int, state: CaseState = "new", vin: str | None = None, **more: object) -> CaseRow:
+    case = Case(case_id=f"c{number}", opened_at=NOW, state=state, causes=("tilt",), **more)  # type: ignore[arg-type]  # fields of a case
+    return CaseRow(vin or f"V{number}", "default", case)
+
+
+async def commit(store: SqliteStore, *rows: CaseRow) -> None:
+    entries = tuple(CaseEntryRow(one.case.case_id, NOW, "gateway", "case.claim", {}) for one in rows)
+    await store.commit(Decision(cases=rows, case_entries=entries))
+
+
+async def test_a_page_of_a_hundred_thousand_cases_reads_only_what_it_shows(store: SqliteStore) -> None:
+    """Counted in steps of the database's machine: no clock decides whether it is fast."""
+    connection = sqlite3.connect(store.path)
+    body = b'{"case_id":"x","opened_at":"2026-11-22T09:30:00Z"}'
+    connection.executemany(
+        "INSERT INTO cases (case_id, vin, soc, state, claimed_by, escalated, closed_at, body)"
+        " VALUES (?, ?, 'default', ?, ?, ?, NULL, ?)",
+        (
+            (
+                f"c{n}",
+                f"V{n}",
+                "closed" if n % 100 else "new",
+                "Ada" if n % 200 == 0 else None,
+                n % 500 == 0,
+                body,
+            )
+            for n in range(MANY)
+        ),
+    )
+    for where, after in (
+        (CaseFilter(), MANY - 200),
+        (CaseFilter(state="new"), 50_000),
+        (CaseFilter(claimed_by="Ada"), 50_000),
+        (CaseFilter(escalated=1), 50_000),
+        (CaseFilter(vin="V77777"), 0),
+        (CaseFilter(soc="elsewhere"), 0),
+    ):
+        steps = counted(connection, partial(case_files.cases, connection, where, after, 100))
+        assert steps < 10_000, where
+    connection.close()
+
+
+def counted(connection: sqlite3.Connection, work: Callable[[], object]) -> int:
+    """Machine steps that it took, in thousands at least."""
+    seen = [0]
+
+    def tick() -> int:
+        seen[0] += 100
+        return 0
+
+    connection.set_progress_handler(tick, 100)
+    work()
+    connection.set_progress_handler(None, 0)
+    return seen[0]
+
+
+async def test_a_vehicle_has_one_open_case(store: SqliteStore) -> None:
+    """One whose vehicle forgot it, because its state could not be read, does not stay open for ever."""
+    await commit(store, row(1, "claimed", "V", claimed_by="Ada"))
+    await commit(store, row(2, "new", "V"))
+    found = [(one.case.case_id, one.case.state) for one in await store.cases(CaseFilter(vin="V"), 0, 10)]
+    assert found == [("c1", "closed"), ("c2", "new")]
+
+
+async def test_a_case_is_forgotten_long_after_it_was_closed(store: SqliteStore) -> None:
+    await commit(store, row(1, "closed", closed_at=NOW), row(2))
+    await store.prune(NOW + KEEP_CASES - timedelta(days=1))
+    assert await store.case("c1") is not None
+    await store.prune(NOW + KEEP_CASES + timedelta(days=1))
+    assert (await store.case("c1"), [one.case.case_id for one in await store.cases(CaseFilter(), 0, 10)]) == (
+        None,
+        ["c2"],
+    )
+    kept = await store.case("c2", 0, 10)
+    assert kept is not None
+    assert [one.entry.what for one in kept.entries] == ["case.claim"]
