@@ -36,7 +36,8 @@ async def test_an_alarm_shows_what_happened_what_to_ask_and_where(
         await enter(gateway, page, url)
         await page.keyboard.press("Home")
         await page.keyboard.press("Enter")
-        await expect(page.locator(".timeline li")).to_have_count(4)
+        # What vehicles stated; what became of it stands in the case's own entries, and this case has none.
+        await expect(page.locator(".timeline li")).to_have_count(2)
         await expect(page.locator(".timeline")).to_contain_text("<script>")
         assert await page.locator(".timeline img, .timeline script").count() == 0
         await expect(page.locator(".questions li")).to_have_count(5)
