@@ -308,7 +308,7 @@ def test_a_command_that_waits_outlives_a_kill_and_is_sent_once(
     owned.connection(online=False)
     until(lambda: _is_offline(gateway, vin), 10)
     waits = app.ask(vin, "climate_start")
-    brief = app.ask(vin, "lock", issued_at=seconds_ago(58).isoformat())
+    brief = app.ask(vin, "lock", issued_at=seconds_ago(50).isoformat())
     app.wait(waits, "accepted")
     gateway.kill()
     gateway.start()
@@ -328,7 +328,7 @@ def _is_offline(gateway: GatewayProcess, vin: str) -> bool:
 
 def test_a_result_that_never_comes_is_unknown_and_a_late_one_is_taken(owned: OwnedCar) -> None:
     app = owned.app
-    asked = app.ask(owned.vin, "lock", issued_at=seconds_ago(57).isoformat())
+    asked = app.ask(owned.vin, "lock", issued_at=seconds_ago(50).isoformat())
     app.wait(asked, "unknown", 30)
     owned.obey()
     app.wait(asked, "performed")
