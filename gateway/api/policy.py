@@ -35,6 +35,8 @@ POLICY: dict[str, frozenset[Role]] = {
     "GET /api/v1/vehicles": SOC | OWNERS,
     "GET /api/v1/vehicles/{vin}": SOC | OWNERS,
     "GET /api/v1/vehicles/{vin}/track": SOC,
+    "GET /api/v1/fleet-map": SOC,
+    "GET /api/v1/fleet-map/countries": SOC,
     "GET /api/v1/unprotected": SOC,
     "GET /api/v1/desk-meter": SOC,
     "GET /api/v1/vehicles/{vin}/certificate": SOC | OWNERS | {"workshop", "admin"},

@@ -26,6 +26,7 @@ from gateway.ports.decision import (
     TrackRow,
     VehicleRow,
 )
+from gateway.ports.fleet import CountryCount, OpenCase
 from gateway.ports.inside import (
     Acts,
     Commands,
@@ -70,6 +71,7 @@ __all__ = [
     "CommandRow",
     "Commands",
     "ConsoleStore",
+    "CountryCount",
     "Decision",
     "Delivered",
     "DeliveryMark",
@@ -89,6 +91,7 @@ __all__ = [
     "Mention",
     "Message",
     "Notification",
+    "OpenCase",
     "Outcome",
     "Park",
     "Person",

@@ -16,6 +16,7 @@ from gateway.adapters.storage.sqlite import (
     commands,
     deciding,
     feeds,
+    fleet,
     outbox,
     people,
     protection,
@@ -33,6 +34,7 @@ from gateway.ports import (
     CaseFile,
     CaseFilter,
     CommandRow,
+    CountryCount,
     Decision,
     DeliveryMark,
     DeliveryRow,
@@ -41,6 +43,7 @@ from gateway.ports import (
     Mention,
     Message,
     Notification,
+    OpenCase,
     SinkPlan,
     StoredAlarm,
     StoredCase,
@@ -133,6 +136,12 @@ class SqliteStore(ConsoleMethods):
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         return await self._serving.run(lambda on: case_files.case(on, case_id, after, limit, self._sinks))
+
+    async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
+        return await self._serving.run(lambda on: fleet.open_cases(on, soc, after, limit))
+
+    async def countries(self) -> list[CountryCount]:
+        return await self._serving.run(fleet.countries)
 
     # delivery
     async def plan_sinks(self, sinks: Sequence[SinkPlan]) -> None:
