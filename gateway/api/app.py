@@ -29,6 +29,7 @@ from gateway.api import (
     protection,
     registry,
     root,
+    site_map,
     track,
     vehicles,
 )
@@ -82,6 +83,7 @@ def build_app(deps: Deps) -> Litestar:
                     accounts.routes,
                     track.routes,
                     fleet.routes,
+                    site_map.routes,
                     protection.routes,
                     certificate.routes,
                     control.routes,
@@ -157,6 +159,7 @@ def _openapi() -> OpenAPIConfig:
             Tag("registry", "Vehicles, consents, security code."),
             Tag("ownership", "Pairing, users, hand-over, a person's own data."),
             Tag("control", "Audit, quarantine, deliveries."),
+            Tag("console", "What only the console needs."),
             Tag("health", "For monitoring; no token."),
         ],
         use_handler_docstrings=True,

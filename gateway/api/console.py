@@ -22,7 +22,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 from msgspec import Meta, Struct
 
-from gateway.api.deps import FromApp
+from gateway.api.deps import Deps, FromApp
 from gateway.api.policy import POLICY
 from gateway.api.problems import Problem
 from gateway.api.sessions import Sessions
@@ -69,6 +69,8 @@ class PersonView(Struct, frozen=True):
     role: str
     may: list[str]
     now: datetime
+    site_map: bool
+    """Whether the site has a map of its own."""
 
 
 def load() -> Console:
@@ -126,7 +128,7 @@ async def console_file(
 @get("/console/session", include_in_schema=False)
 async def who_is_it(deps: FromApp, sessions: FromSessions, request: Request[Any, Any, Any]) -> PersonView:
     """Who is logged in; asking this way says that somebody is there."""
-    return _view(await _logged_in(sessions, request), deps.clock.now())
+    return _view(await _logged_in(sessions, request), deps)
 
 
 @post("/console/session", include_in_schema=False, status_code=200)
@@ -137,7 +139,7 @@ async def log_in(
     sessions.check_origin(request)
     address = request.client.host if request.client else ""
     secret, token = await sessions.log_in(data.name, data.password, address)
-    return Response(_view(token, deps.clock.now()), headers={"Set-Cookie": sessions.set_cookie(secret)})
+    return Response(_view(token, deps), headers={"Set-Cookie": sessions.set_cookie(secret)})
 
 
 @delete("/console/session", include_in_schema=False, status_code=200)
@@ -155,9 +157,9 @@ async def _logged_in(sessions: Sessions, request: Request[Any, Any, Any]) -> Tok
     return token
 
 
-def _view(token: Token, now: datetime) -> PersonView:
+def _view(token: Token, deps: Deps) -> PersonView:
     may = sorted(route for route, roles in POLICY.items() if token.role in roles)
-    return PersonView(token.person, token.role, may, now)
+    return PersonView(token.person, token.role, may, deps.clock.now(), deps.site_map is not None)
 
 
 def _language(request: Request[Any, Any, Any]) -> str:

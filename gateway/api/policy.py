@@ -37,6 +37,7 @@ POLICY: dict[str, frozenset[Role]] = {
     "GET /api/v1/vehicles/{vin}/track": SOC,
     "GET /api/v1/fleet-map": SOC,
     "GET /api/v1/fleet-map/countries": SOC,
+    "GET /api/v1/site-map": SOC,
     "GET /api/v1/unprotected": SOC,
     "GET /api/v1/desk-meter": SOC,
     "GET /api/v1/vehicles/{vin}/certificate": SOC | OWNERS | {"workshop", "admin"},

@@ -53,6 +53,7 @@ from gateway.ports.outbox import (
 )
 from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, UnprotectedVehicle
 from gateway.ports.seal import Seal
+from gateway.ports.site_map import MapPart, SiteMap
 from gateway.ports.store import Store
 from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
@@ -88,6 +89,7 @@ __all__ = [
     "Link",
     "LiveFeed",
     "LiveVehicles",
+    "MapPart",
     "Mention",
     "Message",
     "Notification",
@@ -107,6 +109,7 @@ __all__ = [
     "SinkPlan",
     "SinkRole",
     "SinkTester",
+    "SiteMap",
     "Store",
     "StoredAlarm",
     "StoredCase",
