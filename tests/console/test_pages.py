@@ -26,10 +26,11 @@ async def theft(gateway: Gateway) -> None:
         gateway.signal_values[vin] = {name: SignalValue(value, at) for name, value in values.items()}
 
 
-# All in one turn, as on a machine where a frame takes long: the close of the first is told after the second opens.
+# In one turn, as where a frame takes long: that the first was closed is told after the second opens.
 TWO_QUESTIONS = """async () => {
   const { ask, field, h } = await import("/console/js/dom.js");
-  const put = (value) => ask(value, [field("said", "Said", h("input", { value }))], { confirm: "Yes", cancel: "No" });
+  const put = (value) => ask(value, [field("said", "Said", h("input", { value }))],
+    { confirm: "Yes", cancel: "No" });
   const dialog = document.getElementById("dialog");
   const press = (which) => dialog.querySelector(which).click();
   const first = put("one");
