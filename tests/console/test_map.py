@@ -17,12 +17,16 @@ from tests.api.serving import served
 from tests.console.conftest import NewPage, enter, picture, violations
 from tests.support.pmtiles import archive
 
-CAUSES = ("tamper", "intrusion", "tilt", "hold_up")
-WRECK = archive(damaged=True)
-DRAWN = """async layer => {
+CLUSTERS = """() => {
     const map = document.querySelector(".map")?.map;
-    const found = map?.getLayer(layer) ? map.queryRenderedFeatures({ layers: [layer] }) : [];
-    return found.map(one => one.properties.point_count ?? one.properties.severity ?? one.properties.name ?? "there");
+    return map?.getLayer("cluster") && map.queryRenderedFeatures({ layers: ["cluster"] }).length > 5;
+}"""
+WRECK = archive(damaged=True)
+DRAWN = """layer => {
+    const map = document.querySelector(".map")?.map;
+    if (!map?.loaded() || !map.getLayer(layer)) return [];
+    const found = map.queryRenderedFeatures({ layers: [layer] }).map(one => one.properties);
+    return found.map(one => one.point_count ?? one.severity ?? one.name ?? "there").sort();
 }"""
 
 
@@ -40,9 +44,10 @@ async def theft(gateway: Gateway, cause: str, vin: str, latitude: float, longitu
 
 async def drawn(page: Page, layer: str, expected: list[object]) -> None:
     """Wait until a layer shows just this."""
+    # A function that is no promise: one would count as true.
     await page.wait_for_function(
-        f"async ([layer, expected]) => JSON.stringify((await ({DRAWN})(layer)).sort()) === expected",
-        arg=[layer, "[" + ",".join(f'"{one}"' if isinstance(one, str) else str(one) for one in expected) + "]"],
+        f"([layer, expected]) => JSON.stringify(({DRAWN})(layer)) === JSON.stringify(expected)",
+        arg=[layer, expected],
         timeout=60_000,
     )
 
@@ -69,7 +74,9 @@ async def test_the_fleet_map_shows_open_cases_in_clusters_and_beside_it_as_a_lis
         await expect(page.locator(".beside .row:visible")).to_have_count(6)
         await expect(page.locator(".beside .row").first).to_contain_text("± 400 m")
         await page.locator(".beside summary").click()
-        await expect(page.locator(".rest td").first).to_have_text("Netherlands" if language == "en" else "Nederland")
+        await expect(page.locator(".rest td").first).to_have_text(
+            "Netherlands" if language == "en" else "Nederland"
+        )
         assert await violations(page) == []
         await picture(page, f"fleet-{language}-{theme}")
 
@@ -99,7 +106,9 @@ async def test_the_sites_own_tiles_are_drawn(gateway: Gateway, page: Page, tmp_p
     await theft(gateway, "tamper", VIN, 20, 4.9)
     site_map = PmtilesFile(tmp_path / "own.pmtiles", Tally(), structlog.get_logger())
     asked: list[str] = []
-    page.on("request", lambda one: asked.append(one.headers.get("range", "")) if "site-map" in one.url else None)
+    page.on(
+        "request", lambda one: asked.append(one.headers.get("range", "")) if "site-map" in one.url else None
+    )
     async with served(gateway, site_map=site_map) as url:
         await enter(gateway, page, url)
         await page.goto(f"{url}/#map")
@@ -109,11 +118,13 @@ async def test_the_sites_own_tiles_are_drawn(gateway: Gateway, page: Page, tmp_p
         await drawn(page, "site-roads", ["Testdorp"])
         await expect(page.locator(".map-note")).to_have_text("Test data")
         await picture(page, "site-map")
-    assert asked[0] == "bytes=0-16383"
-    assert len(asked) > 1
+    pieces = [one for one in asked if one]
+    assert pieces[0] == "bytes=0-16383"
+    assert len(pieces) > 1
 
 
-@pytest.mark.parametrize("broken", [b"PK", pytest.param(WRECK, marks=pytest.mark.drill)])
+@pytest.mark.drill
+@pytest.mark.parametrize("broken", [b"PK", WRECK])
 async def test_a_broken_map_is_told_and_the_world_is_shown(
     gateway: Gateway, page: Page, tmp_path: Path, broken: bytes
 ) -> None:
@@ -126,7 +137,7 @@ async def test_a_broken_map_is_told_and_the_world_is_shown(
         await page.goto(f"{url}/#map")
         await drawn(page, "one", ["critical"])
         await expect(page.locator(".map-note")).to_contain_text("so this is the world")
-        await page.wait_for_function(f"async () => (await ({DRAWN})('land')).length > 0", timeout=60_000)
+        await page.wait_for_function(f"() => ({DRAWN})('land').length > 0", timeout=60_000)
     assert meters.gauges == {"gateway_site_map_ok": float(broken is WRECK)}
 
 
@@ -139,7 +150,7 @@ async def test_ten_thousand_open_cases_do_not_stutter(gateway: Gateway, page: Pa
     async with served(gateway) as url:
         await enter(gateway, page, url)
         await page.goto(f"{url}/#map")
-        await page.wait_for_function(f"async () => (await ({DRAWN})('cluster')).length > 5", timeout=60_000)
+        await page.wait_for_function(CLUSTERS, timeout=60_000)
         await expect(page.locator(".over")).to_contain_text("10,000, with a position: 10,000")
         await page.evaluate(
             "() => { self.longest = 0; new PerformanceObserver(list => { for (const one of list.getEntries())"
@@ -150,5 +161,4 @@ async def test_ten_thousand_open_cases_do_not_stutter(gateway: Gateway, page: Pa
             await gateway.trigger("tamper", f"WVWZZZ1JZXW{number:06}")
             await page.keyboard.press("j")
         await expect(page.locator(".beside .row.critical").first).to_be_visible()
-        print("longest task, ms:", await page.evaluate("self.longest"))
         assert await page.evaluate("self.longest") < 1500

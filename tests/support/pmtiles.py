@@ -14,12 +14,10 @@ WATER: Ring = [(0, 0), (4096, 0), (4096, 1400), (0, 1400)]
 ROAD: Ring = [(0, 2000), (4096, 2000)]
 
 
-def archive(
-    *, version: int = 3, tile_type: int = 1, compression: int = 2, damaged: bool = False
-) -> bytes:
+def archive(*, version: int = 3, tile_type: int = 1, compression: int = 2, damaged: bool = False) -> bytes:
     """The whole world as one tile: sea in the north, a road across, a town in the middle."""
-    tile = gzip.compress(_tile(), mtime=0)
-    layers = [{"id": name, "fields": {}} for name in ("water", "roads", "places")]
+    tile = b"no gzip at all" if damaged else gzip.compress(_tile(), mtime=0)
+    layers: list[dict[str, str]] = [{"id": name} for name in ("water", "roads", "places")]
     metadata = gzip.compress(
         json.dumps({"vector_layers": layers, "attribution": "<b>Test</b> data"}).encode()
     )

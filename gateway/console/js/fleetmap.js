@@ -15,7 +15,7 @@ export async function drawFleet(element, on) {
   const shown = { items: [], modes: [], chosen: null };
   const data = () => ({ fleet: vehicles(shown.items, on.now()), chosen: mark(shown.chosen), modes: places(shown.modes) });
   const map = await makeMap(element, (c) => overlay(c, data()), { center: [10, 50], zoom: 2.6 });
-  map.on("styleimagemissing", ({ id }) => {
+  map.setMissingStyleImageResolver((id) => {
     const [severity, filling] = id.split("/");
     if (severity in RANK && !map.hasImage(id)) map.addImage(id, shape(severity, filling === "old"), { pixelRatio: 2 });
   });
