@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.domain.signals import Registration
-from gateway.ports.case_files import CaseFile, CaseFilter, StoredCase
+from gateway.ports.case_files import CaseChanges, CaseFile, CaseFilter, StoredCase
 from gateway.ports.console import ConsoleStore
 from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
@@ -102,6 +102,14 @@ class Store(ConsoleStore, Protocol):
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         """One case, and a page of its timeline."""
+        ...
+
+    async def newest_case_entry(self) -> int:
+        """Number of the newest entry in any timeline; 0: there is none."""
+        ...
+
+    async def case_changes(self, soc: str, after: int, limit: int) -> CaseChanges:
+        """Cases of a SOC with entries after that one; of all SOCs ``limit`` entries are looked at."""
         ...
 
     # delivery

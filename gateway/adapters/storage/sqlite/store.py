@@ -30,6 +30,7 @@ from gateway.ports import (
     AlarmFilter,
     AuditEntry,
     Backlog,
+    CaseChanges,
     CaseFile,
     CaseFilter,
     CommandRow,
@@ -133,6 +134,12 @@ class SqliteStore(ConsoleMethods):
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         return await self._serving.run(lambda on: case_files.case(on, case_id, after, limit, self._sinks))
+
+    async def newest_case_entry(self) -> int:
+        return await self._reading.run(case_files.newest)
+
+    async def case_changes(self, soc: str, after: int, limit: int) -> CaseChanges:
+        return await self._reading.run(lambda on: case_files.changes(on, soc, after, limit))
 
     # delivery
     async def plan_sinks(self, sinks: Sequence[SinkPlan]) -> None:
