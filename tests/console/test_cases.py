@@ -8,6 +8,7 @@ import time
 from playwright.async_api import Page, expect
 
 from devtools.broker import HOST, free_ports
+from gateway.domain.cases import CaseAct
 from gateway.domain.signals import ActOnCase
 from tests.api.doubles import VIN, Gateway
 from tests.api.serving import quickest, served
@@ -16,13 +17,11 @@ from tests.console.conftest import NewPage, enter
 HEAD = "([text]) => document.querySelector('.alarm .head').textContent.includes(text)"
 
 
-async def by_api(gateway: Gateway, act: str, by: str = "lee", **more: object) -> None:
+async def by_api(gateway: Gateway, act: CaseAct, by: str = "lee") -> None:
     """Somebody acts on the case from elsewhere."""
     case = gateway.store.states[VIN].case
     assert case is not None
-    fact = ActOnCase(
-        received_at=gateway.clock.now(), case_id=case.case_id, act=act, by=by, role="operator", **more
-    )  # type: ignore[arg-type]  # acts are names
+    fact = ActOnCase(received_at=gateway.clock.now(), case_id=case.case_id, act=act, by=by, role="operator")
     await gateway.act(VIN, fact)
 
 
