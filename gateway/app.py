@@ -63,6 +63,7 @@ LOOK_FOR_CHANGES_S = 1.0
 FORGET_AT_ONCE = 5_000
 """Of more vehicles than this, all are read again."""
 PRUNE_EVERY_S = 60.0
+NOTE_HEAD_EVERY_S = 3600.0
 REACH_AGAIN_S = 0.5
 COALESCE_TELEMETRY_S = 0.002
 CHALLENGE_BYTES = 32
@@ -240,6 +241,7 @@ async def _build(
         "registry": _watch_registry(store, decider, log),
         "survey": survey.run(),
         "retention": _prune(store, clock),
+        "audit": _note_head(store, log),
     }
     if recorder is not None:
         tasks["recording"] = recorder.run()
@@ -376,3 +378,13 @@ async def _prune(store: Store, clock: SystemClock) -> None:
             await store.prune(clock.now())
         except StoreError:
             continue  # the decider reports a failing store
+
+
+async def _note_head(store: Store, log: Any) -> None:
+    """Say where the audit trail stands: logs are kept elsewhere, so the trail can't be made anew unseen."""
+    while True:
+        with contextlib.suppress(StoreError):  # the decider reports a failing store
+            head = await store.audit_head()
+            if head is not None:
+                log.info("audit.head", head=str(head))
+        await asyncio.sleep(NOTE_HEAD_EVERY_S)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from gateway.domain.audit_trail import Head
 from gateway.domain.signals import Registration
 from gateway.ports.case_files import CaseChanges, CaseFile, CaseFilter, StoredCase
 from gateway.ports.console import ConsoleStore
@@ -234,6 +235,10 @@ class Store(ConsoleStore, Protocol):
 
     async def audit(self, entries: Sequence[AuditEntry]) -> None:
         """Append to the audit chain."""
+        ...
+
+    async def audit_head(self) -> Head | None:
+        """The newest entry of the audit chain."""
         ...
 
     async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:

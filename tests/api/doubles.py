@@ -18,6 +18,7 @@ from gateway.adapters.storage.sqlite.schema import migrate
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
 from gateway.api.passwords import hash_password
+from gateway.domain.audit_trail import Head
 from gateway.domain.case_effects import CaseChanged
 from gateway.domain.effects import Announce, Audited, Effect, Register, Revoke
 from gateway.domain.facts import AnyFact
@@ -235,6 +236,9 @@ class MemoryStore(ConsoleMethods):
     async def audit(self, entries: Sequence[AuditEntry]) -> None:
         self._check()
         self.trail += entries
+
+    async def audit_head(self) -> Head | None:
+        return Head(len(self.trail), bytes(32)) if self.trail else None
 
     async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
         rows = [

@@ -24,6 +24,7 @@ from gateway.adapters.storage.sqlite import (
 from gateway.adapters.storage.sqlite.console import ConsoleMethods
 from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
+from gateway.domain.audit_trail import Head
 from gateway.domain.signals import Registration
 from gateway.errors import StartError
 from gateway.ports import (
@@ -232,6 +233,9 @@ class SqliteStore(ConsoleMethods):
 
     async def audit(self, entries: Sequence[AuditEntry]) -> None:
         await self._writer.run(lambda on: chain.append(on, entries))
+
+    async def audit_head(self) -> Head | None:
+        return await self._reading.run(chain.head)
 
     async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
         return await self._serving.run(lambda on: people.audit_page(on, after, limit))
