@@ -41,7 +41,7 @@ def test_models_are_as_frequent_as_their_shares() -> None:
 
 
 def test_an_own_model_lives(tmp_path: Path) -> None:
-    text = TRUCK + "cadence = {driving_s = 20, asleep_s = 1800}\n"
+    text = TRUCK.replace("delivery", "commuter") + "cadence = {driving_s = 20, asleep_s = 1800}\n"
     own = tuple(model for model in models.load(write(tmp_path, text)) if model.name == "truck")
     assert {car.model.name for car in cars(1, 3, own)} == {"truck"}
     usual, rare = (len(list(sent(1, 3, START_MS, 1.0, kinds))) for kinds in (models.built_in()[:1], own))
