@@ -19,6 +19,7 @@ from gateway.adapters.storage.sqlite.schema import migrate
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
 from gateway.api.passwords import hash_password
+from gateway.domain.audit_trail import Head
 from gateway.domain.case_effects import CaseChanged
 from gateway.domain.effects import Announce, Audited, Effect, Register, Revoke
 from gateway.domain.facts import AnyFact
@@ -30,6 +31,7 @@ from gateway.domain.signals import Position, Registered, Registration, RegistryA
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
+from gateway.pipeline.case_feed import CaseFeed
 from gateway.pipeline.commanding import command_row
 from gateway.pipeline.inbox import Item
 from gateway.pipeline.messages import alarm_row, encode_data, feed_data, feed_message
@@ -38,6 +40,7 @@ from gateway.pipeline.requests import Requests
 from gateway.ports import (
     AlarmFilter,
     AuditEntry,
+    CaseChanges,
     CaseFile,
     CaseFilter,
     CommandRow,
@@ -123,6 +126,7 @@ class MemoryStore(ConsoleMethods):
         self.looked_up = 0
         self.asked: UnprotectedFilter | None = None
         self.files: dict[str, CaseFile] = {}
+        self.changed: list[str] = []
         self.fails: Exception | None = None
 
     def _check(self) -> None:
@@ -169,6 +173,16 @@ class MemoryStore(ConsoleMethods):
     async def countries(self) -> list[CountryCount]:
         counts = Counter(one.country for one in self.registry.values())
         return [CountryCount(country, count) for country, count in counts.most_common()]
+
+    async def newest_case_entry(self) -> int:
+        return len(self.changed)
+
+    async def case_changes(self, soc: str, after: int, limit: int) -> CaseChanges:
+        self._check()
+        new = list(enumerate(self.changed, 1))[after : after + limit]
+        newest = {case_id: n for n, case_id in new}
+        found = tuple((n, self.files[case_id].stored) for case_id, n in newest.items())
+        return CaseChanges(new[-1][0] if new else after, len(new) < limit, found)
 
     async def registration(self, vin: str) -> Registration | None:
         return self.registry.get(vin)
@@ -234,6 +248,9 @@ class MemoryStore(ConsoleMethods):
     async def audit(self, entries: Sequence[AuditEntry]) -> None:
         self._check()
         self.trail += entries
+
+    async def audit_head(self) -> Head | None:
+        return Head(len(self.trail), bytes(32)) if self.trail else None
 
     async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
         rows = [
@@ -306,6 +323,7 @@ class Gateway:
         self.clock = HandClock()
         self.store = MemoryStore()
         self.feed = MemoryFeed(self.store)
+        self.cases = CaseFeed(self.store)  # type: ignore[arg-type]  # the part that is used
         self.signal_values: dict[str, dict[str, SignalValue]] = {}
         self.status = "ready"
         self.handed_over: list[str] = []
@@ -344,6 +362,8 @@ class Gateway:
                 self.store.files[effect.case.case_id] = CaseFile(
                     StoredCase(self._n(effect.case.case_id), subject, state.soc, effect.case), (), ()
                 )
+                self.store.changed.append(effect.case.case_id)
+                self.cases.committed()
             elif isinstance(effect, Audited):
                 entry = AuditEntry(self.clock.now(), effect.actor, effect.action, subject, effect.details)
                 self.store.trail.append(entry)
@@ -494,6 +514,7 @@ class Gateway:
             acts=self,
             commands=self.requests,
             feed=self.feed,
+            cases=self.cases,
             vehicles=self,
             health=self,
             sinks=self,

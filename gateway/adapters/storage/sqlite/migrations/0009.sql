@@ -1,5 +1,8 @@
--- Version 9. How many vehicles a country has, without reading every registry entry.
+-- Version 9. What stands for an audit row in the chain, so that others can be shown without it; see domain/audit_trail.
+-- Rows of before have neither.
 
-CREATE INDEX registry_country ON registry (
-    CASE WHEN json_valid(CAST(body AS TEXT)) THEN json_extract(CAST(body AS TEXT), '$.country') END
-);
+ALTER TABLE audit ADD COLUMN salt BLOB;
+ALTER TABLE audit ADD COLUMN digest BLOB;
+
+-- What happened to a case, its alarms and its vehicle, without reading the whole trail.
+CREATE INDEX audit_subject ON audit (subject, n);
