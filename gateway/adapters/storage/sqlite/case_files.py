@@ -71,10 +71,10 @@ def changes(connection: sqlite3.Connection, soc: str, after: int, limit: int) ->
     newest_of = {case_id: n for n, case_id in entries}
     found = []
     for case_id, n in sorted(newest_of.items(), key=lambda pair: pair[1]):
-        query = f"SELECT {_CASE} FROM cases WHERE case_id = ? AND soc = ?"
+        query = f"SELECT {CASE} FROM cases WHERE case_id = ? AND soc = ?"
         row = connection.execute(query, (case_id, soc)).fetchone()
         if row is not None:
-            found.append((n, _stored(row)))
+            found.append((n, stored_case(row)))
     return CaseChanges(entries[-1][0] if entries else after, len(entries) < limit, tuple(found))
 
 
