@@ -48,6 +48,7 @@ from gateway.pipeline.outlet import Way
 from gateway.pipeline.receipts import Receipts
 from gateway.pipeline.recording import RecordedActs, Recorder
 from gateway.pipeline.requests import Requests
+from gateway.pipeline.retention import Retention
 from gateway.pipeline.set_back import SetBack
 from gateway.pipeline.survey import Survey
 from gateway.pipeline.sys_topics import DROPPED, SysTopics
@@ -61,7 +62,6 @@ from gateway.wire.topics import gateway_topic, user_vehicle_topic, vehicle_topic
 LOOK_FOR_CHANGES_S = 1.0
 FORGET_AT_ONCE = 5_000
 """Of more vehicles than this, all are read again."""
-PRUNE_EVERY_S = 60.0
 REACH_AGAIN_S = 0.5
 COALESCE_TELEMETRY_S = 0.002
 CHALLENGE_BYTES = 32
@@ -113,7 +113,7 @@ async def _build(
         PrometheusMeters(),
     )
 
-    store = STORES["sqlite"](settings.database, canary_vin)
+    store = STORES["sqlite"](settings.database, canary_vin, settings.store.keeping)
     stack.callback(store.close)
     log.info("store.opened", path=str(settings.database))
     before, after = store.migrated
@@ -237,7 +237,7 @@ async def _build(
         "broker": dropped.run(link.wait_connected),
         "registry": _watch_registry(store, decider, log),
         "survey": survey.run(),
-        "retention": _prune(store, clock),
+        "retention": Retention(store, clock, meters, log).run(),
     }
     if recorder is not None:
         tasks["recording"] = recorder.run()
@@ -364,13 +364,3 @@ async def _watch_registry(store: Store, decider: Decider, log: Any) -> None:
             decider.forget(vins if len(vins) < FORGET_AT_ONCE else None)
         known = version
         await asyncio.sleep(LOOK_FOR_CHANGES_S)
-
-
-async def _prune(store: Store, clock: SystemClock) -> None:
-    """Delete what is over its time, a little every minute."""
-    while True:
-        await asyncio.sleep(PRUNE_EVERY_S)
-        try:
-            await store.prune(clock.now())
-        except StoreError:
-            continue  # the decider reports a failing store

@@ -44,6 +44,7 @@ LOG_EVENTS: dict[str, str] = {
     "store.migrated": "The schema was brought to a newer version.",
     "store.failing": "A transaction failed; it is tried again and nothing is acknowledged.",
     "store.recovered": "The store works again.",
+    "store.pruned": "Rows over their time were deleted; how many of each table. Told every minute at most.",
     # delivery
     "delivery.done": "A sink confirmed a message.",
     "delivery.retried": "A sink did not confirm a message; it is tried again.",
@@ -110,6 +111,7 @@ METRICS: dict[str, str] = {
     "gateway_requests_refused_total": "Requests of people that were refused, by reason.",
     "gateway_requests_limited_total": "Requests of people beyond the quota.",
     "gateway_answers_dropped_total": "Answers to people that found no room for too long.",
+    "gateway_pruned_total": "Rows deleted because they were over their time, by table.",
     "gateway_store_ok": "1 while the store works.",
     "gateway_codes_refused_total": "Codes of pairing, invitation or hand-over that did not serve, by cause.",
     "gateway_sse_clients": "Live feed readers.",

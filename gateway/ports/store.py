@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -236,6 +236,14 @@ class Store(ConsoleStore, Protocol):
         """Quarantined payloads: ``n``, ``topic``, ``sha256``, ``reason``, ``payload``, ``count``."""
         ...
 
-    async def prune(self, now: datetime) -> None:
-        """Delete what no rule needs any more (retention periods are the store's settings)."""
-        ...
+    async def prune(
+        self, now: datetime, on_deleted: Callable[[str, int], None] | None = None, pause_s: float = 0.0
+    ) -> None:
+        """
+        Delete what is over its time; the periods are the store's settings.
+
+        In small bites with a pause after each, so that no decision waits long; ``on_deleted`` is told table
+        and number of rows after each bite.
+
+        Errors:  StoreError; what was deleted until then is deleted.
+        """
