@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from gateway.ports import DeliveryRow, SignalValue
 from tests.api.doubles import OTHER, VIN, Gateway
@@ -24,6 +24,30 @@ async def theft(gateway: Gateway) -> None:
     values = {"Vehicle.Speed": 43.2, f"{here}Latitude": 52.1, f"{here}Longitude": 4.3}
     for vin in (VIN, OTHER):
         gateway.signal_values[vin] = {name: SignalValue(value, at) for name, value in values.items()}
+
+
+# In one turn, as where a frame takes long: that the first was closed is told after the second opens.
+TWO_QUESTIONS = """async () => {
+  const { ask, field, h } = await import("/console/js/dom.js");
+  const put = (value) => ask(value, [field("said", "Said", h("input", { value }))],
+    { confirm: "Yes", cancel: "No" });
+  const dialog = document.getElementById("dialog");
+  const press = (which) => dialog.querySelector(which).click();
+  const first = put("one");
+  press("[type=submit]");
+  const second = put("two");
+  for (let frame = 0; frame < 3; frame++) await new Promise((done) => { requestAnimationFrame(done); });
+  press("[type=submit]");
+  const third = put("three");
+  press("[type=button]");
+  return [await first, await second, await third];
+}"""
+
+
+async def test_a_question_right_after_another_is_answered_too(gateway: Gateway, page: Page) -> None:
+    async with served(gateway) as url:
+        await enter(gateway, page, url)
+        assert await page.evaluate(TWO_QUESTIONS) == [{"said": "one"}, {"said": "two"}, None]
 
 
 @pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("nl", "dark")])

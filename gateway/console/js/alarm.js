@@ -155,7 +155,7 @@ class AlarmPage {
       if (item.done || item.suppressed || !this.may("POST /api/v1/alarms/{alarm_id}/acknowledge")) return [];
       return [
         item.open ? this.#button("a", t("act.acknowledge"), () => acknowledge(this.context, item), true) : null,
-        this.#button("c", t("act.close"), () => closeAlarms(this.context, item, (text) => say(this.parts.wrong, text))),
+        this.#button("c", t("act.close"), () => closeAlarms(this.context, item, (text) => this.#tell(text))),
       ];
     });
   }
@@ -168,12 +168,17 @@ class AlarmPage {
     say(this.parts.wrong, "");
     try {
       const done = await act();
-      if (done?.status === 202) say(this.parts.wrong, t("case.second_person"));
+      if (done?.status === 202) this.#tell(t("case.second_person"));
     } catch (error) {
-      say(this.parts.wrong, error.message);
+      this.#tell(error.message);
     }
     this.seen = null;
     this.#look();
+  }
+
+  // Beside what an act told that ended since: one that was under way meanwhile must not take its place.
+  #tell(text) {
+    say(this.parts.wrong, `${this.parts.wrong.textContent} ${text}`.trim());
   }
 
   #script(item) {
