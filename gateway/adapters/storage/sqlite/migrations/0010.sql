@@ -1,4 +1,4 @@
--- Version 9. Large stores. Tables with large rows get a row number: without one, SQLite gives a row of more than a
+-- Version 10. Large stores. Tables with large rows get a row number: without one, SQLite gives a row of more than a
 -- quarter of a page a page of its own, and keeps rows in the inner nodes, so that a million alarms are ten levels
 -- deep. Every list has an index that begins with what it is asked for.
 
