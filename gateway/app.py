@@ -34,6 +34,7 @@ from gateway.api.deps import Deps
 from gateway.api.server import bind, serve
 from gateway.errors import LinkDown, StoreError
 from gateway.pipeline.canary import Canary
+from gateway.pipeline.case_feed import CaseFeed
 from gateway.pipeline.commanding import Commanding
 from gateway.pipeline.decider import Decider
 from gateway.pipeline.delivery import Delivery
@@ -62,6 +63,7 @@ from gateway.wire.topics import gateway_topic, user_vehicle_topic, vehicle_topic
 LOOK_FOR_CHANGES_S = 1.0
 FORGET_AT_ONCE = 5_000
 """Of more vehicles than this, all are read again."""
+NOTE_HEAD_EVERY_S = 3600.0
 REACH_AGAIN_S = 0.5
 COALESCE_TELEMETRY_S = 0.002
 CHALLENGE_BYTES = 32
@@ -161,7 +163,7 @@ async def _build(
         availability=settings.availability,
     )
     await decider.open()
-    feed = Feed(store)
+    feed, live_cases = Feed(store), CaseFeed(store)
     feed.begin(decider.sequences())
     canary = Canary(link, clock, settings.canary, secrets.token_hex(4), log)
     hearing = Hearing(link, canary, clock, settings.canary.interval_s + CANARY_GRACE_S)
@@ -170,7 +172,7 @@ async def _build(
     timers = Timers(inbox, clock, intake.hand_over, tick)
     decider.on_messages = [feed.committed, delivery.committed]
     decider.on_unrecorded, decider.on_escalated = delivery.unrecorded, delivery.escalated
-    decider.on_canary = canary.seen
+    decider.on_canary, decider.on_cases = canary.seen, live_cases.committed
     decider.on_leaving = (commanding := Commanding(link, clock, meters, log)).send
     decider.on_silent, decider.stated = mass_loss.note, requests.stated
     decider.on_wake = timers.wake
@@ -203,6 +205,7 @@ async def _build(
             acts=decider if recorder is None else RecordedActs(decider, recorder),
             commands=requests,
             feed=feed,
+            cases=live_cases,
             vehicles=intake,
             health=health,
             sinks=delivery,
@@ -238,6 +241,7 @@ async def _build(
         "registry": _watch_registry(store, decider, log),
         "survey": survey.run(),
         "retention": Retention(store, clock, meters, log).run(),
+        "audit": _note_head(store, log),
     }
     if recorder is not None:
         tasks["recording"] = recorder.run()
@@ -364,3 +368,4 @@ async def _watch_registry(store: Store, decider: Decider, log: Any) -> None:
             decider.forget(vins if len(vins) < FORGET_AT_ONCE else None)
         known = version
         await asyncio.sleep(LOOK_FOR_CHANGES_S)
+NOTE_HEAD_EVERY_S = 3600.0

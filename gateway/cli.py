@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import secrets
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,12 +23,12 @@ from gateway.adapters.clock import SystemClock
 from gateway.adapters.seal import open_seal
 from gateway.adapters.storage import STORES
 from gateway.adapters.storage.sqlite.store import SqliteStore
-from gateway.adapters.storage.sqlite.verify import holes
 from gateway.api.auth import make_token
 from gateway.api.passwords import hash_password, made_up
 from gateway.app import run as run_gateway
 from gateway.doctor import examine
 from gateway.domain.alarms import Alarm
+from gateway.domain.audit_trail import Head, parse_head
 from gateway.domain.people.shapes import USER_PATTERN
 from gateway.domain.signals import Registration
 from gateway.errors import GatewayError, SettingsError, StartError
@@ -40,6 +39,7 @@ from gateway.recordings import replay as run_recording
 from gateway.registry import Checked, entries
 from gateway.registry import check as check_fleet
 from gateway.settings import Settings, load
+from gateway.verifying import check_store
 from gateway.wire.topics import is_vin
 
 T = TypeVar("T")
@@ -133,22 +133,47 @@ def doctor(config: Config = None) -> None:
 
 
 @app.command()
-def verify(config: Config = None) -> None:
-    """Walk the store: triggers have messages or verdicts, feeds are whole, the audit chain holds."""
-    with _sentences():
-        path = _settings(config).database
-        if not path.exists():
-            raise StartError(f"there is no store at {path}")
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
-            found = list(holes(connection))
-        finally:
-            connection.close()
+def verify(
+    head: Annotated[
+        list[str] | None, typer.Option(help="A head of the audit trail that was written down, SEQ:HASH.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Walk the store: triggers have messages or verdicts, feeds are whole, the audit trail's hashes hold."""
+    with _sentences(), _bar("Audit trail") as progress:
+        found, end = check_store(_settings(config).database, _heads(head or []), progress)
     for sentence in found:
         typer.echo(sentence)
     if found:
         raise typer.Exit(1)
     typer.echo("The store is whole.")
+    if end is not None:
+        typer.echo(f"Head of the audit trail, to be written down elsewhere: {end}")
+
+
+def _heads(texts: list[str]) -> list[Head]:
+    try:
+        return [parse_head(one) for one in texts]
+    except ValueError as error:
+        raise StartError(f"--head: {error}") from error
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far it is; where nobody looks, a line every five seconds."""
+    console, clock = Console(stderr=True), SystemClock()
+    said_s = clock.mono_s()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what)
+
+        def tell(done: int, of: int) -> None:
+            nonlocal said_s
+            progress.update(task, completed=done, total=of)
+            if not console.is_terminal and clock.mono_s() - said_s > SAY_EVERY_S:
+                said_s = clock.mono_s()
+                typer.echo(f"{what}: {done} of {of}", err=True)
+
+        yield tell
 
 
 @app.command()

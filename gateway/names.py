@@ -42,6 +42,7 @@ LOG_EVENTS: dict[str, str] = {
     "seal.broken": "The key of a security code can't be opened: it was sealed with another key file.",
     "store.opened": "The store is open; version and path are given.",
     "store.migrated": "The schema was brought to a newer version.",
+    "audit.head": "Where the audit trail stands: number and hash of its newest row, for `verify --head`.",
     "store.failing": "A transaction failed; it is tried again and nothing is acknowledged.",
     "store.recovered": "The store works again.",
     "store.pruned": "Rows over their time were deleted; how many of each table. Told every minute at most.",

@@ -30,6 +30,7 @@ from gateway.api.case_bodies import (
     PoliceBody,
     SaidBody,
     SentView,
+    line,
 )
 from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.paging import After, Limit, cut
@@ -39,7 +40,7 @@ from gateway.domain.cases import INSTRUCTIONS, Case, CaseAct, CaseState, next_co
 from gateway.domain.effects import Refused
 from gateway.domain.remote_access.effects import ApprovalPending
 from gateway.domain.signals import ActOnCase
-from gateway.ports import AuditEntry, CaseFile, CaseFilter, StoredCase, StoredEntry, Token
+from gateway.ports import AuditEntry, CaseFile, CaseFilter, StoredEntry, Token
 
 FIRST_PAGE = 100
 WRONG = (400, 404, 409, 413, 415, 422)
@@ -68,7 +69,7 @@ async def list_cases(
     await deps.store.audit([AuditEntry(deps.clock.now(), who.person, "case.listed", "", details)])
     where = CaseFilter(case_state, soc, vin, claimed_by, escalated)
     page, last = cut(await deps.store.cases(where, after, limit + 1), limit)
-    return CasePage([CaseLine(**_line(one)) for one in page], None if last is None else last.n)
+    return CasePage([CaseLine(**line(one)) for one in page], None if last is None else last.n)
 
 
 @get("/cases/{case_id:str}", operation_id="readCase", summary="Read one case", responses=problems(404, 422))
@@ -316,7 +317,7 @@ async def _view(deps: Deps, file: CaseFile, limit: int) -> CaseView:
         for place, (name, one) in enumerate(zip(names, contacts, strict=True), 1)
     ]
     return CaseView(
-        **_line(file.stored),
+        **line(file.stored),
         instructions=list(INSTRUCTIONS[case.handling]),
         calls=calls,
         next_contact=None if case.state == "closed" else next_contact(case, names),
@@ -324,29 +325,6 @@ async def _view(deps: Deps, file: CaseFile, limit: int) -> CaseView:
         entries=[_entry(one) for one in entries],
         next_after=None if last is None else last.n,
     )
-
-
-def _line(stored: StoredCase) -> dict[str, Any]:
-    case = stored.case
-    return {
-        "case_id": case.case_id,
-        "vin": stored.vin,
-        "soc": stored.soc,
-        "state": case.state,
-        "stolen": case.state == "confirmed",
-        "causes": list(case.causes),
-        "critical": case.is_critical,
-        "handling": case.handling,
-        "opened_at": case.opened_at,
-        "closed_at": case.closed_at,
-        "claimed_by": case.claimed_by,
-        "lease_until": case.lease_until,
-        "contacts": case.contacts,
-        "reached": case.reached,
-        "police_reference": case.police_reference,
-        "escalated": case.escalated,
-        "disposition": case.disposition,
-    }
 
 
 def _entry(stored: StoredEntry) -> EntryView:

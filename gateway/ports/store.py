@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from gateway.domain.audit_trail import Head
 from gateway.domain.signals import Registration
-from gateway.ports.case_files import CaseFile, CaseFilter, StoredCase
+from gateway.ports.case_files import CaseChanges, CaseFile, CaseFilter, StoredCase
 from gateway.ports.console import ConsoleStore
 from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
@@ -102,6 +103,14 @@ class Store(ConsoleStore, Protocol):
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         """One case, and a page of its timeline."""
+        ...
+
+    async def newest_case_entry(self) -> int:
+        """Number of the newest entry in any timeline; 0: there is none."""
+        ...
+
+    async def case_changes(self, soc: str, after: int, limit: int) -> CaseChanges:
+        """Cases of a SOC with entries after that one; of all SOCs ``limit`` entries are looked at."""
         ...
 
     # delivery
@@ -226,6 +235,10 @@ class Store(ConsoleStore, Protocol):
 
     async def audit(self, entries: Sequence[AuditEntry]) -> None:
         """Append to the audit chain."""
+        ...
+
+    async def audit_head(self) -> Head | None:
+        """The newest entry of the audit chain."""
         ...
 
     async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:

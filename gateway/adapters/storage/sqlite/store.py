@@ -26,12 +26,14 @@ from gateway.adapters.storage.sqlite.console import ConsoleMethods
 from gateway.adapters.storage.sqlite.retention import BY_DEFAULT, Bitten, Keeping, Sweep
 from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
+from gateway.domain.audit_trail import Head
 from gateway.domain.signals import Registration
 from gateway.errors import StartError
 from gateway.ports import (
     AlarmFilter,
     AuditEntry,
     Backlog,
+    CaseChanges,
     CaseFile,
     CaseFilter,
     CommandRow,
@@ -137,6 +139,12 @@ class SqliteStore(ConsoleMethods):
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         return await self._serving.run(lambda on: case_files.case(on, case_id, after, limit, self._sinks))
 
+    async def newest_case_entry(self) -> int:
+        return await self._reading.run(case_files.newest)
+
+    async def case_changes(self, soc: str, after: int, limit: int) -> CaseChanges:
+        return await self._reading.run(lambda on: case_files.changes(on, soc, after, limit))
+
     # delivery
     async def plan_sinks(self, sinks: Sequence[SinkPlan]) -> None:
         self._sinks = tuple(sinks)
@@ -228,6 +236,9 @@ class SqliteStore(ConsoleMethods):
 
     async def audit(self, entries: Sequence[AuditEntry]) -> None:
         await self._writer.run(lambda on: chain.append(on, entries))
+
+    async def audit_head(self) -> Head | None:
+        return await self._reading.run(chain.head)
 
     async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
         return await self._serving.run(lambda on: people.audit_page(on, after, limit))
