@@ -368,4 +368,13 @@ async def _watch_registry(store: Store, decider: Decider, log: Any) -> None:
             decider.forget(vins if len(vins) < FORGET_AT_ONCE else None)
         known = version
         await asyncio.sleep(LOOK_FOR_CHANGES_S)
-NOTE_HEAD_EVERY_S = 3600.0
+
+
+async def _note_head(store: Store, log: Any) -> None:
+    """Say where the audit trail stands: logs are kept elsewhere, so the trail can't be made anew unseen."""
+    while True:
+        with contextlib.suppress(StoreError):  # the decider reports a failing store
+            head = await store.audit_head()
+            if head is not None:
+                log.info("audit.head", head=str(head))
+        await asyncio.sleep(NOTE_HEAD_EVERY_S)
