@@ -170,7 +170,7 @@ async def _build(
     mass_loss = MassLoss(clock, intake.heard_since)
     tick = ticker(hearing.since, intake.heard_at, mass_loss, lambda: link.connected)
     timers = Timers(inbox, clock, intake.hand_over, tick)
-    decider.on_messages = [feed.committed, delivery.committed]
+    decider.on_messages = [delivery.committed, feed.committed]
     decider.on_unrecorded, decider.on_escalated = delivery.unrecorded, delivery.escalated
     decider.on_canary, decider.on_cases = canary.seen, live_cases.committed
     decider.on_leaving = (commanding := Commanding(link, clock, meters, log)).send
@@ -227,6 +227,7 @@ async def _build(
             settings.api.listen,
             lambda url: log.info("gateway.started", url=url, instance=instance),
             certificate=settings.api.certificate,
+            on_cut_off=lambda: meters.count("gateway_slow_readers_total"),
         ),
         "mqtt": _connect(settings, link, log),
         "decider": decider.run(),

@@ -64,6 +64,7 @@ LOG_EVENTS: dict[str, str] = {
     # people
     "api.denied": "A request without sufficient rights.",
     "console.login_refused": "A wrong password, or a name that is locked for a while.",
+    "api.slow_reader": "A connection was cut off because its peer took nothing for too long.",
     "api.failed": "A request ended in an unexpected error.",
     "code.refused": "A pairing code, an invitation or a hand-over was tried with a code that does not count.",
     "registry.changed": "The registry has changed.",
@@ -116,5 +117,6 @@ METRICS: dict[str, str] = {
     "gateway_store_ok": "1 while the store works.",
     "gateway_codes_refused_total": "Codes of pairing, invitation or hand-over that did not serve, by cause.",
     "gateway_sse_clients": "Live feed readers.",
+    "gateway_slow_readers_total": "Connections cut off because their peer took nothing for too long.",
     "gateway_broker_dropped": "Messages that the broker reports as dropped.",
 }
