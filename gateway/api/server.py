@@ -64,7 +64,7 @@ def bind(listen: str) -> socket.socket:
 
 
 def cutting_off(after_s: float, on_cut_off: Callable[[], None]) -> type[H11Protocol]:
-    """Connections that end by themselves when their peer takes nothing: it can come again, and holds no place."""
+    """Connections that end by themselves when their peer takes nothing: it can come again."""
 
     class Connection(H11Protocol):
         _impatience: asyncio.TimerHandle | None = None

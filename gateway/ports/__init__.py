@@ -36,6 +36,7 @@ from gateway.ports.inside import (
     LiveVehicles,
     SignalValue,
     SinkTester,
+    Tried,
 )
 from gateway.ports.link import Inbound, Link, Reply
 from gateway.ports.outbox import (
@@ -114,6 +115,7 @@ __all__ = [
     "StoredVehicle",
     "Token",
     "TrackRow",
+    "Tried",
     "UnprotectedFilter",
     "UnprotectedRow",
     "UnprotectedVehicle",
