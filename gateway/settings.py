@@ -22,7 +22,7 @@ from gateway.adapters.availability import load_availability
 from gateway.adapters.mqtt.settings import MqttSettings
 from gateway.adapters.sinks import SINKS, SinkSettings
 from gateway.adapters.storage.sqlite.retention import BY_DEFAULT, Keeping
-from gateway.api.settings import ApiSettings
+from gateway.api.settings import ApiSettings, ConsoleSettings
 from gateway.domain.services.availability import EVERYWHERE, Availability
 from gateway.domain.thresholds import Escalation, TheftProtection, Thresholds
 from gateway.errors import SettingsError
@@ -44,6 +44,7 @@ PATHS = (
     ("services", "availability"),
     ("api", "cert_file"),
     ("api", "key_file"),
+    ("console", "map_file"),
 )
 
 
@@ -96,6 +97,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     mqtt: MqttSettings = MqttSettings()
     store: StoreSettings = StoreSettings()
     api: ApiSettings = ApiSettings()
+    console: ConsoleSettings = ConsoleSettings()
     soc: SocSettings = SocSettings()
     theft_protection: TheftProtection = TheftProtection()
     canary: CanarySettings = CanarySettings()
