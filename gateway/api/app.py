@@ -33,6 +33,7 @@ from gateway.api import (
 )
 from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
+from gateway.api.evidence import routes as evidence
 from gateway.api.feed import Streams
 from gateway.api.problems import HANDLERS, Problem
 from gateway.api.sessions import Sessions
@@ -72,6 +73,7 @@ def build_app(deps: Deps) -> Litestar:
                 route_handlers=[
                     alarms.routes,
                     cases.routes,
+                    evidence.routes,
                     feed.routes,
                     vehicles.routes,
                     modes.routes,

@@ -68,7 +68,7 @@ async def list_cases(
     await deps.store.audit([AuditEntry(deps.clock.now(), who.person, "case.listed", "", details)])
     where = CaseFilter(case_state, soc, vin, claimed_by, escalated)
     page, last = cut(await deps.store.cases(where, after, limit + 1), limit)
-    return CasePage([CaseLine(**_line(one)) for one in page], None if last is None else last.n)
+    return CasePage([CaseLine(**line(one)) for one in page], None if last is None else last.n)
 
 
 @get("/cases/{case_id:str}", operation_id="readCase", summary="Read one case", responses=problems(404, 422))
@@ -288,8 +288,8 @@ async def _file(deps: Deps, case_id: str, after: int = 0, limit: int = 0) -> Cas
 
 
 async def _contacts(deps: Deps, vin: str) -> tuple[dict[str, Any], ...]:
-    entry = await deps.store.registration(vin)
-    return () if entry is None else entry.contacts
+    known = await deps.store.registration(vin)
+    return () if known is None else known.contacts
 
 
 def _names(contacts: tuple[dict[str, Any], ...]) -> tuple[str, ...]:
@@ -316,17 +316,18 @@ async def _view(deps: Deps, file: CaseFile, limit: int) -> CaseView:
         for place, (name, one) in enumerate(zip(names, contacts, strict=True), 1)
     ]
     return CaseView(
-        **_line(file.stored),
+        **line(file.stored),
         instructions=list(INSTRUCTIONS[case.handling]),
         calls=calls,
         next_contact=None if case.state == "closed" else next_contact(case, names),
         alarms=[alarm_view(one) for one in file.alarms],
-        entries=[_entry(one) for one in entries],
+        entries=[entry(one) for one in entries],
         next_after=None if last is None else last.n,
     )
 
 
-def _line(stored: StoredCase) -> dict[str, Any]:
+def line(stored: StoredCase) -> dict[str, Any]:
+    """A case as lists show it."""
     case = stored.case
     return {
         "case_id": case.case_id,
@@ -349,14 +350,15 @@ def _line(stored: StoredCase) -> dict[str, Any]:
     }
 
 
-def _entry(stored: StoredEntry) -> EntryView:
-    entry = stored.entry
+def entry(stored: StoredEntry) -> EntryView:
+    """A line of a timeline."""
+    said = stored.entry
     deliveries = [
         SentView(one.id, one.sink, one.state, f"/api/v1/deliveries?after={one.id - 1}&limit=1")
         for one in stored.deliveries
     ]
-    link = None if entry.alarm_id is None else f"/api/v1/alarms/{entry.alarm_id}"
-    return EntryView(stored.n, entry.at, entry.actor, entry.what, entry.details, link, deliveries)
+    link = None if said.alarm_id is None else f"/api/v1/alarms/{said.alarm_id}"
+    return EntryView(stored.n, said.at, said.actor, said.what, said.details, link, deliveries)
 
 
 routes = Router(

@@ -95,7 +95,7 @@ async def console(
 ) -> Response[bytes]:
     """The page for who is logged in, else the one to log in."""
     token = await sessions.caller(request)
-    language = _language(request)
+    language = language_of(request)
     theme = request.cookies.get("theme", "auto")
     values = {
         "language": language,
@@ -160,7 +160,7 @@ def _view(token: Token, now: datetime) -> PersonView:
     return PersonView(token.person, token.role, may, now)
 
 
-def _language(request: Request[Any, Any, Any]) -> str:
+def language_of(request: Request[Any, Any, Any]) -> str:
     """As chosen on the page, else the first one that the browser asks for and that there is."""
     chosen = request.cookies.get("language", "")
     asked = [one.strip()[:2].lower() for one in request.headers.get("accept-language", "").split(",")]

@@ -26,6 +26,7 @@ from gateway.ports.decision import (
     TrackRow,
     VehicleRow,
 )
+from gateway.ports.evidence import KEEP_TRACK, CaseEvidence, StatedFact
 from gateway.ports.inside import (
     Acts,
     Commands,
@@ -56,6 +57,7 @@ from gateway.ports.store import Store
 from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
 __all__ = [
+    "KEEP_TRACK",
     "Acts",
     "AlarmFilter",
     "AlarmRow",
@@ -63,6 +65,7 @@ __all__ = [
     "AuditEntry",
     "Backlog",
     "CaseEntryRow",
+    "CaseEvidence",
     "CaseFile",
     "CaseFilter",
     "CaseRow",
@@ -104,6 +107,7 @@ __all__ = [
     "SinkPlan",
     "SinkRole",
     "SinkTester",
+    "StatedFact",
     "Store",
     "StoredAlarm",
     "StoredCase",

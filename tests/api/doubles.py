@@ -18,6 +18,7 @@ from gateway.adapters.storage.sqlite.schema import migrate
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
 from gateway.api.passwords import hash_password
+from gateway.domain.audit_proof import Proof
 from gateway.domain.audit_trail import Head
 from gateway.domain.case_effects import CaseChanged
 from gateway.domain.effects import Announce, Audited, Effect, Register, Revoke
@@ -38,6 +39,7 @@ from gateway.pipeline.requests import Requests
 from gateway.ports import (
     AlarmFilter,
     AuditEntry,
+    CaseEvidence,
     CaseFile,
     CaseFilter,
     CommandRow,
@@ -158,6 +160,13 @@ class MemoryStore(ConsoleMethods):
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         return self.files.get(case_id)
+
+    async def evidence(self, case_id: str) -> CaseEvidence | None:
+        file = self.files.get(case_id)
+        return None if file is None else CaseEvidence(file, (), (), None)
+
+    async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
+        return Proof(str(Head(0, bytes(32))), [])
 
     async def registration(self, vin: str) -> Registration | None:
         return self.registry.get(vin)

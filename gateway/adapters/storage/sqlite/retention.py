@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from gateway.adapters.storage.sqlite import accounts, cases
 from gateway.adapters.storage.sqlite.times import text
+from gateway.ports import KEEP_TRACK
 
 KEEP_DELIVERED = timedelta(days=30)
 KEEP_EVENTS = timedelta(days=430)
@@ -15,8 +16,6 @@ KEEP_CANARY = timedelta(days=1)
 KEEP_CASES = KEEP_EVENTS
 """After they were closed."""
 KEEP_COMMANDS = timedelta(days=90)
-KEEP_TRACK = timedelta(days=30)
-"""After its case has ended."""
 MAX_TRACK = 20_000
 MAX_QUARANTINE = 50_000
 AT_ONCE = 5_000

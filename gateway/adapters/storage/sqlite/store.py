@@ -15,6 +15,7 @@ from gateway.adapters.storage.sqlite import (
     chain,
     commands,
     deciding,
+    evidence,
     feeds,
     outbox,
     people,
@@ -24,6 +25,7 @@ from gateway.adapters.storage.sqlite import (
 from gateway.adapters.storage.sqlite.console import ConsoleMethods
 from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
+from gateway.domain.audit_proof import Proof
 from gateway.domain.audit_trail import Head
 from gateway.domain.signals import Registration
 from gateway.errors import StartError
@@ -31,6 +33,7 @@ from gateway.ports import (
     AlarmFilter,
     AuditEntry,
     Backlog,
+    CaseEvidence,
     CaseFile,
     CaseFilter,
     CommandRow,
@@ -134,6 +137,12 @@ class SqliteStore(ConsoleMethods):
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         return await self._serving.run(lambda on: case_files.case(on, case_id, after, limit, self._sinks))
+
+    async def evidence(self, case_id: str) -> CaseEvidence | None:
+        return await self._serving.run(lambda on: evidence.evidence(on, case_id, self._sinks))
+
+    async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
+        return await self._serving.run(lambda on: evidence.proof(on, subjects, vin, closed_at))
 
     # delivery
     async def plan_sinks(self, sinks: Sequence[SinkPlan]) -> None:
