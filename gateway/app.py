@@ -34,6 +34,7 @@ from gateway.api.deps import Deps
 from gateway.api.server import bind, serve
 from gateway.errors import LinkDown, StoreError
 from gateway.pipeline.canary import Canary
+from gateway.pipeline.case_feed import CaseFeed
 from gateway.pipeline.commanding import Commanding
 from gateway.pipeline.decider import Decider
 from gateway.pipeline.delivery import Delivery
@@ -162,7 +163,7 @@ async def _build(
         availability=settings.availability,
     )
     await decider.open()
-    feed = Feed(store)
+    feed, live_cases = Feed(store), CaseFeed(store)
     feed.begin(decider.sequences())
     canary = Canary(link, clock, settings.canary, secrets.token_hex(4), log)
     hearing = Hearing(link, canary, clock, settings.canary.interval_s + CANARY_GRACE_S)
@@ -171,7 +172,7 @@ async def _build(
     timers = Timers(inbox, clock, intake.hand_over, tick)
     decider.on_messages = [feed.committed, delivery.committed]
     decider.on_unrecorded, decider.on_escalated = delivery.unrecorded, delivery.escalated
-    decider.on_canary = canary.seen
+    decider.on_canary, decider.on_cases = canary.seen, live_cases.committed
     decider.on_leaving = (commanding := Commanding(link, clock, meters, log)).send
     decider.on_silent, decider.stated = mass_loss.note, requests.stated
     decider.on_wake = timers.wake
@@ -204,6 +205,7 @@ async def _build(
             acts=decider if recorder is None else RecordedActs(decider, recorder),
             commands=requests,
             feed=feed,
+            cases=live_cases,
             vehicles=intake,
             health=health,
             sinks=delivery,

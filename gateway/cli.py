@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -391,15 +391,19 @@ async def _import(store: SqliteStore, file: Path, checked: Checked, processes: i
 
 
 @user_app.command("add")
-def user_add(
+def user_add(  # noqa: PLR0917  # a command's options
     user: str,
     person: Annotated[str | None, typer.Option(help="Whose account it is, for the record.")] = None,
     role: Annotated[
         str | None, typer.Option(help="Let them log in to the console as: " + ", ".join(CONSOLE_ROLES))
     ] = None,
     password_file: Annotated[
-        Path | None, typer.Option(help="With a role: file that holds the password; else one is made.")
+        Path | None,
+        typer.Option(help="With a role: file with the password; else a one-time one is made."),
     ] = None,
+    hours: Annotated[
+        int, typer.Option(min=1, max=168, help="With a role: how long the one-time password is good.")
+    ] = 24,
     config: Config = None,
 ) -> None:
     """
@@ -408,7 +412,7 @@ def user_add(
     Without a role it is the MQTT password of a person's app: with [mqtt] users_password_file the broker's
     file is changed; with broker_pid_file it is told at once. What the user may do with a vehicle, the
     registry says. With a role the person logs in to the console under this name; a known name gets another
-    password.
+    password. It is good once, to set one's own; the link above it leads there.
     """
     with _sentences():
         if is_vin(user) or re.fullmatch(USER_PATTERN, user) is None:
@@ -419,21 +423,25 @@ def user_add(
         if role is None:
             _add_app(settings, user, person)
         else:
-            _add_login(settings, user, role, password_file)
+            _add_login(settings, user, role, password_file, hours)
 
 
-def _add_login(settings: Settings, name: str, role: str, password_file: Path | None) -> None:
+def _add_login(settings: Settings, name: str, role: str, password_file: Path | None, hours: int) -> None:
     if role not in CONSOLE_ROLES:
         raise StartError(f"{role!r} is no role of the console; there are {', '.join(CONSOLE_ROLES)}")
     password, now = made_up() if password_file is None else _first_line(password_file), SystemClock().now()
     try:
-        login = Person(name, role, hash_password(password), now)  # type: ignore[arg-type]  # checked above
+        until = now + timedelta(hours=hours) if password_file is None else None
+        login = Person(name, role, hash_password(password), now, one_time_until=until)  # type: ignore[arg-type]  # checked above
     except ValueError as error:
         raise StartError(str(error)) from error
     entry = AuditEntry(now, _who(), "person.added", name, {"role": role})
     _with_store(settings, lambda store: store.put_person(login, entry))
     typer.echo(f"{name} ({role}) can log in to the console now.", err=True)
-    if password_file is None:
+    if until is not None:
+        typer.echo(f"The link and the password are good once, {_until(until)}:", err=True)
+        # Behind the #, so that no browser sends it and no log has it.
+        typer.echo(f"{settings.api.address}/#login/{name}/{password}")
         typer.echo(password)
 
 

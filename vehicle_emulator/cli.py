@@ -21,12 +21,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vehicle_emulator import report, scenarios
+from vehicle_emulator import models, report, scenarios
 from vehicle_emulator.codec import Version
 from vehicle_emulator.crowd import Crowd
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.fleet import Fleet, Plan, cast, vins
 from vehicle_emulator.link import Station
+from vehicle_emulator.models import Model, ModelsError
 from vehicle_emulator.owner import Api, Owner
 from vehicle_emulator.report import Report, Tally
 from vehicle_emulator.rest import OFFLINE_AFTER_S, SLEEP_AFTER_S, Habit
@@ -114,6 +115,12 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     telemetry_rate: Annotated[float, typer.Option(min=0.0, help="extra telemetry/s over the fleet")] = 0.0,
     alarm_rate: Annotated[float, typer.Option(min=0.0, help="theft-sensor triggers/s over the fleet")] = 0.0,
     driving_share: Annotated[float, typer.Option(min=0.0, max=0.95, help="share of time on the road")] = 0.3,
+    diary: Annotated[
+        bool, typer.Option("--diary", help="drive when people do, not by --driving-share")
+    ] = False,
+    models_file: Annotated[
+        Path | None, typer.Option("--models", help="TOML: kinds of vehicles on top of the built-in ones")
+    ] = None,
     clock_error: Annotated[float, typer.Option(min=0.0, help="vehicles' clocks are wrong by up to s")] = 0.0,
     sleep_after: Annotated[float, typer.Option(min=1.0, help="seconds parked until asleep")] = SLEEP_AFTER_S,
     offline_after: Annotated[
@@ -142,8 +149,8 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     """Let a fleet live on a broker; exit 1 if events stay without a receipt or a label was broken."""
     plan = Plan(
         vehicles=vehicles, seed=seed, duration_s=duration, drain_s=drain, telemetry_per_s=telemetry_rate,
-        alarms_per_s=alarm_rate, driving_share=driving_share, clock_error_s=clock_error,
-        habit=Habit(sleep_after, offline_after),
+        alarms_per_s=alarm_rate, driving_share=None if diary else driving_share, clock_error_s=clock_error,
+        habit=Habit(sleep_after, offline_after), models=read_models(models_file),
         scenarios=_cast_list(scenario or [], duration, vehicles),
     )  # fmt: skip
     address = _address(broker)
@@ -186,6 +193,14 @@ async def _run(
     if outputs.report is not None:
         outputs.report.write_bytes(msgspec.json.format(msgspec.json.encode(closing)) + b"\n")
     return closing
+
+
+def read_models(path: Path | None) -> tuple[Model, ...]:
+    """The kinds of vehicles, or the sentence that says why not."""
+    try:
+        return models.load(path)
+    except ModelsError as error:
+        raise typer.BadParameter(str(error), param_hint="--models") from error
 
 
 def _people(plan: Plan, owners: Path | None, users: int) -> list[tuple[str, Owner]]:

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.wire.topics import vehicle_topic
 from vehicle_emulator import life, messages
-from vehicle_emulator.fleet import home_of, vins
+from vehicle_emulator.fleet import build, vins
 from vehicle_emulator.messages import Message
-from vehicle_emulator.vehicle import Vehicle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from vehicle_emulator.models import Model
+    from vehicle_emulator.vehicle import Vehicle
 
 DAY_MS: Final = 86_400_000
 _WILL = Message(messages.CONNECTION, messages.WILL)
@@ -111,11 +113,15 @@ class Day:
         self.telemetry_lost += len(said) - len(events)
 
 
-def cars(seed: int, count: int, *, driving_share: float = 0.04) -> list[Vehicle]:
-    """The first vehicles of a seed, parked at home and not booted."""
-    return [Vehicle(vin, seed, home_of(seed, vin), driving_share=driving_share) for vin in vins(seed, count)]
+def cars(
+    seed: int, count: int, models: tuple[Model, ...] = (), *, driving_share: float | None = None
+) -> list[Vehicle]:
+    """The first vehicles of a seed, parked at home and not booted; they drive when people do."""
+    return [build(vin, seed, models, driving_share=driving_share) for vin in vins(seed, count)]
 
 
-def sent(seed: int, count: int, start_ms: int, days: float = 1.0) -> Iterator[Sent]:
+def sent(
+    seed: int, count: int, start_ms: int, days: float = 1.0, models: tuple[Model, ...] = ()
+) -> Iterator[Sent]:
     """All that the first ``count`` vehicles of a seed say in so many days."""
-    return Day(cars(seed, count), start_ms=start_ms).until(start_ms + round(days * DAY_MS))
+    return Day(cars(seed, count, models), start_ms=start_ms).until(start_ms + round(days * DAY_MS))

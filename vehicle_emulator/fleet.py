@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from vehicle_emulator import journey, life, scenario, verdict
+from vehicle_emulator import life, models, scenario, verdict
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.load import AlarmLoad, TelemetryLoad
 from vehicle_emulator.messages import rfc3339
+from vehicle_emulator.places import home_of
 from vehicle_emulator.report import Report, percentiles
 from vehicle_emulator.rest import Habit
 from vehicle_emulator.scenario import Scenario
@@ -23,17 +24,15 @@ from vehicle_emulator.vehicle import Vehicle
 
 if TYPE_CHECKING:
     from vehicle_emulator.crowd import Crowd
+    from vehicle_emulator.models import Model
     from vehicle_emulator.unit import Depot
 
 # A maker that does not exist: no real vehicle's number begins like this.
 WMI: Final = "XVG"
 _VIN_ALPHABET = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
 _SERIAL_DIGITS = 6
-_HOMES = (
-    (52.09, 5.12), (51.92, 4.48), (50.85, 4.35), (50.94, 6.96), (48.78, 9.18), (48.14, 11.58), (52.52, 13.40),
-    (48.86, 2.35), (45.46, 9.19), (47.37, 8.54), (40.42, -3.70), (59.33, 18.06),
-)  # fmt: skip
-_TOWN_RADIUS_M = 6_000.0
+# A quartz that nobody regulates.
+_DRIFT_PPM = 20.0
 _SWEEP_MS = 100.0
 _SHORTEST_NAP_S = 0.001
 _LONGEST_NAP_S = 0.1
@@ -50,6 +49,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """
     What a run is to be; a duration of 0 has no end. ``drain_s``: the wait for receipts after it.
 
+    ``driving_share`` of the time they are on the road; None: when people drive. ``models``: none, the
+    built-in ones.
     ``clock_error_s``: how far a vehicle's clock may be ahead or behind; each has its own error.
     """
 
@@ -59,10 +60,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: float = 10.0
     telemetry_per_s: float = 0.0
     alarms_per_s: float = 0.0
-    driving_share: float = 0.3
+    driving_share: float | None = 0.3
     clock_error_s: float = 0.0
     habit: Habit = Habit()
     scenarios: tuple[tuple[Scenario, float], ...] = ()
+    models: tuple[Model, ...] = ()
 
 
 def vins(seed: int, count: int) -> list[str]:
@@ -75,17 +77,30 @@ def vins(seed: int, count: int) -> list[str]:
     return numbers
 
 
+def build(
+    vin: str,
+    seed: int,
+    kinds: tuple[Model, ...] = (),
+    *,
+    driving_share: float | None = None,
+    error_ms: float = 0.0,
+    habit: Habit | None = None,
+) -> Vehicle:
+    """A vehicle of a fleet, parked at home and not booted: its model and its clock's error are its seed's."""
+    dice = Dice(seed, vin, "clock")
+    vehicle = Vehicle(
+        vin, seed, home_of(seed, vin), driving_share=driving_share, habit=habit,
+        ahead_ms=round(dice.between(-error_ms, error_ms)),
+        model=models.pick(kinds or models.built_in(), Dice(seed, vin, "model")),
+    )  # fmt: skip
+    vehicle.body.drift_ppm = round(_DRIFT_PPM * dice.bell())
+    return vehicle
+
+
 def cast(seed: int, numbers: list[str], roles: int) -> list[str]:
     """Choose a different vehicle for each scenario."""
     dice, free = Dice(seed, "cast"), list(numbers)
     return [free.pop(dice.below(len(free))) for _ in range(roles)]
-
-
-def home_of(seed: int, vin: str) -> tuple[float, float]:
-    """Where a vehicle lives: near the middle of one of a dozen towns."""
-    dice = Dice(seed, vin, "home")
-    centre = dice.pick(_HOMES)
-    return journey.place(*centre, _TOWN_RADIUS_M * dice.bell() / 2, _TOWN_RADIUS_M * dice.bell() / 2)
 
 
 class Fleet:
@@ -279,10 +294,10 @@ class Fleet:
         plan = self.plan
         share = 0.0 if vin in self._roles else plan.driving_share
         error_ms = plan.clock_error_s * 1_000
-        vehicle = Vehicle(
-            vin, plan.seed, home_of(plan.seed, vin), driving_share=share, habit=plan.habit,
-            ahead_ms=round(Dice(plan.seed, vin, "clock").between(-error_ms, error_ms)),
-        )  # fmt: skip
+        kinds = plan.models or models.built_in()
+        if vin in self._roles:  # what is played needs windows to break and a bonnet to open
+            kinds = tuple(model for model in kinds if model.doors) or kinds
+        vehicle = build(vin, plan.seed, kinds, driving_share=share, error_ms=error_ms, habit=plan.habit)
         return Unit(vehicle, Dice(plan.seed, vin, "resends"), self.depot)
 
     def _report(self, ran_s: float) -> Report:

@@ -83,8 +83,12 @@ class Unit:
             self.leave()
 
     def hand_over(self, message: Message, intended_ms: float) -> None:
-        """Publish telemetry or lose it; keep an event until it is receipted."""
+        """Publish telemetry or lose it, as a change of bearer; keep an event until it is receipted."""
         counts = self._depot.tally.counts
+        if message.kind == messages.CONNECTION:
+            if self.link.is_up:
+                self._tell_connection(message)
+            return
         if not message.event_id:
             sent = self.link.publish(vehicle_topic(self.vin, message.kind), message.payload)
             counts["telemetry_sent" if sent else "telemetry_dropped"] += 1
@@ -108,8 +112,11 @@ class Unit:
     def leave(self) -> None:
         """Say goodbye on the retained topic and hang up."""
         farewell = self.vehicle.connection(int(self._depot.clock.now_ms()), online=False)
-        self.link.publish_surely(vehicle_topic(self.vin, farewell.kind), farewell.payload, retain=True)
+        self._tell_connection(farewell)
         self.link.close()
+
+    def _tell_connection(self, message: Message) -> None:
+        self.link.publish_surely(vehicle_topic(self.vin, message.kind), message.payload, retain=True)
 
     def greeting(self) -> codec.Greeting:
         """The VIN is client id, user name and place of the last will."""
@@ -125,7 +132,7 @@ class Unit:
         """Birth, all signals, then everything that waits."""
         now_ms = self._depot.clock.now_ms()
         birth, *telemetry = self.vehicle.connected(int(now_ms))
-        self.link.publish_surely(vehicle_topic(self.vin, birth.kind), birth.payload, retain=True)
+        self._tell_connection(birth)
         for message in telemetry:
             self.hand_over(message, now_ms)
         self.outbox.reconnected(now_ms)

@@ -30,6 +30,7 @@ from gateway.api.case_bodies import (
     PoliceBody,
     SaidBody,
     SentView,
+    line,
 )
 from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.paging import After, Limit, cut
@@ -39,7 +40,7 @@ from gateway.domain.cases import INSTRUCTIONS, Case, CaseAct, CaseState, next_co
 from gateway.domain.effects import Refused
 from gateway.domain.remote_access.effects import ApprovalPending
 from gateway.domain.signals import ActOnCase
-from gateway.ports import AuditEntry, CaseFile, CaseFilter, StoredCase, StoredEntry, Token
+from gateway.ports import AuditEntry, CaseFile, CaseFilter, StoredEntry, Token
 
 FIRST_PAGE = 100
 WRONG = (400, 404, 409, 413, 415, 422)
@@ -324,30 +325,6 @@ async def _view(deps: Deps, file: CaseFile, limit: int) -> CaseView:
         entries=[entry(one) for one in entries],
         next_after=None if last is None else last.n,
     )
-
-
-def line(stored: StoredCase) -> dict[str, Any]:
-    """A case as lists show it."""
-    case = stored.case
-    return {
-        "case_id": case.case_id,
-        "vin": stored.vin,
-        "soc": stored.soc,
-        "state": case.state,
-        "stolen": case.state == "confirmed",
-        "causes": list(case.causes),
-        "critical": case.is_critical,
-        "handling": case.handling,
-        "opened_at": case.opened_at,
-        "closed_at": case.closed_at,
-        "claimed_by": case.claimed_by,
-        "lease_until": case.lease_until,
-        "contacts": case.contacts,
-        "reached": case.reached,
-        "police_reference": case.police_reference,
-        "escalated": case.escalated,
-        "disposition": case.disposition,
-    }
 
 
 def entry(stored: StoredEntry) -> EntryView:

@@ -22,7 +22,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 from msgspec import Meta, Struct
 
-from gateway.api.deps import FromApp
+from gateway.api.deps import Deps, FromApp
 from gateway.api.policy import POLICY
 from gateway.api.problems import Problem
 from gateway.api.sessions import Sessions
@@ -60,6 +60,14 @@ class LoginBody(Struct, frozen=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
     password: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class PasswordBody(Struct, frozen=True):
+    """Who wants another password, proven by the one that there is: a one-time one, or one's own."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    password: Annotated[str, Meta(min_length=1, max_length=256)]
+    new_password: Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class PersonView(Struct, frozen=True):
@@ -135,9 +143,18 @@ async def log_in(
 ) -> Response[PersonView]:
     """Begin a session."""
     sessions.check_origin(request)
-    address = request.client.host if request.client else ""
-    secret, token = await sessions.log_in(data.name, data.password, address)
-    return Response(_view(token, deps.clock.now()), headers={"Set-Cookie": sessions.set_cookie(secret)})
+    begun = await sessions.log_in(data.name, data.password, _address(request))
+    return _begun(deps, sessions, *begun)
+
+
+@post("/console/password", include_in_schema=False, status_code=200)
+async def set_password(
+    deps: FromApp, sessions: FromSessions, request: Request[Any, Any, Any], data: JSONBody[PasswordBody]
+) -> Response[PersonView]:
+    """Set a password of one's own, and begin a session."""
+    sessions.check_origin(request)
+    begun = await sessions.set_password(data.name, data.password, data.new_password, _address(request))
+    return _begun(deps, sessions, *begun)
 
 
 @delete("/console/session", include_in_schema=False, status_code=200)
@@ -146,6 +163,14 @@ async def log_out(sessions: FromSessions, request: Request[Any, Any, Any]) -> Re
     sessions.check_origin(request)
     await sessions.log_out(await _logged_in(sessions, request))
     return Response(None, headers={"Set-Cookie": sessions.set_cookie("", gone=True)})
+
+
+def _address(request: Request[Any, Any, Any]) -> str:
+    return request.client.host if request.client else ""
+
+
+def _begun(deps: Deps, sessions: Sessions, secret: str, token: Token) -> Response[PersonView]:
+    return Response(_view(token, deps.clock.now()), headers={"Set-Cookie": sessions.set_cookie(secret)})
 
 
 async def _logged_in(sessions: Sessions, request: Request[Any, Any, Any]) -> Token:
@@ -171,4 +196,4 @@ def _filled(page: str, values: dict[str, str]) -> str:
     return HOLE.sub(lambda hole: escape(values[hole[1]]), page)
 
 
-routes = Router("/", route_handlers=[console, console_file, who_is_it, log_in, log_out])
+routes = Router("/", route_handlers=[console, console_file, who_is_it, log_in, set_password, log_out])

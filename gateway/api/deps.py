@@ -16,6 +16,7 @@ from gateway.ports import (
     Clock,
     Commands,
     HealthReporter,
+    LiveCases,
     LiveFeed,
     LiveVehicles,
     Seal,
@@ -48,6 +49,7 @@ class Deps:
     acts: Acts
     commands: Commands
     feed: LiveFeed
+    cases: LiveCases
     vehicles: LiveVehicles
     health: HealthReporter
     sinks: SinkTester

@@ -6,6 +6,7 @@ The live feed as server-sent events.
 2. Only n+1 follows n. If the store can't give it any more, the stream ends and the reader is told when it
    asks again (410), instead of a gap that nobody sees.
 3. A stream ends by itself when its token is revoked or the gateway stops.
+4. Who asks for it is also told which cases have changed. Such an event has no id: it is no feed message.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Router, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
@@ -22,11 +24,13 @@ from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 from litestar.response import Stream
 
 from gateway.api.auth import Authenticator
+from gateway.api.case_bodies import CaseChangeView, line
 from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.paging import MAX_SEQUENCE
+from gateway.api.policy import POLICY
 from gateway.api.problems import Problem, problems
 from gateway.errors import StoreError
-from gateway.ports import Message, Token
+from gateway.ports import LiveCases, Message, StoredCase, Token
 
 PAGE = 200
 LOOK_UP_S = 1.0
@@ -37,6 +41,11 @@ Sequence = Annotated[
 ]
 LastEventId = Annotated[
     int | None, HeaderParameter(name="Last-Event-ID", ge=0, le=MAX_SEQUENCE, description="Wins over `after`.")
+]
+WithCases = Annotated[bool, QueryParameter(name="cases", description="Tell of changed cases as well.")]
+Change = Annotated[
+    int | None,
+    QueryParameter(name="cases_after", ge=0, le=MAX_SEQUENCE, description="Cases changed after this change."),
 ]
 Soc = Annotated[str, QueryParameter(min_length=1, max_length=64)]
 
@@ -62,16 +71,39 @@ class Streams:
         self.readers += change
         self._on_readers(self.readers)
 
-    async def wait(self, something: asyncio.Future[None] | None = None) -> None:
-        """Until ``something``, the end, or the next look at the token."""
-        waited: set[asyncio.Future[Any]] = {asyncio.ensure_future(self.closing.wait())}
-        if something is not None:
-            waited.add(something)
+    async def wait(self, *somethings: asyncio.Future[None]) -> None:
+        """Until one of ``somethings``, the end, or the next look at the token."""
+        waited: set[asyncio.Future[Any]] = {asyncio.ensure_future(self.closing.wait()), *somethings}
         try:
             await asyncio.wait(waited, timeout=LOOK_UP_S, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for one in waited:
                 one.cancel()
+
+
+class CaseCursor:
+    """One reader of what changes in cases."""
+
+    def __init__(self, cases: LiveCases, soc: str, after: int) -> None:
+        self._cases = cases
+        self._soc = soc
+        self._after = after
+        self._turn = -1
+
+    def turned(self) -> asyncio.Future[None]:
+        """Done when there may be something new."""
+        return asyncio.ensure_future(self._cases.turned(self._turn))
+
+    async def frames(self) -> bytes:
+        """What is new. Errors: StoreError; nothing is missed by it."""
+        turn = self._cases.turn
+        if turn == self._turn:
+            return b""
+        found = await self._cases.read(self._soc, self._after, PAGE)
+        self._after = found.after
+        if found.whole:
+            self._turn = turn
+        return b"".join(case_frame(n, stored) for n, stored in found.cases)
 
 
 class Cursor:
@@ -83,19 +115,21 @@ class Cursor:
         self._authenticator = valid
         self._token = token
 
-    async def stream(self, soc: str, after: int) -> AsyncIterator[bytes]:
+    async def stream(self, soc: str, after: int, cases: CaseCursor | None = None) -> AsyncIterator[bytes]:
         """Frames until the reader goes, the token ends, the feed has a hole, or the gateway stops."""
         clock = self._deps.clock
         with self._streams.reader():
             yield b": connected\n\n"
             comment_at = clock.mono_s() + self._deps.comment_every_s
             while await self._may_go_on():
-                messages = await self._next(soc, after)
+                messages = await self._next(soc, after, cases)
                 if not follow_on(messages, after):
                     return
                 if messages:
                     after = messages[-1].sequence
                     yield b"".join(map(frame, messages))
+                if cases is not None and (changed := await self._changed(cases)):
+                    yield changed
                 if clock.mono_s() >= comment_at:
                     comment_at = clock.mono_s() + self._deps.comment_every_s
                     yield b": still here\n\n"
@@ -109,9 +143,10 @@ class Cursor:
             # Who was let in stays in while the store fails: alarms may still be in memory.
             return True
 
-    async def _next(self, soc: str, after: int) -> list[Message]:
+    async def _next(self, soc: str, after: int, cases: CaseCursor | None) -> list[Message]:
         if self._deps.feed.latest(soc) <= after:
-            await self._streams.wait(asyncio.ensure_future(self._deps.feed.grown(soc, after)))
+            grown = asyncio.ensure_future(self._deps.feed.grown(soc, after))
+            await self._streams.wait(grown, *([] if cases is None else [cases.turned()]))
         if self._deps.feed.latest(soc) <= after:
             return []
         try:
@@ -123,6 +158,13 @@ class Cursor:
             await self._streams.wait()
         return messages
 
+    async def _changed(self, cases: CaseCursor) -> bytes:
+        try:
+            return await cases.frames()
+        except StoreError:
+            await self._streams.wait()  # look again in a while, never in a tight loop
+            return b""
+
 
 def follow_on(messages: list[Message], after: int) -> bool:
     """Whether the messages are exactly the ones that come next."""
@@ -133,6 +175,12 @@ def frame(message: Message) -> bytes:
     """One message as a server-sent event."""
     data = message.body.replace(b"\n", b"\ndata: ")
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (message.sequence, message.type.encode(), data)
+
+
+def case_frame(n: int, stored: StoredCase) -> bytes:
+    """A changed case as a server-sent event; without an id, so that the reader's place in the feed stays."""
+    view = CaseChangeView(**line(stored), change=n)
+    return b"event: case.changed\ndata: %b\n\n" % msgspec.json.encode(view)
 
 
 async def start_after(deps: Deps, soc: str, after: int | None) -> int:
@@ -149,6 +197,17 @@ async def start_after(deps: Deps, soc: str, after: int | None) -> int:
     if oldest is not None and after + 1 < oldest:
         raise Problem(410, "purged", f"The oldest message that is still kept is {oldest}.", oldest=oldest)
     return after
+
+
+async def cases_after(deps: Deps, who: Token, after: int | None) -> int:
+    """After which entry of timelines a reader is told of cases; a Problem if it may not be told."""
+    if who.role not in POLICY["GET /api/v1/cases"]:
+        raise Problem(403, "forbidden", f"The role {who.role} may not read cases.")
+    newest = await deps.cases.newest()
+    if after is not None and after > newest:
+        detail = f"Timelines end at {newest}; there never was an entry {after}."
+        raise Problem(410, "feed_ahead", detail, oldest=None)
+    return newest if after is None else after
 
 
 EVENT_STREAM = ResponseSpec(
@@ -175,20 +234,26 @@ async def read_feed(
     soc: Soc = "default",
     after: Sequence = None,
     last_event_id: LastEventId = None,
+    with_cases: WithCases = False,
+    after_change: Change = None,
 ) -> Stream:
     """
     Server-sent events, live from now, or everything after ``after`` or ``Last-Event-ID``.
 
-    A comment comes every 15 s, so that a dead connection is noticed.
+    A comment comes every 15 s, so that a dead connection is noticed. With ``cases=true`` an event
+    ``case.changed`` tells which case has changed, and how it stands; it has no ``id``.
     """
     if streams.readers >= deps.max_readers:
         detail = f"{deps.max_readers} readers are connected already; try again."
         raise Problem(503, "too_many_readers", detail, headers={"Retry-After": "5"})
     begin = await start_after(deps, soc, after if last_event_id is None else last_event_id)
-    frames = Cursor(deps, streams, authenticator, who).stream(soc, begin)
+    cursor, cases = Cursor(deps, streams, authenticator, who), None
     # A reader that loses the connection before its first message must know where it had begun.
     headers = {"Feed-After": str(begin), "X-Accel-Buffering": "no"}
-    return Stream(frames, media_type="text/event-stream", headers=headers)
+    if with_cases:
+        change = await cases_after(deps, who, after_change)
+        cases, headers["Feed-Cases-After"] = CaseCursor(deps.cases, soc, change), str(change)
+    return Stream(cursor.stream(soc, begin, cases), media_type="text/event-stream", headers=headers)
 
 
 routes = Router("/", route_handlers=[read_feed])

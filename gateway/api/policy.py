@@ -76,6 +76,7 @@ PUBLIC = frozenset(
         "GET /console/session",
         "POST /console/session",
         "DELETE /console/session",
+        "POST /console/password",
         "GET /console/{path}",
         "GET /health/live",
         "GET /health/ready",

@@ -39,6 +39,11 @@ class ApiSettings(Struct, frozen=True, forbid_unknown_fields=True):
         """Whether browsers reach this over HTTPS, from here or from a proxy."""
         return self.cert_file is not None or (self.origin or "").startswith("https:")
 
+    @property
+    def address(self) -> str:
+        """Where browsers reach the console."""
+        return self.origin or f"{'https' if self.https else 'http'}://{self.listen}"
+
 
 def split_listen(listen: str) -> tuple[str, int]:
     """

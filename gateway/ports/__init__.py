@@ -6,7 +6,7 @@ Shapes that cross these borders are defined here; no library type does. One modu
 
 from __future__ import annotations
 
-from gateway.ports.case_files import CaseFile, CaseFilter, StoredCase, StoredEntry
+from gateway.ports.case_files import CaseChanges, CaseFile, CaseFilter, StoredCase, StoredEntry
 from gateway.ports.cases import CaseEntryRow, CaseRow, EscalationRow
 from gateway.ports.clock import Clock
 from gateway.ports.console import ConsoleStore, Person, Session
@@ -32,6 +32,7 @@ from gateway.ports.inside import (
     Commands,
     HealthReport,
     HealthReporter,
+    LiveCases,
     LiveFeed,
     LiveVehicles,
     SignalValue,
@@ -64,6 +65,7 @@ __all__ = [
     "AlarmSink",
     "AuditEntry",
     "Backlog",
+    "CaseChanges",
     "CaseEntryRow",
     "CaseEvidence",
     "CaseFile",
@@ -87,6 +89,7 @@ __all__ = [
     "LaterVerdict",
     "LeftCase",
     "Link",
+    "LiveCases",
     "LiveFeed",
     "LiveVehicles",
     "Mention",

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
+from gateway.ports.case_files import CaseChanges
 from gateway.ports.decision import Message
 from gateway.ports.outbox import Outcome
 from gateway.ports.stored import Token
@@ -53,6 +54,25 @@ class LiveFeed(Protocol):
 
     async def read(self, soc: str, after: int, limit: int) -> list[Message]:
         """Messages after a sequence, from memory where they still are, else from the store."""
+        ...
+
+
+class LiveCases(Protocol):
+    """Cases while they change."""
+
+    turn: int
+    """Grows whenever there may be something new."""
+
+    async def turned(self, turn: int) -> None:
+        """Return as soon as there may be something new since ``turn`` (at once if there may)."""
+        ...
+
+    async def newest(self) -> int:
+        """Number of the newest entry in any timeline. Errors: StoreError."""
+        ...
+
+    async def read(self, soc: str, after: int, limit: int) -> CaseChanges:
+        """Cases of a SOC that have an entry after that one. Errors: StoreError."""
         ...
 
 

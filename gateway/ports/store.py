@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from gateway.domain.audit_proof import Proof
 from gateway.domain.audit_trail import Head
 from gateway.domain.signals import Registration
-from gateway.ports.case_files import CaseFile, CaseFilter, StoredCase
+from gateway.ports.case_files import CaseChanges, CaseFile, CaseFilter, StoredCase
 from gateway.ports.console import ConsoleStore
 from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
 from gateway.ports.evidence import CaseEvidence
@@ -113,6 +113,14 @@ class Store(ConsoleStore, Protocol):
 
     async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
         """Audit rows about these subjects, and about a vehicle from the first of them to ``closed_at``."""
+        ...
+
+    async def newest_case_entry(self) -> int:
+        """Number of the newest entry in any timeline; 0: there is none."""
+        ...
+
+    async def case_changes(self, soc: str, after: int, limit: int) -> CaseChanges:
+        """Cases of a SOC with entries after that one; of all SOCs ``limit`` entries are looked at."""
         ...
 
     # delivery

@@ -31,6 +31,7 @@ from gateway.domain.signals import Position, Registered, Registration, RegistryA
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
+from gateway.pipeline.case_feed import CaseFeed
 from gateway.pipeline.commanding import command_row
 from gateway.pipeline.inbox import Item
 from gateway.pipeline.messages import alarm_row, encode_data, feed_data, feed_message
@@ -39,6 +40,7 @@ from gateway.pipeline.requests import Requests
 from gateway.ports import (
     AlarmFilter,
     AuditEntry,
+    CaseChanges,
     CaseEvidence,
     CaseFile,
     CaseFilter,
@@ -123,6 +125,7 @@ class MemoryStore(ConsoleMethods):
         self.looked_up = 0
         self.asked: UnprotectedFilter | None = None
         self.files: dict[str, CaseFile] = {}
+        self.changed: list[str] = []
         self.fails: Exception | None = None
 
     def _check(self) -> None:
@@ -167,6 +170,16 @@ class MemoryStore(ConsoleMethods):
 
     async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
         return Proof(str(Head(0, bytes(32))), [])
+
+    async def newest_case_entry(self) -> int:
+        return len(self.changed)
+
+    async def case_changes(self, soc: str, after: int, limit: int) -> CaseChanges:
+        self._check()
+        new = list(enumerate(self.changed, 1))[after : after + limit]
+        newest = {case_id: n for n, case_id in new}
+        found = tuple((n, self.files[case_id].stored) for case_id, n in newest.items())
+        return CaseChanges(new[-1][0] if new else after, len(new) < limit, found)
 
     async def registration(self, vin: str) -> Registration | None:
         return self.registry.get(vin)
@@ -307,6 +320,7 @@ class Gateway:
         self.clock = HandClock()
         self.store = MemoryStore()
         self.feed = MemoryFeed(self.store)
+        self.cases = CaseFeed(self.store)  # type: ignore[arg-type]  # the part that is used
         self.signal_values: dict[str, dict[str, SignalValue]] = {}
         self.status = "ready"
         self.handed_over: list[str] = []
@@ -345,6 +359,8 @@ class Gateway:
                 self.store.files[effect.case.case_id] = CaseFile(
                     StoredCase(len(self.store.files), subject, state.soc, effect.case), (), ()
                 )
+                self.store.changed.append(effect.case.case_id)
+                self.cases.committed()
             elif isinstance(effect, Audited):
                 entry = AuditEntry(self.clock.now(), effect.actor, effect.action, subject, effect.details)
                 self.store.trail.append(entry)
@@ -491,6 +507,7 @@ class Gateway:
             acts=self,
             commands=self.requests,
             feed=self.feed,
+            cases=self.cases,
             vehicles=self,
             health=self,
             sinks=self,

@@ -12,8 +12,9 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from gateway.domain.signals import ActOnCase
 from gateway.errors import StoreError
-from tests.api.doubles import Gateway
+from tests.api.doubles import NOW, OTHER, VIN, Gateway
 from tests.api.serving import PATIENCE_S, quickest, served
 
 
@@ -37,7 +38,8 @@ class Reader:
             block = await asyncio.wait_for(self.block(), timeout=PATIENCE_S)
             fields = dict(line.split(": ", 1) for line in block if not line.startswith(":"))
             if fields:
-                return {"id": int(fields["id"]), "event": fields["event"], "data": json.loads(fields["data"])}
+                place = {"id": int(fields["id"])} if "id" in fields else {}
+                return {**place, "event": fields["event"], "data": json.loads(fields["data"])}
 
 
 @asynccontextmanager
@@ -94,6 +96,45 @@ async def test_what_is_purged_is_gone_and_says_what_is_left(gateway: Gateway) ->
         assert (status, body["code"], body["oldest"]) == (410, "purged", 3)
         async with reading(gateway, url, "?after=2") as reader:
             assert (await reader.event())["id"] == 3
+
+
+async def test_a_reader_goes_on_with_changed_cases_where_it_was(gateway: Gateway) -> None:
+    async def change() -> dict[str, Any]:
+        while "id" in (event := await reader.event()):
+            pass
+        assert event["event"] == "case.changed"
+        return dict(event["data"])
+
+    await gateway.trigger("tilt")
+    case = gateway.store.states[VIN].case
+    assert case is not None
+    claim = ActOnCase(received_at=NOW, case_id=case.case_id, act="claim", by="kim", role="operator")
+    async with served(gateway) as url:
+        async with reading(gateway, url, "?cases=true") as reader:
+            begun = int(reader.headers["feed-cases-after"])
+            await gateway.act(VIN, claim)
+            told = await change()
+            assert (told["change"], told["claimed_by"], told["vin"]) == (begun + 1, "kim", VIN)
+        await gateway.trigger("tamper", OTHER)
+        async with reading(gateway, url, f"?cases=true&cases_after={begun + 1}") as reader:
+            assert (await change())["vin"] == OTHER
+        status, body = await refused(gateway, url, f"?cases=true&cases_after={begun + 9}")
+        assert (status, body["code"]) == (410, "feed_ahead")
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"{url}/api/v1/feed?cases=true", headers=gateway.bearer("auditor"))
+            assert answer.status_code == 403
+
+
+async def test_a_store_that_fails_costs_no_changed_case(gateway: Gateway) -> None:
+    async with served(gateway) as url, reading(gateway, url, "?cases=true&cases_after=0") as reader:
+        gateway.store.fails = StoreError("disk full")
+        await gateway.trigger("tilt")
+        await asyncio.sleep(0.3)
+        gateway.store.fails = None
+        gateway.feed.grow()
+        while (event := await reader.event())["event"] != "case.changed":
+            pass
+        assert event["data"]["change"] == 1
 
 
 async def test_a_reader_of_another_feed_is_not_left_waiting(gateway: Gateway) -> None:

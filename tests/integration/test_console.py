@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Page, async_playwright, expect
@@ -27,12 +28,13 @@ pytestmark = [
 
 
 async def log_in(page: Page, gateway: GatewayProcess, name: str = "kim", role: str = "operator") -> None:
-    """Log in with a password that the command made."""
+    """Log in by the link that the command made, as a person who is new does."""
     done = gateway.command("user", "add", name, "--role", role)
     assert done.returncode == 0, done.stderr
-    await page.goto(gateway.url)
-    await page.locator("#name").fill(name)
-    await page.locator("#password").fill(done.stdout.splitlines()[-1])
+    link = urlsplit(done.stdout.splitlines()[-2])
+    await page.goto(f"{gateway.url}/#{link.fragment}")
+    await page.locator("#new").fill(f"{name}-is-at-the-desk")
+    await page.locator("#again").fill(f"{name}-is-at-the-desk")
     await page.keyboard.press("Enter")
     await expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=30_000)
 

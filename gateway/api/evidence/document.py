@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from gateway.api import alarms, cases, modes
+from gateway.api.case_bodies import line
 from gateway.api.grants import Grant
 from gateway.domain.audit_proof import Proof
 from gateway.domain.causes import BY_NAME
@@ -60,7 +61,7 @@ def content_of(
     views = [alarms.view(one) for one in found.file.alarms]
     sections = {
         "export": {"at": now, "by": granted.token.person, "role": granted.token.role, "instance": instance},
-        "case": cases.line(stored),
+        "case": line(stored),
         "vehicle": _vehicle(granted, stored.vin),
         "operators": _operators(found.file.entries),
         "contacts": _contacts(granted, stored.case.tried),

@@ -26,7 +26,7 @@ export function show(context) {
 
 class AlarmPage {
   constructor(context, key) {
-    Object.assign(this, { context, key, alarms: context.alarms, vehicle: null, track: [], case: null, map: null, left: false, sequence: null });
+    Object.assign(this, { context, key, alarms: context.alarms, vehicle: null, track: [], case: null, map: null, left: false, drawn: null, looks: 0 });
     this.parts = Object.fromEntries(["head", "acts", "wrong", "script", "calls", "story", "facts", "where"].map((name) => [name, h(`div.${name}`)]));
     this.parts.wrong.setAttribute("role", "alert");
     this.canvas = h("div.map", { role: "region", "aria-label": t("map.label") });
@@ -66,9 +66,9 @@ class AlarmPage {
       if (!this.fetched) this.#fetch();
       return;
     }
-    const drawn = `${item.sequence} ${item.alarms.size}`;
-    if (drawn === this.sequence) return;
-    this.sequence = drawn;
+    const drawn = `${item.sequence} ${item.alarms.size} ${item.case?.change}`;
+    if (drawn === this.drawn) return;
+    this.drawn = drawn;
     this.draw();
     this.#look();
   }
@@ -90,20 +90,23 @@ class AlarmPage {
   async #look() {
     const { item } = this;
     if (!item || this.left) return;
-    if (item.sequence === this.seen && Date.now() - this.seenAt < SEE_AGAIN_MS) return;
-    Object.assign(this, { seen: item.sequence, seenAt: Date.now() });
+    if (this.drawn === this.seen && Date.now() - this.seenAt < SEE_AGAIN_MS) return;
+    Object.assign(this, { seen: this.drawn, seenAt: Date.now() });
+    const look = this.looks += 1; // an answer that comes after a later one's is old
     const tasks = [];
     if (item.vin && this.may("GET /api/v1/vehicles/{vin}")) {
       const vin = encodeURIComponent(item.vin);
       tasks.push(read(`/vehicles/${vin}`, { background: true }).then((found) => { this.vehicle = found; }));
       if (item.caseId && !item.done) {
         const after = this.track.at(-1)?.n ?? 0;
-        tasks.push(read(`/vehicles/${vin}/track?limit=1000&after=${after}`, { background: true }).then(({ items }) => this.track.push(...items)));
+        tasks.push(read(`/vehicles/${vin}/track?limit=1000&after=${after}`, { background: true }).then(({ items }) =>
+          this.track.push(...items.filter((one) => one.n > (this.track.at(-1)?.n ?? 0)))));
       }
     }
     if (item.caseId && this.may(`GET ${CASE}`)) {
       tasks.push(read(`/cases/${encodeURIComponent(item.caseId)}?limit=1000`, { background: true }).then((found) => {
-        this.case = found;
+        if (look < this.caseLook) return;
+        Object.assign(this, { case: found, caseLook: look });
         this.alarms.putCase(found);
       }));
     }
@@ -144,7 +147,7 @@ class AlarmPage {
         h("span.badge", { className: `badge ${item.open ? item.severity : ""}` }, word("severity", item.severity)),
         held ? h("span.badge", word("case", held)) : null,
         this.case?.stolen ? h("span.badge.critical", t("case.stolen")) : null,
-        h("span", item.who ? t("alarm.has_it", { who: item.who }) : item.open ? t("alarm.nobody") : ""),
+        h("span", item.who ? t("alarm.has_it", { who: item.who }) : item.free ? t("alarm.nobody") : ""),
         h("span", t("alarm.waiting"), " ", this.clock)),
     ]);
     this.#age();

@@ -13,7 +13,16 @@ from msgspec.structs import replace
 from gateway.adapters.storage.sqlite import feeds
 from gateway.adapters.storage.sqlite.outbox import DELIVERY, delivery
 from gateway.domain.cases import Case
-from gateway.ports import CaseEntryRow, CaseFile, CaseFilter, DeliveryRow, SinkPlan, StoredCase, StoredEntry
+from gateway.ports import (
+    CaseChanges,
+    CaseEntryRow,
+    CaseFile,
+    CaseFilter,
+    DeliveryRow,
+    SinkPlan,
+    StoredCase,
+    StoredEntry,
+)
 
 MAX_ALARMS = 100
 """Alarms that one case shows: the newest."""
@@ -48,6 +57,25 @@ def case(
         for one in _entries(connection, case_id, after, limit)
     )
     return CaseFile(stored, tuple(one for one in alarms if one is not None), entries)
+
+
+def newest(connection: sqlite3.Connection) -> int:
+    """Number of the newest entry in any timeline."""
+    return int(connection.execute("SELECT COALESCE(MAX(n), 0) FROM case_entries").fetchone()[0])
+
+
+def changes(connection: sqlite3.Connection, soc: str, after: int, limit: int) -> CaseChanges:
+    """Cases of one SOC that the next entries are about."""
+    query = "SELECT n, case_id FROM case_entries WHERE n > ? ORDER BY n LIMIT ?"
+    entries = connection.execute(query, (after, limit)).fetchall()
+    newest_of = {case_id: n for n, case_id in entries}
+    found = []
+    for case_id, n in sorted(newest_of.items(), key=lambda pair: pair[1]):
+        query = f"SELECT {_CASE} FROM cases WHERE case_id = ? AND soc = ?"
+        row = connection.execute(query, (case_id, soc)).fetchone()
+        if row is not None:
+            found.append((n, _stored(row)))
+    return CaseChanges(entries[-1][0] if entries else after, len(entries) < limit, tuple(found))
 
 
 def _alarms(connection: sqlite3.Connection, case_id: str) -> list[str]:

@@ -33,6 +33,7 @@ from gateway.ports import (
     AlarmFilter,
     AuditEntry,
     Backlog,
+    CaseChanges,
     CaseEvidence,
     CaseFile,
     CaseFilter,
@@ -143,6 +144,12 @@ class SqliteStore(ConsoleMethods):
 
     async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
         return await self._serving.run(lambda on: evidence.proof(on, subjects, vin, closed_at))
+
+    async def newest_case_entry(self) -> int:
+        return await self._reading.run(case_files.newest)
+
+    async def case_changes(self, soc: str, after: int, limit: int) -> CaseChanges:
+        return await self._reading.run(lambda on: case_files.changes(on, soc, after, limit))
 
     # delivery
     async def plan_sinks(self, sinks: Sequence[SinkPlan]) -> None:
