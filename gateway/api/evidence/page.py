@@ -23,7 +23,7 @@ STYLE = (
     "h1{font-size:18pt;border-bottom:2px solid}h2{font-size:13pt;margin-top:2em;break-after:avoid}"
     "h3{font-size:11pt;break-after:avoid}table{border-collapse:collapse;width:100%}"
     "th,td{text-align:left;vertical-align:top;padding:.2em .8em .2em 0;border-bottom:1px solid #bbb;"
-    "overflow-wrap:anywhere}tr{break-inside:avoid}thead{display:table-header-group}code{font-size:8pt}"
+    "overflow-wrap:break-word}.long{overflow-wrap:anywhere;min-width:9em}tr{break-inside:avoid}thead{display:table-header-group}code{font-size:8pt}"
     "@page{margin:15mm}@media print{body{margin:0;max-width:none}}"
 )
 POLICY = (
@@ -127,9 +127,14 @@ class _Page:
             ("disposition", one["disposition"] and self.word("disposition", one["disposition"])),
         ]
         rows = [(self.label(name), value) for name, value in pairs if value is not None and value != ""]
-        evidence = [(found["at"], found["text"], found["event_id"]) for found in one["evidence"]]
+        evidence = [
+            (found["at"], _Long(found["text"]), _Long(found["event_id"] or "")) for found in one["evidence"]
+        ]
         facts = [
-            (*(fact["received_at"], fact["kind"], fact["event_id"], fact["verdict"]), _json(fact["body"]))
+            (
+                *(fact["received_at"], fact["kind"], _Long(fact["event_id"] or ""), fact["verdict"]),
+                _said(fact["body"]),
+            )
             for fact in one["facts"]
         ]
         cause = escape(self.word("cause", one["cause"]))
@@ -141,12 +146,14 @@ class _Page:
 
     def timeline(self, entries: Sequence[dict[str, Any]]) -> str:
         """What happened, and who did what."""
-        rows = [(one["at"], one["actor"], self._what(one), _json(one["details"])) for one in entries]
+        rows = [(one["at"], one["actor"], self._what(one), _said(one["details"])) for one in entries]
         return self._section("timeline", self._table(("at", "who", "what", "details"), rows), empty=not rows)
 
     def _what(self, entry: dict[str, Any]) -> str:
         what = str(entry["what"])
         cause = entry["details"].get("cause")
+        if what == "alarm.raised":
+            return f"{self.label('alarm')}: {self.word('cause', cause or '')}"
         kind, _, name = what.rpartition(".")
         said = self.word("alarm_entry" if kind == "alarm" else "entry", name)
         return f"{said}: {self.word('cause', cause)}" if cause else said
@@ -167,7 +174,7 @@ class _Page:
         rows = [
             [
                 *(way["made_at"], way["sequence"], way["sink"], self.word("delivery", way["state"])),
-                *(way["attempts"], way["last_error"]),
+                *(way["attempts"], _Long(way["last_error"] or "")),
             ]
             for one in entries
             for way in one["deliveries"]
@@ -180,7 +187,7 @@ class _Page:
         rows = [
             [
                 *(self.word("mode", one["mode"]), one["starts_at"], one["ended_at"] or one["ends_at"]),
-                *(one["set_by"], one["reason"]),
+                *(one["set_by"], _Long(one["reason"])),
             ]
             for one in modes
         ]
@@ -202,7 +209,7 @@ class _Page:
     def trail(self, proof: dict[str, Any]) -> str:
         """The audit rows with what proves them."""
         rows = [
-            (*(one["n"], one["at"], one["actor"], one["action"], one["details"]), _Code(one["hash"]))
+            (*(one["n"], one["at"], one["actor"], one["action"]), _Code(one["details"]), _Code(one["hash"]))
             for segment in proof["segments"]
             for one in segment["links"]
             if isinstance(one, dict)
@@ -219,8 +226,14 @@ class _Page:
         return _table([self.label(one) for one in columns], rows) if rows else ""
 
 
-class _Code(str):
-    """Shown as it is, in small letters of one width."""
+class _Long(str):
+    """May be long, and without a space: it is broken anywhere, and squeezes nothing else."""
+
+    __slots__ = ()
+
+
+class _Code(_Long):
+    """Shown in small letters of one width."""
 
     __slots__ = ()
 
@@ -233,11 +246,18 @@ def _table(columns: Sequence[str], rows: Iterable[Cells]) -> str:
 
 def _cell(value: Any) -> str:
     text = escape("" if value is None else str(value))
-    return f"<td><code>{text}</code></td>" if isinstance(value, _Code) else f"<td>{text}</td>"
+    if isinstance(value, _Code):
+        text = f"<code>{text}</code>"
+    return f'<td class="long">{text}</td>' if isinstance(value, _Long) else f"<td>{text}</td>"
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _said(values: dict[str, Any]) -> _Long:
+    told = (f"{name.replace('_', ' ')}: {_value(value)}" for name, value in values.items())
+    return _Long("; ".join(told))
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _place(position: dict[str, Any], at: str | None) -> str:
