@@ -301,6 +301,7 @@ def _plans(ingest: Ingest, dropped: SysTopics, instance: str, clock: SystemClock
             lambda topic: topic.endswith(f"/{connection.KIND}") or topic == DROPPED,
             optional=(DROPPED,),
             coalesce_s=COALESCE_TELEMETRY_S,
+            glances=ingest,
         ),
     ]
 

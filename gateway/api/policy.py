@@ -40,6 +40,7 @@ POLICY: dict[str, frozenset[Role]] = {
     "GET /api/v1/desk-meter": SOC,
     "GET /api/v1/vehicles/{vin}/certificate": SOC | OWNERS | {"workshop", "admin"},
     "POST /api/v1/vehicles/{vin}/services/car_security/certify": frozenset({"workshop", "admin"}),
+    "POST /api/v1/vehicles/{vin}/test-alarm": ACTING | {"workshop", "admin"},
     "POST /api/v1/vehicles/{vin}/challenge": OWNERS,
     "POST /api/v1/vehicles/{vin}/commands": OWNERS | ACTING,
     "GET /api/v1/commands/{command_id}": SOC | OWNERS,

@@ -37,6 +37,7 @@ from gateway.ports.inside import (
     LiveVehicles,
     SignalValue,
     SinkTester,
+    Tried,
 )
 from gateway.ports.link import Inbound, Link, Reply
 from gateway.ports.outbox import (
@@ -118,6 +119,7 @@ __all__ = [
     "StoredVehicle",
     "Token",
     "TrackRow",
+    "Tried",
     "UnprotectedFilter",
     "UnprotectedRow",
     "UnprotectedVehicle",

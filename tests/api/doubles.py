@@ -55,11 +55,13 @@ from gateway.ports import (
     Person,
     Role,
     SignalValue,
+    SinkPlan,
     StoredAlarm,
     StoredCase,
     StoredVehicle,
     Token,
     TrackRow,
+    Tried,
     UnprotectedFilter,
     UnprotectedVehicle,
 )
@@ -497,6 +499,9 @@ class Gateway:
 
     async def test(self, sink: str) -> Outcome | None:
         return self.answer if sink == "soc" else None
+
+    async def test_vehicle(self, vin: str, soc: str) -> list[Tried] | None:
+        return [Tried(SinkPlan("soc", soc, "primary"), self.answer, 0.042)]
 
     def poke(self, sink: str, subject: str) -> None:
         self.poked.append((sink, subject))
