@@ -27,6 +27,7 @@ from gateway.ports.decision import (
     VehicleRow,
 )
 from gateway.ports.evidence import KEEP_TRACK, CaseEvidence, StatedFact
+from gateway.ports.fleet import CountryCount, OpenCase
 from gateway.ports.inside import (
     Acts,
     Commands,
@@ -55,6 +56,7 @@ from gateway.ports.outbox import (
 )
 from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, UnprotectedVehicle
 from gateway.ports.seal import Seal
+from gateway.ports.site_map import MapPart, SiteMap
 from gateway.ports.store import Store
 from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
@@ -76,6 +78,7 @@ __all__ = [
     "CommandRow",
     "Commands",
     "ConsoleStore",
+    "CountryCount",
     "Decision",
     "Delivered",
     "DeliveryMark",
@@ -93,9 +96,11 @@ __all__ = [
     "LiveCases",
     "LiveFeed",
     "LiveVehicles",
+    "MapPart",
     "Mention",
     "Message",
     "Notification",
+    "OpenCase",
     "Outcome",
     "Park",
     "Person",
@@ -111,6 +116,7 @@ __all__ = [
     "SinkPlan",
     "SinkRole",
     "SinkTester",
+    "SiteMap",
     "StatedFact",
     "Store",
     "StoredAlarm",

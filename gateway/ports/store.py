@@ -13,6 +13,7 @@ from gateway.ports.case_files import CaseChanges, CaseFile, CaseFilter, StoredCa
 from gateway.ports.console import ConsoleStore
 from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
 from gateway.ports.evidence import CaseEvidence
+from gateway.ports.fleet import CountryCount, OpenCase
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
 from gateway.ports.protection import UnprotectedFilter, UnprotectedVehicle
 from gateway.ports.stored import AlarmFilter, Known, Mention, StoredAlarm, StoredVehicle, Token, User
@@ -113,6 +114,14 @@ class Store(ConsoleStore, Protocol):
 
     async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
         """Audit rows about these subjects, and about a vehicle from the first of them to ``closed_at``."""
+        ...
+
+    async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
+        """Cases that are not closed and where their vehicles were last, paged by the case's number."""
+        ...
+
+    async def countries(self) -> list[CountryCount]:
+        """How many vehicles are registered, by country, most first."""
         ...
 
     async def newest_case_entry(self) -> int:

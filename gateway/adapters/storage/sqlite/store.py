@@ -17,6 +17,7 @@ from gateway.adapters.storage.sqlite import (
     deciding,
     evidence,
     feeds,
+    fleet,
     outbox,
     people,
     protection,
@@ -38,6 +39,7 @@ from gateway.ports import (
     CaseFile,
     CaseFilter,
     CommandRow,
+    CountryCount,
     Decision,
     DeliveryMark,
     DeliveryRow,
@@ -46,6 +48,7 @@ from gateway.ports import (
     Mention,
     Message,
     Notification,
+    OpenCase,
     SinkPlan,
     StoredAlarm,
     StoredCase,
@@ -144,6 +147,12 @@ class SqliteStore(ConsoleMethods):
 
     async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
         return await self._serving.run(lambda on: evidence.proof(on, subjects, vin, closed_at))
+
+    async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
+        return await self._serving.run(lambda on: fleet.open_cases(on, soc, after, limit))
+
+    async def countries(self) -> list[CountryCount]:
+        return await self._serving.run(fleet.countries)
 
     async def newest_case_entry(self) -> int:
         return await self._reading.run(case_files.newest)
