@@ -22,14 +22,13 @@ from msgspec import Struct
 from gateway.adapters.storage.sqlite import accounts, cases
 from gateway.adapters.storage.sqlite.listing import distinct
 from gateway.adapters.storage.sqlite.times import text
+from gateway.ports import KEEP_TRACK
 
 KEEP_DELIVERED = timedelta(days=30)
 KEEP_CANARY = timedelta(days=1)
 KEEP_CASES = timedelta(days=430)
 """After they were closed."""
 KEEP_COMMANDS = timedelta(days=90)
-KEEP_TRACK = timedelta(days=30)
-"""After its case has ended."""
 MAX_TRACK = 20_000
 MAX_QUARANTINE = 50_000
 BITE = 200

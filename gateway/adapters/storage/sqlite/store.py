@@ -17,6 +17,7 @@ from gateway.adapters.storage.sqlite import (
     chain,
     commands,
     deciding,
+    evidence,
     feeds,
     fleet,
     outbox,
@@ -27,6 +28,7 @@ from gateway.adapters.storage.sqlite.console import ConsoleMethods
 from gateway.adapters.storage.sqlite.retention import BY_DEFAULT, Bitten, Keeping, Sweep
 from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
+from gateway.domain.audit_proof import Proof
 from gateway.domain.audit_trail import Head
 from gateway.domain.signals import Registration
 from gateway.errors import StartError
@@ -35,6 +37,7 @@ from gateway.ports import (
     AuditEntry,
     Backlog,
     CaseChanges,
+    CaseEvidence,
     CaseFile,
     CaseFilter,
     CommandRow,
@@ -141,6 +144,12 @@ class SqliteStore(ConsoleMethods):
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         return await self._serving.run(lambda on: case_files.case(on, case_id, after, limit, self._sinks))
+
+    async def evidence(self, case_id: str) -> CaseEvidence | None:
+        return await self._serving.run(lambda on: evidence.evidence(on, case_id, self._sinks))
+
+    async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
+        return await self._serving.run(lambda on: evidence.proof(on, subjects, vin, closed_at))
 
     async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
         return await self._serving.run(lambda on: fleet.open_cases(on, soc, after, limit))
