@@ -222,11 +222,11 @@ def run(options: argparse.Namespace, soc: Soc, story: Story, stack: ExitStack) -
     stack.callback(gateway.stop)
     say("starting the gateway")
     gateway.start()
-    passwords = {name: add_person(name, role) for name, role in PERSONS.items()}
+    logins = {name: add_person(name, role) for name, role in PERSONS.items()}
     write_owners(fleet, roles, place.people)
     stack.callback(story.tell)
     stack.callback(start_emulator(options, place, gateway, passwords_file).end)
-    welcome(options, place, spare, gateway, passwords)
+    welcome(options, place, spare, gateway, logins)
     until = time.monotonic() + (options.for_s or float("inf"))
     while time.monotonic() < until:
         gateway.keep_running()
@@ -254,14 +254,14 @@ def start_emulator(
 
 
 def welcome(
-    options: argparse.Namespace, place: Place, spare: str, gateway: Gateway, passwords: dict[str, str]
+    options: argparse.Namespace, place: Place, spare: str, gateway: Gateway, logins: dict[str, str]
 ) -> None:
     """Say what is going on and where to look."""
     say(f"{options.vehicles} vehicles live; within 90 s four thefts are alarmed and a workshop's work is not")
     say("three of them have been parked for six hours and say so: they are armed from the beginning")
     print(f"\n  {BOLD}console{RESET}   {gateway.api}/")
-    for name, password in passwords.items():
-        print(f"            log in as {name:6} ({PERSONS[name]}): {password}")
+    for name, link in logins.items():
+        print(f"            log in once as {name:5} ({PERSONS[name]}), choosing a password: {link}")
     print(f"  {BOLD}crash it{RESET}  kill -9 {gateway.pid}    (it comes back, and no alarm is missing)")
     print(f"  {BOLD}logs{RESET}      {FOLDER.relative_to(ROOT)}/*.log    {BOLD}end{RESET}  Ctrl-C")
     if place.clients is not None:

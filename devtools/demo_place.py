@@ -182,14 +182,14 @@ def write_owners(fleet: list[str], roles: dict[str, str], people: dict[str, tupl
 
 
 def add_person(name: str, role: str) -> str:
-    """Let somebody log in to the console; the password is made anew and told once."""
+    """Let somebody log in to the console; gives the link to do so, which is good once."""
     answer = subprocess.run(
         [BIN / "vehicle-gateway", "user", "add", name, "--role", role, "--config", CONFIG],
         check=True,
         capture_output=True,
         text=True,
     )
-    return answer.stdout.strip().splitlines()[-1]
+    return answer.stdout.strip().splitlines()[-2]
 
 
 def make_token(*who: str) -> str:

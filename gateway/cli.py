@@ -6,10 +6,9 @@ import asyncio
 import os
 import re
 import secrets
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -22,14 +21,15 @@ from gateway.adapters import logs
 from gateway.adapters.broker_passwords import hashed, reload, set_password
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.seal import open_seal
+from gateway.adapters.site_map import wrong_with
 from gateway.adapters.storage import STORES
 from gateway.adapters.storage.sqlite.store import SqliteStore
-from gateway.adapters.storage.sqlite.verify import holes
 from gateway.api.auth import make_token
 from gateway.api.passwords import hash_password, made_up
 from gateway.app import run as run_gateway
 from gateway.doctor import examine
 from gateway.domain.alarms import Alarm
+from gateway.domain.audit_trail import Head, parse_head
 from gateway.domain.people.shapes import USER_PATTERN
 from gateway.domain.signals import Registration
 from gateway.errors import GatewayError, SettingsError, StartError
@@ -40,6 +40,7 @@ from gateway.recordings import replay as run_recording
 from gateway.registry import Checked, entries
 from gateway.registry import check as check_fleet
 from gateway.settings import Settings, load
+from gateway.verifying import check_export, check_store
 from gateway.wire.topics import is_vin
 
 T = TypeVar("T")
@@ -115,9 +116,16 @@ def check_config(config: Config = None) -> None:
     """Read the configuration and say what is wrong with it."""
     with _sentences():
         settings = _settings(config)
+        _check_map(settings.console.map_file)
     typer.echo(
         f"The configuration is good: instance {settings.gateway.instance}, {len(settings.sinks)} sink(s)."
     )
+
+
+def _check_map(stated: str | None) -> None:
+    """A running gateway goes on without its map; who checks wants to know."""
+    if stated is not None and (wrong := wrong_with(Path(stated))) is not None:
+        raise SettingsError(f"console.map_file: {stated}: {wrong}")
 
 
 @app.command()
@@ -133,22 +141,55 @@ def doctor(config: Config = None) -> None:
 
 
 @app.command()
-def verify(config: Config = None) -> None:
-    """Walk the store: triggers have messages or verdicts, feeds are whole, the audit chain holds."""
-    with _sentences():
-        path = _settings(config).database
-        if not path.exists():
-            raise StartError(f"there is no store at {path}")
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
-            found = list(holes(connection))
-        finally:
-            connection.close()
+def verify(
+    head: Annotated[
+        list[str] | None, typer.Option(help="A head of the audit trail that was written down, SEQ:HASH.")
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Check an export of a case instead; with --config against the store too."),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Walk the store: triggers have messages or verdicts, feeds are whole, the audit trail's hashes hold."""
+    with _sentences(), _bar("Audit trail") as progress:
+        if export is None:
+            found, end = check_store(_settings(config).database, _heads(head or []), progress)
+        else:
+            store = None if config is None else _settings(config).database
+            found, end = check_export(export, _heads(head or []), store), None
     for sentence in found:
         typer.echo(sentence)
     if found:
         raise typer.Exit(1)
-    typer.echo("The store is whole.")
+    typer.echo("The store is whole." if export is None else "The export is what the gateway wrote.")
+    if end is not None:
+        typer.echo(f"Head of the audit trail, to be written down elsewhere: {end}")
+
+
+def _heads(texts: list[str]) -> list[Head]:
+    try:
+        return [parse_head(one) for one in texts]
+    except ValueError as error:
+        raise StartError(f"--head: {error}") from error
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far it is; where nobody looks, a line every five seconds."""
+    console, clock = Console(stderr=True), SystemClock()
+    said_s = clock.mono_s()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what)
+
+        def tell(done: int, of: int) -> None:
+            nonlocal said_s
+            progress.update(task, completed=done, total=of)
+            if not console.is_terminal and clock.mono_s() - said_s > SAY_EVERY_S:
+                said_s = clock.mono_s()
+                typer.echo(f"{what}: {done} of {of}", err=True)
+
+        yield tell
 
 
 @app.command()
@@ -358,15 +399,19 @@ async def _import(store: SqliteStore, file: Path, checked: Checked, processes: i
 
 
 @user_app.command("add")
-def user_add(
+def user_add(  # noqa: PLR0917  # a command's options
     user: str,
     person: Annotated[str | None, typer.Option(help="Whose account it is, for the record.")] = None,
     role: Annotated[
         str | None, typer.Option(help="Let them log in to the console as: " + ", ".join(CONSOLE_ROLES))
     ] = None,
     password_file: Annotated[
-        Path | None, typer.Option(help="With a role: file that holds the password; else one is made.")
+        Path | None,
+        typer.Option(help="With a role: file with the password; else a one-time one is made."),
     ] = None,
+    hours: Annotated[
+        int, typer.Option(min=1, max=168, help="With a role: how long the one-time password is good.")
+    ] = 24,
     config: Config = None,
 ) -> None:
     """
@@ -375,7 +420,7 @@ def user_add(
     Without a role it is the MQTT password of a person's app: with [mqtt] users_password_file the broker's
     file is changed; with broker_pid_file it is told at once. What the user may do with a vehicle, the
     registry says. With a role the person logs in to the console under this name; a known name gets another
-    password.
+    password. It is good once, to set one's own; the link above it leads there.
     """
     with _sentences():
         if is_vin(user) or re.fullmatch(USER_PATTERN, user) is None:
@@ -386,21 +431,25 @@ def user_add(
         if role is None:
             _add_app(settings, user, person)
         else:
-            _add_login(settings, user, role, password_file)
+            _add_login(settings, user, role, password_file, hours)
 
 
-def _add_login(settings: Settings, name: str, role: str, password_file: Path | None) -> None:
+def _add_login(settings: Settings, name: str, role: str, password_file: Path | None, hours: int) -> None:
     if role not in CONSOLE_ROLES:
         raise StartError(f"{role!r} is no role of the console; there are {', '.join(CONSOLE_ROLES)}")
     password, now = made_up() if password_file is None else _first_line(password_file), SystemClock().now()
     try:
-        login = Person(name, role, hash_password(password), now)  # type: ignore[arg-type]  # checked above
+        until = now + timedelta(hours=hours) if password_file is None else None
+        login = Person(name, role, hash_password(password), now, one_time_until=until)  # type: ignore[arg-type]  # checked above
     except ValueError as error:
         raise StartError(str(error)) from error
     entry = AuditEntry(now, _who(), "person.added", name, {"role": role})
     _with_store(settings, lambda store: store.put_person(login, entry))
     typer.echo(f"{name} ({role}) can log in to the console now.", err=True)
-    if password_file is None:
+    if until is not None:
+        typer.echo(f"The link and the password are good once, {_until(until)}:", err=True)
+        # Behind the #, so that no browser sends it and no log has it.
+        typer.echo(f"{settings.api.address}/#login/{name}/{password}")
         typer.echo(password)
 
 

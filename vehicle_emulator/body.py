@@ -26,10 +26,13 @@ IS_PLUGGED: Final = (
 RANGE: Final = "Vehicle.Powertrain.Range"
 GEAR: Final = "Vehicle.Powertrain.Transmission.SelectedGear"
 BRAKE: Final = "Vehicle.Chassis.ParkingBrake.IsEngaged"
-DOOR_OPEN: Final = "Vehicle.Cabin.Door.Row1.DriverSide.IsOpen"
-LOCKS: Final = tuple(
-    f"Vehicle.Cabin.Door.Row{row}.{side}Side.IsLocked" for row in (1, 2) for side in ("Driver", "Passenger")
+FUEL: Final = "Vehicle.Powertrain.FuelSystem.RelativeLevel"
+_DOORS = tuple(
+    f"Vehicle.Cabin.Door.Row{row}.{side}Side" for row in (1, 2) for side in ("Driver", "Passenger")
 )
+LOCKS: Final = tuple(f"{door}.IsLocked" for door in _DOORS)
+DOORS_OPEN: Final = tuple(f"{door}.IsOpen" for door in _DOORS)
+DOOR_OPEN: Final = DOORS_OPEN[0]
 HOOD_OPEN: Final = "Vehicle.Body.Hood.IsOpen"
 TRUNK_OPEN: Final = "Vehicle.Body.Trunk.Rear.IsOpen"
 CLIMATE: Final = "Vehicle.Cabin.HVAC.IsAirConditioningActive"
@@ -43,12 +46,27 @@ CORE: Final = (SPEED, IS_MOVING, IGNITION, LATITUDE, LONGITUDE)
 class Body:
     """The signals of one vehicle."""
 
-    __slots__ = ("_seq", "_signals", "_untold", "ahead_ms")
+    __slots__ = ("_locks", "_right_ms", "_seq", "_signals", "_untold", "ahead_ms", "drift_ppm")
 
-    def __init__(self, latitude: float, longitude: float, dice: Dice, *, ahead_ms: int = 0) -> None:
-        """Stand parked, locked and switched off; ``ahead_ms``: how far the vehicle's clock is ahead."""
+    def __init__(
+        self,
+        latitude: float,
+        longitude: float,
+        dice: Dice,
+        *,
+        ahead_ms: int = 0,
+        doors: int = 4,
+        has_boot: bool = True,
+    ) -> None:
+        """
+        Stand parked, locked and switched off.
+
+        ``ahead_ms``: how far the vehicle's clock is ahead; ``drift_ppm``: how much faster it runs, from when
+        it was last set right; before the first time it does not drift.
+        """
         self._seq = 0
-        self.ahead_ms = ahead_ms
+        self.ahead_ms, self.drift_ppm, self._right_ms = ahead_ms, 0, 0
+        self._locks = LOCKS[:doors]
         self._signals: dict[str, Value] = {
             SPEED: 0.0, IS_MOVING: False, IGNITION: "OFF",
             LATITUDE: round(latitude, 6), LONGITUDE: round(longitude, 6), ACCURACY: 4,
@@ -56,9 +74,12 @@ class Body:
             ODOMETER: 1_000 * (500 + dice.below(120_000)), VOLTAGE: 12.7,
             RANGE: 1_000 * (60 + dice.below(500)),
             GEAR: GEAR_PARK, BRAKE: True, CLIMATE: False,
-            DOOR_OPEN: False, HOOD_OPEN: False, TRUNK_OPEN: False,
         }  # fmt: skip
-        self._signals.update(dict.fromkeys(LOCKS, True))
+        if doors:
+            self._signals |= dict.fromkeys((*DOORS_OPEN[:doors], HOOD_OPEN), False)
+            self._signals |= dict.fromkeys(self._locks, True)
+        if has_boot:
+            self._signals[TRUNK_OPEN] = False
         self._untold: dict[str, Value] = {}
 
     def __getitem__(self, name: str) -> Value:
@@ -78,6 +99,10 @@ class Body:
         if self._signals.get(name) != value:
             self._signals[name] = self._untold[name] = value
 
+    def forget_untold(self) -> None:
+        """What changed so far is no change to anybody: a birth tells it all."""
+        self._untold = {}
+
     @property
     def is_moving(self) -> bool:
         """Whether the wheels turn."""
@@ -85,8 +110,21 @@ class Body:
 
     def lock(self, *, locked: bool) -> None:
         """All doors at once."""
-        for name in LOCKS:
+        for name in self._locks:
             self.set(name, locked)
+
+    def has(self, name: str) -> bool:
+        """Whether the car has this sensor."""
+        return name in self._signals
+
+    def clock_ms(self, at_ms: int) -> int:
+        """What the vehicle's own clock says at this moment."""
+        drifted_ms = (at_ms - self._right_ms) * self.drift_ppm // 1_000_000 if self._right_ms else 0
+        return at_ms + self.ahead_ms + drifted_ms
+
+    def set_clock_right(self, at_ms: int) -> None:
+        """Satellites tell the time: what the clock has gained or lost by running wrong is gone."""
+        self._right_ms = at_ms
 
     def changes(self, at_ms: int, *, with_core: bool = False) -> Message:
         """Telemetry of what changed since the last one; with the core signals when they are due again."""
@@ -107,6 +145,6 @@ class Body:
 
     def _tell(self, at_ms: int, signals: dict[str, Value]) -> Message:
         self._seq += 1
-        payload = encode(Telemetry(rfc3339(at_ms + self.ahead_ms), self._seq, signals))
+        payload = encode(Telemetry(rfc3339(self.clock_ms(at_ms)), self._seq, signals))
         self._untold = {}
         return Message(TELEMETRY, payload)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from vehicle_emulator import body, messages, remote
+from vehicle_emulator import body, messages, power, remote
 from vehicle_emulator.messages import Command, Package
 from vehicle_emulator.remote import Answer, Situation, Turn
 
@@ -104,7 +104,7 @@ def _situation(vehicle: Vehicle) -> Situation:
     readings = vehicle.body
     return Situation(
         moving=readings.is_moving,
-        door_open=bool(readings[body.DOOR_OPEN]),
+        door_open=any(readings.get(door, default=False) for door in body.DOORS_OPEN),
         electric=vehicle.is_electric,
         plugged=bool(readings.get(body.IS_PLUGGED, default=False)),
     )
@@ -126,13 +126,6 @@ def _nothing_to_show(_vehicle: Vehicle, _at_ms: int) -> None:
 
 def _climate(vehicle: Vehicle, _at_ms: int, *, on: bool) -> None:
     vehicle.body.set(body.CLIMATE, on)
-
-
-def _charge(vehicle: Vehicle, at_ms: int, *, on: bool) -> None:
-    connected = bool(vehicle.body.get(body.IS_PLUGGED, default=False))
-    if vehicle.body.get(body.IS_CHARGING, default=False) != on:
-        vehicle.body.set(body.IS_CHARGING, on)
-        vehicle.event(at_ms, messages.CHARGING, messages.Charging, connected=connected, charging=on)
 
 
 def _lock(vehicle: Vehicle, _at_ms: int, *, locked: bool) -> None:
@@ -158,8 +151,8 @@ EFFECTS: Final[dict[str, Effect]] = {
     "honk_flash": Effect(_nothing_to_show, 200),
     "climate_start": Effect(partial(_climate, on=True), 900),
     "climate_stop": Effect(partial(_climate, on=False), 400),
-    "charge_start": Effect(partial(_charge, on=True), 800),
-    "charge_stop": Effect(partial(_charge, on=False), 500),
+    "charge_start": Effect(partial(power.charge, on=True), 800),
+    "charge_stop": Effect(partial(power.charge, on=False), 500),
     "block_engine_start": Effect(partial(_block, blocked=True), 500),
     "release_engine_start": Effect(partial(_block, blocked=False), 500),
 }

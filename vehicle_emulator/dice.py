@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _MASK = 0xFFFF_FFFF_FFFF_FFFF
 _GOLDEN = 0x9E37_79B9_7F4A_7C15
 _TO_UNIT = 2.0**-53
+_TO_PAIR = 2.449489742783178 / 65_536
 _T = TypeVar("_T")
 
 
@@ -60,3 +61,10 @@ class Dice:
     def bell(self) -> float:
         """Roughly normal, mean 0, deviation 1; a sum of throws, so that no platform's libm has a say."""
         return (self.unit() + self.unit() + self.unit() + self.unit() - 2.0) * 1.7320508
+
+    def pair(self) -> tuple[float, float]:
+        """Two numbers of mean 0 and deviation 1, triangular, from one throw: noise for each message."""
+        bits = self.bits()
+        first = (bits & 0xFFFF) + (bits >> 16 & 0xFFFF)
+        second = (bits >> 32 & 0xFFFF) + (bits >> 48)
+        return (first - 65_535) * _TO_PAIR, (second - 65_535) * _TO_PAIR

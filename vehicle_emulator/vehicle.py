@@ -9,6 +9,7 @@ One vehicle's life: a seeded machine without clock or connection.
 4. The radio is a fact here (``is_on_air``: it works; ``is_resting``: it is off, and goes on for whatever
    there is to say); what to do about it is the owner's business.
 5. All times that it states, and all that it reads, are its own clock's, which may be ahead or behind.
+6. Without coverage (``air``) what it says is kept, and said with its true times when the radio reaches again.
 """
 
 from __future__ import annotations
@@ -18,29 +19,29 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from vehicle_emulator import body, commands, messages, remote
+from vehicle_emulator import body, bundle, commands, messages, models, power, remote
+from vehicle_emulator.air import Air, Told
 from vehicle_emulator.body import Body
+from vehicle_emulator.bundle import Bundle
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.messages import Connection, Message, Position, encode, rfc3339
+from vehicle_emulator.places import Places, degrees_per_m_east
 from vehicle_emulator.rest import Habit, Phase, Rest
+from vehicle_emulator.sky import Sky
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vehicle_emulator.journey import Journey, Leg
+    from vehicle_emulator.diary import Stop
+    from vehicle_emulator.journey import Journey
+    from vehicle_emulator.models import Model
 
     Act = Callable[["Vehicle", int], None]
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 CARD_ID: Final = "DC-1"
 _DAY_MS = 86_400_000
-
-
-class Told(NamedTuple):
-    """Something the vehicle says, and when it was due."""
-
-    message: Message
-    at_ms: int
+_CLOCK_PAUSE_MS = 5_000
 
 
 class _Due(NamedTuple):
@@ -49,24 +50,15 @@ class _Due(NamedTuple):
     act: Act
 
 
-class Bundle(msgspec.Struct):
-    """The vehicle's mobile-data bundle."""
-
-    bundle_id: str
-    used_mb: float
-    total_mb: int
-    valid_until_ms: int
-    auto_renew: bool
-
-
 class Vehicle:
     """A car: its body, its agenda, and what it has to say."""
 
     __slots__ = (
-        "_agenda", "_boot_id", "_left_at_ms", "_order", "_seq", "_told", "_unheard", "body", "bundle",
-        "card_present", "core_told_ms", "dice", "driving_share", "home", "is_blocked", "is_electric",
-        "is_on_air", "is_resting", "journey", "moved_ms", "orders", "radio_dice", "rest",
-        "set_out_at", "tell_every_ms", "vin", "wall_ms", "way",
+        "_agenda", "_boot_id", "_left_at_ms", "_order", "_places", "_seq", "_told", "air", "all_told_ms",
+        "at", "body", "bundle", "card_present", "core_told_ms", "degrees_per_m_east", "dice", "dice_seed",
+        "driven_m", "driving_share", "drove_ms", "home", "is_at_fast_charger", "is_blocked", "is_electric",
+        "is_on_air", "is_resting", "journey", "model", "moved_ms", "orders", "radio_dice", "rest",
+        "said_ms", "set_out_at", "sky", "stops", "stores", "vin", "wall_ms",
     )  # fmt: skip
 
     def __init__(
@@ -75,34 +67,59 @@ class Vehicle:
         seed: int,
         home: tuple[float, float],
         *,
-        driving_share: float = 0.0,
+        driving_share: float | None = 0.0,
         ahead_ms: int = 0,
         habit: Habit | None = None,
+        model: Model | None = None,
     ) -> None:
-        """Stand parked at home, locked, without its Driver Card, not booted; drive this share of the time."""
+        """
+        Stand parked at home, locked, without its Driver Card, not booted.
+
+        ``driving_share`` of the time it is on the road; None: when people drive, by its diary.
+        """
         self.dice = dice = Dice(seed, vin, "life")
         self.vin, self.home, self.driving_share = vin, home, driving_share
-        self.body = Body(*home, dice, ahead_ms=ahead_ms)
-        self.is_electric = dice.chance(0.3)
-        self.tell_every_ms = 1_000 * (1 + dice.below(5))
+        self.model = model = model or models.built_in()[0]
+        self.body = Body(*home, dice, ahead_ms=ahead_ms, doors=model.doors, has_boot=model.has_boot)
+        self.is_electric = model.can_charge
         self.bundle = Bundle(
-            f"B{dice.below(9_000) + 1_000}", dice.between(50, 600), 1_000, 0, dice.chance(0.5)
-        )
-        self.card_present, self.is_on_air = False, True
+            f"B{dice.below(9_000) + 1_000}", model.bundle_mb * dice.between(0.05, 0.6), model.bundle_mb, 0,
+            dice.chance(0.5),
+        )  # fmt: skip
+        self.card_present, self.is_on_air, self.air = False, True, Air()
         self.rest, self.is_resting = Rest(habit or Habit()), False
         self.orders, self.is_blocked = remote.Memory(), False
         self.radio_dice = Dice(seed, vin, "radio")
+        self.stores = power.Stores()
+        power.fill(self)
+        self.body.forget_untold()
         # What time it really is, where the emulator itself is late: a command must not take effect by that.
         self.wall_ms = 0
         self.journey: Journey | None = None
-        self.way: tuple[Leg, ...] = ()
-        self.set_out_at = home
-        self.moved_ms = self.core_told_ms = 0
+        self.stops: tuple[Stop, ...] = ()
+        # Where it really is, and where it was when it set out; the receiver reads something near it.
+        self.at = self.set_out_at = home
+        self.sky, self.degrees_per_m_east = Sky(), degrees_per_m_east(seed, vin)
+        self.is_at_fast_charger, self.driven_m = False, self.body.number(body.ODOMETER)
+        self.said_ms = self.moved_ms = self.core_told_ms = self.all_told_ms = self.drove_ms = 0
+        self.dice_seed = seed
+        self._places: Places | None = None
         self._left_at_ms: int | None = None
-        self._unheard: Message | None = None
         self._agenda: list[_Due] = []
         self._told: list[Told] = []
         self._boot_id, self._seq, self._order = "", 0, 0
+
+    @property
+    def places(self) -> Places:
+        """Where it lives and goes; known when it is first asked for: most of a large fleet stays parked."""
+        if self._places is None:
+            self._places = Places(self.dice_seed, self.vin)
+        return self._places
+
+    @property
+    def is_everyday(self) -> bool:
+        """Whether it lives by its diary, with what comes with that."""
+        return self.driving_share is None
 
     @property
     def next_at_ms(self) -> int | None:
@@ -137,13 +154,15 @@ class Vehicle:
         The first connect tells it with its own time (as a car does that stood in an underground garage), so
         that the car counts as armed on its own clock.
         """
-        self._left_at_ms, self._unheard = since_ms, self.body.core(since_ms)
+        self._left_at_ms = since_ms
+        self.air.unheard.append(self.body.core(since_ms))
 
     def power_up(self, at_ms: int) -> None:
         """Boot: state the card, the bundle and the settings once."""
         self._boot_id = f"{at_ms // 1_000:x}-{self.dice.below(1 << 16):04x}"
         self._seq = 0
         self.is_on_air = True
+        self.wake_clock(at_ms)
         commands.resume(self, at_ms)
         if not self.bundle.valid_until_ms:
             self.bundle.valid_until_ms = at_ms + _DAY_MS * (10 + self.dice.below(300))
@@ -154,24 +173,23 @@ class Vehicle:
 
     def connected(self, at_ms: int) -> list[Message]:
         """Birth, then what nobody has heard yet and every signal, as after each connect."""
-        self.core_told_ms = at_ms
-        unheard, self._unheard = self._unheard, None
-        telemetry = (
-            [self.body.everything(at_ms)] if unheard is None else [unheard, self.body.everything(at_ms)]
-        )
-        return [self.connection(at_ms, online=True), *telemetry]
+        self.core_told_ms = self.all_told_ms = at_ms
+        return [self.connection(at_ms, online=True), *self.air.take_unheard(), self.body.everything(at_ms)]
 
     def connection(self, at_ms: int, *, online: bool) -> Message:
-        """Birth or farewell, on the retained topic."""
-        bearer, source = ("LTE", "integrated_sim") if online else (None, None)
-        return Message(
-            messages.CONNECTION,
-            encode(Connection(online, bearer, source, roaming=False, at=rfc3339(self.clock_ms(at_ms)))),
+        """Birth, a new bearer, or farewell, on the retained topic."""
+        bearer, source = (self.air.bearer, "integrated_sim") if online else (None, None)
+        told = Connection(
+            online, bearer, source, roaming=self.air.is_abroad, at=rfc3339(self.clock_ms(at_ms))
         )
+        return Message(messages.CONNECTION, encode(told))
 
     def say(self, at_ms: int, message: Message) -> None:
-        """Have something to say."""
-        self._told.append(Told(message, at_ms))
+        """Have something to say; without coverage it waits."""
+        self.said_ms = at_ms
+        (self._told if self.air.is_covered else self.air.held).append(Told(message, at_ms))
+        if not self.air.is_covered:
+            self.air.make_room()
 
     def event(self, at_ms: int, kind: str, shape: type[_T], **fields: Any) -> None:  # fields of shape
         """State an event: the fields every event carries, and its own."""
@@ -208,13 +226,7 @@ class Vehicle:
 
     def state_bundle(self, at_ms: int) -> None:
         """Say how much mobile data is used."""
-        bundle = self.bundle
-        self.event(
-            at_ms, messages.DATA_BUNDLE, messages.DataBundle,
-            bundle_id=bundle.bundle_id, used_mb=int(bundle.used_mb), total_mb=bundle.total_mb,
-            valid_until=rfc3339(bundle.valid_until_ms), auto_renew=bundle.auto_renew, renewal="none",
-            hotspot=False,
-        )  # fmt: skip
+        bundle.state(self, at_ms)
 
     def tell_changes(self, at_ms: int, *, with_core: bool = False) -> None:
         """Telemetry of what changed, with the core signals if asked for."""
@@ -222,9 +234,19 @@ class Vehicle:
             self.core_told_ms = at_ms
         self.say(at_ms, self.body.changes(at_ms, with_core=with_core))
 
+    def tell_everything(self, at_ms: int) -> None:
+        """Telemetry of all signals."""
+        self.core_told_ms = self.all_told_ms = at_ms
+        self.say(at_ms, self.body.everything(at_ms))
+
     def clock_ms(self, at_ms: int) -> int:
         """What the vehicle's own clock says at this moment."""
-        return at_ms + self.body.ahead_ms
+        return self.body.clock_ms(at_ms)
+
+    def wake_clock(self, at_ms: int) -> None:
+        """Set the clock right by the satellites; only after a pause, so that it never runs backwards."""
+        if at_ms - self.said_ms >= _CLOCK_PAUSE_MS:
+            self.body.set_clock_right(at_ms)
 
     def rouse(self, at_ms: int) -> None:
         """Something woke it: the radio goes on, for a while."""

@@ -19,20 +19,24 @@ from gateway.api import (
     cases,
     certificate,
     commands,
+    commissioning,
     console,
     control,
     feed,
+    fleet,
     meter,
     modes,
     ownership,
     protection,
     registry,
     root,
+    site_map,
     track,
     vehicles,
 )
 from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
+from gateway.api.evidence import routes as evidence
 from gateway.api.feed import Streams
 from gateway.api.problems import HANDLERS, Problem
 from gateway.api.sessions import Sessions
@@ -72,6 +76,7 @@ def build_app(deps: Deps) -> Litestar:
                 route_handlers=[
                     alarms.routes,
                     cases.routes,
+                    evidence.routes,
                     feed.routes,
                     vehicles.routes,
                     modes.routes,
@@ -80,8 +85,11 @@ def build_app(deps: Deps) -> Litestar:
                     ownership.routes,
                     accounts.routes,
                     track.routes,
+                    fleet.routes,
+                    site_map.routes,
                     protection.routes,
                     certificate.routes,
+                    commissioning.routes,
                     control.routes,
                     meter.routes,
                 ],
@@ -155,6 +163,7 @@ def _openapi() -> OpenAPIConfig:
             Tag("registry", "Vehicles, consents, security code."),
             Tag("ownership", "Pairing, users, hand-over, a person's own data."),
             Tag("control", "Audit, quarantine, deliveries."),
+            Tag("console", "What only the console needs."),
             Tag("health", "For monitoring; no token."),
         ],
         use_handler_docstrings=True,

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from gateway.api.answers import AlarmView, Disposition
 from gateway.domain.cases import MAX_NOTE, CallOutcome, CaseState, Handling
-from gateway.ports import DeliveryState
+from gateway.ports import DeliveryState, StoredCase
 
 NoteText = Annotated[str, Meta(max_length=MAX_NOTE, description="Free text, kept in the case's timeline.")]
 Reference = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -127,3 +127,33 @@ class CaseView(CaseLine, frozen=True, kw_only=True):
     alarms: list[AlarmView]
     entries: list[EntryView]
     next_after: int | None
+
+
+class CaseChangeView(CaseLine, frozen=True, kw_only=True):
+    """A case as it stands now. ``change`` is the number of the newest entry in its timeline."""
+
+    change: int
+
+
+def line(stored: StoredCase) -> dict[str, Any]:
+    """The fields of a case in a list."""
+    case = stored.case
+    return {
+        "case_id": case.case_id,
+        "vin": stored.vin,
+        "soc": stored.soc,
+        "state": case.state,
+        "stolen": case.state == "confirmed",
+        "causes": list(case.causes),
+        "critical": case.is_critical,
+        "handling": case.handling,
+        "opened_at": case.opened_at,
+        "closed_at": case.closed_at,
+        "claimed_by": case.claimed_by,
+        "lease_until": case.lease_until,
+        "contacts": case.contacts,
+        "reached": case.reached,
+        "police_reference": case.police_reference,
+        "escalated": case.escalated,
+        "disposition": case.disposition,
+    }

@@ -30,6 +30,7 @@ from gateway.api.case_bodies import (
     PoliceBody,
     SaidBody,
     SentView,
+    line,
 )
 from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.paging import After, Limit, cut
@@ -39,7 +40,7 @@ from gateway.domain.cases import INSTRUCTIONS, Case, CaseAct, CaseState, next_co
 from gateway.domain.effects import Refused
 from gateway.domain.remote_access.effects import ApprovalPending
 from gateway.domain.signals import ActOnCase
-from gateway.ports import AuditEntry, CaseFile, CaseFilter, StoredCase, StoredEntry, Token
+from gateway.ports import AuditEntry, CaseFile, CaseFilter, StoredEntry, Token
 
 FIRST_PAGE = 100
 WRONG = (400, 404, 409, 413, 415, 422)
@@ -68,7 +69,7 @@ async def list_cases(
     await deps.store.audit([AuditEntry(deps.clock.now(), who.person, "case.listed", "", details)])
     where = CaseFilter(case_state, soc, vin, claimed_by, escalated)
     page, last = cut(await deps.store.cases(where, after, limit + 1), limit)
-    return CasePage([CaseLine(**_line(one)) for one in page], None if last is None else last.n)
+    return CasePage([CaseLine(**line(one)) for one in page], None if last is None else last.n)
 
 
 @get("/cases/{case_id:str}", operation_id="readCase", summary="Read one case", responses=problems(404, 422))
@@ -288,8 +289,8 @@ async def _file(deps: Deps, case_id: str, after: int = 0, limit: int = 0) -> Cas
 
 
 async def _contacts(deps: Deps, vin: str) -> tuple[dict[str, Any], ...]:
-    entry = await deps.store.registration(vin)
-    return () if entry is None else entry.contacts
+    known = await deps.store.registration(vin)
+    return () if known is None else known.contacts
 
 
 def _names(contacts: tuple[dict[str, Any], ...]) -> tuple[str, ...]:
@@ -316,47 +317,25 @@ async def _view(deps: Deps, file: CaseFile, limit: int) -> CaseView:
         for place, (name, one) in enumerate(zip(names, contacts, strict=True), 1)
     ]
     return CaseView(
-        **_line(file.stored),
+        **line(file.stored),
         instructions=list(INSTRUCTIONS[case.handling]),
         calls=calls,
         next_contact=None if case.state == "closed" else next_contact(case, names),
         alarms=[alarm_view(one) for one in file.alarms],
-        entries=[_entry(one) for one in entries],
+        entries=[entry(one) for one in entries],
         next_after=None if last is None else last.n,
     )
 
 
-def _line(stored: StoredCase) -> dict[str, Any]:
-    case = stored.case
-    return {
-        "case_id": case.case_id,
-        "vin": stored.vin,
-        "soc": stored.soc,
-        "state": case.state,
-        "stolen": case.state == "confirmed",
-        "causes": list(case.causes),
-        "critical": case.is_critical,
-        "handling": case.handling,
-        "opened_at": case.opened_at,
-        "closed_at": case.closed_at,
-        "claimed_by": case.claimed_by,
-        "lease_until": case.lease_until,
-        "contacts": case.contacts,
-        "reached": case.reached,
-        "police_reference": case.police_reference,
-        "escalated": case.escalated,
-        "disposition": case.disposition,
-    }
-
-
-def _entry(stored: StoredEntry) -> EntryView:
-    entry = stored.entry
+def entry(stored: StoredEntry) -> EntryView:
+    """A line of a timeline."""
+    said = stored.entry
     deliveries = [
         SentView(one.id, one.sink, one.state, f"/api/v1/deliveries?after={one.id - 1}&limit=1")
         for one in stored.deliveries
     ]
-    link = None if entry.alarm_id is None else f"/api/v1/alarms/{entry.alarm_id}"
-    return EntryView(stored.n, entry.at, entry.actor, entry.what, entry.details, link, deliveries)
+    link = None if said.alarm_id is None else f"/api/v1/alarms/{said.alarm_id}"
+    return EntryView(stored.n, said.at, said.actor, said.what, said.details, link, deliveries)
 
 
 routes = Router(

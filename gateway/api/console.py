@@ -22,7 +22,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 from msgspec import Meta, Struct
 
-from gateway.api.deps import FromApp
+from gateway.api.deps import Deps, FromApp
 from gateway.api.policy import POLICY
 from gateway.api.problems import Problem
 from gateway.api.sessions import Sessions
@@ -62,6 +62,14 @@ class LoginBody(Struct, frozen=True):
     password: Annotated[str, Meta(min_length=1, max_length=256)]
 
 
+class PasswordBody(Struct, frozen=True):
+    """Who wants another password, proven by the one that there is: a one-time one, or one's own."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    password: Annotated[str, Meta(min_length=1, max_length=256)]
+    new_password: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
 class PersonView(Struct, frozen=True):
     """Who is logged in, which calls are open to that role, and the gateway's clock."""
 
@@ -69,6 +77,8 @@ class PersonView(Struct, frozen=True):
     role: str
     may: list[str]
     now: datetime
+    site_map: bool
+    """Whether the site has a map of its own."""
 
 
 def load() -> Console:
@@ -95,7 +105,7 @@ async def console(
 ) -> Response[bytes]:
     """The page for who is logged in, else the one to log in."""
     token = await sessions.caller(request)
-    language = _language(request)
+    language = language_of(request)
     theme = request.cookies.get("theme", "auto")
     values = {
         "language": language,
@@ -126,7 +136,7 @@ async def console_file(
 @get("/console/session", include_in_schema=False)
 async def who_is_it(deps: FromApp, sessions: FromSessions, request: Request[Any, Any, Any]) -> PersonView:
     """Who is logged in; asking this way says that somebody is there."""
-    return _view(await _logged_in(sessions, request), deps.clock.now())
+    return _view(await _logged_in(sessions, request), deps)
 
 
 @post("/console/session", include_in_schema=False, status_code=200)
@@ -135,9 +145,18 @@ async def log_in(
 ) -> Response[PersonView]:
     """Begin a session."""
     sessions.check_origin(request)
-    address = request.client.host if request.client else ""
-    secret, token = await sessions.log_in(data.name, data.password, address)
-    return Response(_view(token, deps.clock.now()), headers={"Set-Cookie": sessions.set_cookie(secret)})
+    begun = await sessions.log_in(data.name, data.password, _address(request))
+    return _begun(deps, sessions, *begun)
+
+
+@post("/console/password", include_in_schema=False, status_code=200)
+async def set_password(
+    deps: FromApp, sessions: FromSessions, request: Request[Any, Any, Any], data: JSONBody[PasswordBody]
+) -> Response[PersonView]:
+    """Set a password of one's own, and begin a session."""
+    sessions.check_origin(request)
+    begun = await sessions.set_password(data.name, data.password, data.new_password, _address(request))
+    return _begun(deps, sessions, *begun)
 
 
 @delete("/console/session", include_in_schema=False, status_code=200)
@@ -148,6 +167,14 @@ async def log_out(sessions: FromSessions, request: Request[Any, Any, Any]) -> Re
     return Response(None, headers={"Set-Cookie": sessions.set_cookie("", gone=True)})
 
 
+def _address(request: Request[Any, Any, Any]) -> str:
+    return request.client.host if request.client else ""
+
+
+def _begun(deps: Deps, sessions: Sessions, secret: str, token: Token) -> Response[PersonView]:
+    return Response(_view(token, deps), headers={"Set-Cookie": sessions.set_cookie(secret)})
+
+
 async def _logged_in(sessions: Sessions, request: Request[Any, Any, Any]) -> Token:
     token = await sessions.caller(request)
     if token is None:
@@ -155,12 +182,12 @@ async def _logged_in(sessions: Sessions, request: Request[Any, Any, Any]) -> Tok
     return token
 
 
-def _view(token: Token, now: datetime) -> PersonView:
+def _view(token: Token, deps: Deps) -> PersonView:
     may = sorted(route for route, roles in POLICY.items() if token.role in roles)
-    return PersonView(token.person, token.role, may, now)
+    return PersonView(token.person, token.role, may, deps.clock.now(), deps.site_map is not None)
 
 
-def _language(request: Request[Any, Any, Any]) -> str:
+def language_of(request: Request[Any, Any, Any]) -> str:
     """As chosen on the page, else the first one that the browser asks for and that there is."""
     chosen = request.cookies.get("language", "")
     asked = [one.strip()[:2].lower() for one in request.headers.get("accept-language", "").split(",")]
@@ -171,4 +198,4 @@ def _filled(page: str, values: dict[str, str]) -> str:
     return HOLE.sub(lambda hole: escape(values[hole[1]]), page)
 
 
-routes = Router("/", route_handlers=[console, console_file, who_is_it, log_in, log_out])
+routes = Router("/", route_handlers=[console, console_file, who_is_it, log_in, set_password, log_out])

@@ -16,10 +16,12 @@ from gateway.ports import (
     Clock,
     Commands,
     HealthReporter,
+    LiveCases,
     LiveFeed,
     LiveVehicles,
     Seal,
     SinkTester,
+    SiteMap,
     Store,
     Token,
 )
@@ -48,6 +50,7 @@ class Deps:
     acts: Acts
     commands: Commands
     feed: LiveFeed
+    cases: LiveCases
     vehicles: LiveVehicles
     health: HealthReporter
     sinks: SinkTester
@@ -69,6 +72,8 @@ class Deps:
     """Whether browsers reach this over HTTPS."""
     origin: str | None = None
     """Where browsers reach this, if a proxy stands in front."""
+    site_map: SiteMap | None = None
+    """The site's own map, if it has one."""
     comment_every_s: float = 15
     max_readers: int = 200
 

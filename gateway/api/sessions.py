@@ -8,22 +8,24 @@ Rules of this file:
    asking (the stream, refreshes) says so in a header and does not count as doing something.
 3. What changes something needs the page's own origin and a header that no foreign page can send.
 4. A password counts as tried before it is judged, so lock-outs hold under a flood and across restarts.
+5. A one-time password opens no session: it is good once, within its time, to set one's own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from litestar.connection import ASGIConnection
 from msgspec.structs import replace
 
-from gateway.api.passwords import MAX_LENGTH, fits, secret_hash
+from gateway.api.passwords import MAX_LENGTH, fits, hash_password, secret_hash
 from gateway.api.problems import Problem
-from gateway.ports import AuditEntry, Clock, Session, Store, Token
+from gateway.ports import AuditEntry, Clock, Person, Session, Store, Token
 
 IDLE = timedelta(minutes=15)
 LONGEST = timedelta(hours=12)
@@ -40,6 +42,7 @@ OWN_HEADER = "x-gateway-console"
 BACKGROUND = "background"
 
 Connection = ASGIConnection[Any, Any, Any, Any]
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -100,8 +103,42 @@ class Sessions:
         """
         The secret of a new session and its person.
 
-        Errors: Problem 401 ``wrong_login``, 429 ``login_locked`` or ``too_many_logins``.
+        Errors: Problem 401 ``wrong_login``, 403 ``password_needed`` or ``login_expired``,
+        429 ``login_locked`` or ``too_many_logins``.
         """
+        person = await self._judged(name, password, address)
+        if person.one_time_until is not None:
+            raise Problem(403, "password_needed", "This password is good once: to set one of your own.")
+        return await self._begin(person, address)
+
+    async def set_password(self, name: str, password: str, new: str, address: str) -> tuple[str, Token]:
+        """
+        Replace a password, a one-time one or one's own, and begin a session.
+
+        Errors: as ``log_in``; Problem 422 ``invalid_request`` for one that is not fit.
+        """
+        if new == password:
+            raise Problem(422, "invalid_request", "new_password: it is the one that you have.")
+        person = await self._judged(name, password, address)
+        try:
+            kept = await self._in_turn(hash_password, new)
+        except ValueError as error:
+            raise Problem(422, "invalid_request", f"new_password: {error}") from error
+        details = {"one_time": person.one_time_until is not None, "from": address}
+        entry = AuditEntry(self._clock.now(), person.name, "login.password_set", person.name, details)
+        if not await self._store.set_password(person.name, person.password_hash, kept, entry):
+            raise Problem(401, "wrong_login", "Somebody has just used this password.")
+        self._known.clear()
+        return await self._begin(person, address)
+
+    async def log_out(self, token: Token) -> None:
+        """End a session; it works nowhere any more at once."""
+        self._known.pop(token.secret_hash, None)
+        entry = AuditEntry(self._clock.now(), token.person, "login.ended", token.person, {"role": token.role})
+        await self._store.end_session(token.secret_hash, entry)
+
+    async def _judged(self, name: str, password: str, address: str) -> Person:
+        """Who this is; counted as tried before it is judged."""
         now = self._clock.now()
         self._limit(address)
         until = await self._store.begin_login(name, now)
@@ -109,22 +146,23 @@ class Sessions:
             await self._note(now, name, "login.locked", address)
             raise _later("login_locked", "Too many wrong passwords for this name.", until - now)
         person = await self._store.person(name)
-        if not await self._fits(None if person is None else person.password_hash, password) or person is None:
+        kept = None if person is None else person.password_hash
+        if not await self._in_turn(fits, kept, password[: MAX_LENGTH + 1]) or person is None:
             await self._note(now, name if person else "", "login.failed", address)
             raise Problem(401, "wrong_login", "The name or the password is not right.")
+        if person.one_time_until is not None and now >= person.one_time_until:
+            await self._note(now, name, "login.expired", address)
+            raise Problem(403, "login_expired", "This one-time password is no longer good: ask for another.")
+        return person
+
+    async def _begin(self, person: Person, address: str) -> tuple[str, Token]:
+        now = self._clock.now()
         secret = secrets.token_urlsafe(32)
         session = Session(secret_hash(secret), person.name, person.role, now, now)
-        entry = AuditEntry(
-            now, person.name, "login.succeeded", person.name, {"role": person.role, "from": address}
-        )
+        details = {"role": person.role, "from": address}
+        entry = AuditEntry(now, person.name, "login.succeeded", person.name, details)
         await self._store.open_session(session, entry)
         return secret, _as_token(session)
-
-    async def log_out(self, token: Token) -> None:
-        """End a session; it works nowhere any more at once."""
-        self._known.pop(token.secret_hash, None)
-        entry = AuditEntry(self._clock.now(), token.person, "login.ended", token.person, {"role": token.role})
-        await self._store.end_session(token.secret_hash, entry)
 
     async def _session(self, kept: str) -> Session | None:
         now = self._clock.mono_s()
@@ -153,13 +191,14 @@ class Sessions:
         self._known[session.id_hash] = (self._clock.mono_s(), session)
         return session
 
-    async def _fits(self, kept: str | None, password: str) -> bool:
+    async def _in_turn(self, work: Callable[..., T], *arguments: object) -> T:
+        """Do what takes 50 ms of a core beside the loop, one at a time."""
         if self._waiting >= MAX_WAITING:
             raise _later("too_many_logins", "Too many people log in at once.", timedelta(seconds=1))
         self._waiting += 1
         try:
             async with self._judging:
-                return await asyncio.to_thread(fits, kept, password[: MAX_LENGTH + 1])
+                return await asyncio.to_thread(work, *arguments)
         finally:
             self._waiting -= 1
 

@@ -1,4 +1,4 @@
-"""Section ``[api]`` of the configuration."""
+"""Sections ``[api]`` and ``[console]`` of the configuration."""
 
 from __future__ import annotations
 
@@ -38,6 +38,18 @@ class ApiSettings(Struct, frozen=True, forbid_unknown_fields=True):
     def https(self) -> bool:
         """Whether browsers reach this over HTTPS, from here or from a proxy."""
         return self.cert_file is not None or (self.origin or "").startswith("https:")
+
+    @property
+    def address(self) -> str:
+        """Where browsers reach the console."""
+        return self.origin or f"{'https' if self.https else 'http'}://{self.listen}"
+
+
+class ConsoleSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section ``[console]``."""
+
+    map_file: str | None = None
+    """The site's own map, a ``.pmtiles`` file of vector tiles; without it a map of the world is shown."""
 
 
 def split_listen(listen: str) -> tuple[str, int]:

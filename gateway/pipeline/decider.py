@@ -79,6 +79,8 @@ class Decider:
         self.on_canary: Callable[[str], None] = lambda _event_id: None
         self.on_escalated: Callable[[Collection[str]], None] = lambda _socs: None
         """Told the SOCs whose standby sinks have something new."""
+        self.on_cases: Callable[[], None] = lambda: None
+        """Told that timelines of cases have grown."""
         self.on_wake: Callable[[str, datetime | None], None] = lambda _subject, _at: None
         self.stated: Callable[[Vehicle], Stated] | None = None
         """What telemetry says of a vehicle: asked while a command waits for it."""
@@ -281,6 +283,8 @@ class Decider:
         for tell in self.on_messages:
             if batch.messages:
                 tell(batch.messages)
+        if batch.cases.entries:
+            self.on_cases()
         if batch.cases.escalated:
             self._meters.count("gateway_escalations_total", len(batch.cases.escalations))
             self._log.warning("alarm.escalated", socs=sorted(batch.cases.escalated))

@@ -6,7 +6,7 @@ Shapes that cross these borders are defined here; no library type does. One modu
 
 from __future__ import annotations
 
-from gateway.ports.case_files import CaseFile, CaseFilter, StoredCase, StoredEntry
+from gateway.ports.case_files import CaseChanges, CaseFile, CaseFilter, StoredCase, StoredEntry
 from gateway.ports.cases import CaseEntryRow, CaseRow, EscalationRow
 from gateway.ports.clock import Clock
 from gateway.ports.console import ConsoleStore, Person, Session
@@ -26,15 +26,19 @@ from gateway.ports.decision import (
     TrackRow,
     VehicleRow,
 )
+from gateway.ports.evidence import KEEP_TRACK, CaseEvidence, StatedFact
+from gateway.ports.fleet import CountryCount, OpenCase
 from gateway.ports.inside import (
     Acts,
     Commands,
     HealthReport,
     HealthReporter,
+    LiveCases,
     LiveFeed,
     LiveVehicles,
     SignalValue,
     SinkTester,
+    Tried,
 )
 from gateway.ports.link import Inbound, Link, Reply
 from gateway.ports.outbox import (
@@ -52,17 +56,21 @@ from gateway.ports.outbox import (
 )
 from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, UnprotectedVehicle
 from gateway.ports.seal import Seal
+from gateway.ports.site_map import MapPart, SiteMap
 from gateway.ports.store import Store
 from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
 __all__ = [
+    "KEEP_TRACK",
     "Acts",
     "AlarmFilter",
     "AlarmRow",
     "AlarmSink",
     "AuditEntry",
     "Backlog",
+    "CaseChanges",
     "CaseEntryRow",
+    "CaseEvidence",
     "CaseFile",
     "CaseFilter",
     "CaseRow",
@@ -70,6 +78,7 @@ __all__ = [
     "CommandRow",
     "Commands",
     "ConsoleStore",
+    "CountryCount",
     "Decision",
     "Delivered",
     "DeliveryMark",
@@ -84,11 +93,14 @@ __all__ = [
     "LaterVerdict",
     "LeftCase",
     "Link",
+    "LiveCases",
     "LiveFeed",
     "LiveVehicles",
+    "MapPart",
     "Mention",
     "Message",
     "Notification",
+    "OpenCase",
     "Outcome",
     "Park",
     "Person",
@@ -104,6 +116,8 @@ __all__ = [
     "SinkPlan",
     "SinkRole",
     "SinkTester",
+    "SiteMap",
+    "StatedFact",
     "Store",
     "StoredAlarm",
     "StoredCase",
@@ -111,6 +125,7 @@ __all__ = [
     "StoredVehicle",
     "Token",
     "TrackRow",
+    "Tried",
     "UnprotectedFilter",
     "UnprotectedRow",
     "UnprotectedVehicle",

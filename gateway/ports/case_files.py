@@ -39,6 +39,18 @@ class StoredEntry(Struct, frozen=True):
     """Where it is a message: its way to each configured sink."""
 
 
+class CaseChanges(Struct, frozen=True):
+    """
+    Cases with something new in their timelines, each once and as it stands now, by its newest entry.
+
+    ``after``: the newest entry that was looked at, of whatever SOC; ``whole``: there was no more.
+    """
+
+    after: int
+    whole: bool
+    cases: tuple[tuple[int, StoredCase], ...] = ()
+
+
 class CaseFile(Struct, frozen=True):
     """A case with its newest alarms and one page of its timeline."""
 

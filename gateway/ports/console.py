@@ -19,6 +19,8 @@ class Person(Struct, frozen=True):
     password_hash: str
     created_at: datetime
     removed_at: datetime | None = None
+    one_time_until: datetime | None = None
+    """The password is good until then, and only to set another; None: it is the person's own."""
 
 
 class Session(Struct, frozen=True):
@@ -36,6 +38,10 @@ class ConsoleStore(Protocol):
 
     async def put_person(self, person: Person, entry: AuditEntry) -> None:
         """Add a person or replace one of the same name; every session of that name ends."""
+        ...
+
+    async def set_password(self, name: str, replaces: str, password_hash: str, entry: AuditEntry) -> bool:
+        """Replace a person's password by their own; False if it is not ``replaces`` any more."""
         ...
 
     async def person(self, name: str) -> Person | None:

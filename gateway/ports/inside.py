@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
+from gateway.ports.case_files import CaseChanges
 from gateway.ports.decision import Message
-from gateway.ports.outbox import Outcome
+from gateway.ports.outbox import Outcome, SinkPlan
 from gateway.ports.stored import Token
 
 
@@ -53,6 +54,25 @@ class LiveFeed(Protocol):
 
     async def read(self, soc: str, after: int, limit: int) -> list[Message]:
         """Messages after a sequence, from memory where they still are, else from the store."""
+        ...
+
+
+class LiveCases(Protocol):
+    """Cases while they change."""
+
+    turn: int
+    """Grows whenever there may be something new."""
+
+    async def turned(self, turn: int) -> None:
+        """Return as soon as there may be something new since ``turn`` (at once if there may)."""
+        ...
+
+    async def newest(self) -> int:
+        """Number of the newest entry in any timeline. Errors: StoreError."""
+        ...
+
+    async def read(self, soc: str, after: int, limit: int) -> CaseChanges:
+        """Cases of a SOC that have an entry after that one. Errors: StoreError."""
         ...
 
 
@@ -102,6 +122,14 @@ class HealthReporter(Protocol):
         ...
 
 
+class Tried(Struct, frozen=True):
+    """What one sink answered to a test alarm, and after how long."""
+
+    plan: SinkPlan
+    outcome: Outcome
+    took_s: float
+
+
 class SinkTester(Protocol):
     """Delivery, as the API sees it."""
 
@@ -111,6 +139,10 @@ class SinkTester(Protocol):
 
     async def test(self, sink: str) -> Outcome | None:
         """Send a marked test alarm to one sink; None if there is no such sink."""
+        ...
+
+    async def test_vehicle(self, vin: str, soc: str) -> list[Tried] | None:
+        """Send a vehicle's marked test alarm to every sink that its alarms go to; None: too often."""
         ...
 
     def poke(self, sink: str, subject: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -18,6 +19,8 @@ from gateway.adapters.storage.sqlite.schema import migrate
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
 from gateway.api.passwords import hash_password
+from gateway.domain.audit_proof import Proof
+from gateway.domain.audit_trail import Head
 from gateway.domain.case_effects import CaseChanged
 from gateway.domain.effects import Announce, Audited, Effect, Register, Revoke
 from gateway.domain.facts import AnyFact
@@ -29,6 +32,7 @@ from gateway.domain.signals import Position, Registered, Registration, RegistryA
 from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
+from gateway.pipeline.case_feed import CaseFeed
 from gateway.pipeline.commanding import command_row
 from gateway.pipeline.inbox import Item
 from gateway.pipeline.messages import alarm_row, encode_data, feed_data, feed_message
@@ -37,24 +41,30 @@ from gateway.pipeline.requests import Requests
 from gateway.ports import (
     AlarmFilter,
     AuditEntry,
+    CaseChanges,
+    CaseEvidence,
     CaseFile,
     CaseFilter,
     CommandRow,
+    CountryCount,
     Delivered,
     DeliveryRow,
     HealthReport,
     Known,
     Mention,
     Message,
+    OpenCase,
     Outcome,
     Person,
     Role,
     SignalValue,
+    SinkPlan,
     StoredAlarm,
     StoredCase,
     StoredVehicle,
     Token,
     TrackRow,
+    Tried,
     UnprotectedFilter,
     UnprotectedVehicle,
 )
@@ -120,6 +130,7 @@ class MemoryStore(ConsoleMethods):
         self.looked_up = 0
         self.asked: UnprotectedFilter | None = None
         self.files: dict[str, CaseFile] = {}
+        self.changed: list[str] = []
         self.fails: Exception | None = None
 
     def _check(self) -> None:
@@ -157,6 +168,32 @@ class MemoryStore(ConsoleMethods):
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         return self.files.get(case_id)
+
+    async def evidence(self, case_id: str) -> CaseEvidence | None:
+        file = self.files.get(case_id)
+        return None if file is None else CaseEvidence(file, (), (), None)
+
+    async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
+        return Proof(str(Head(0, bytes(32))), [])
+
+    async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
+        found = [one.stored for one in self.files.values() if one.stored.case.state != "closed"]
+        tracks = {row.case_id: row for row in self.tracked}
+        return [OpenCase(one, tracks.get(one.case.case_id)) for one in found if one.n > after][:limit]
+
+    async def countries(self) -> list[CountryCount]:
+        counts = Counter(one.country for one in self.registry.values())
+        return [CountryCount(country, count) for country, count in counts.most_common()]
+
+    async def newest_case_entry(self) -> int:
+        return len(self.changed)
+
+    async def case_changes(self, soc: str, after: int, limit: int) -> CaseChanges:
+        self._check()
+        new = list(enumerate(self.changed, 1))[after : after + limit]
+        newest = {case_id: n for n, case_id in new}
+        found = tuple((n, self.files[case_id].stored) for case_id, n in newest.items())
+        return CaseChanges(new[-1][0] if new else after, len(new) < limit, found)
 
     async def registration(self, vin: str) -> Registration | None:
         return self.registry.get(vin)
@@ -222,6 +259,9 @@ class MemoryStore(ConsoleMethods):
     async def audit(self, entries: Sequence[AuditEntry]) -> None:
         self._check()
         self.trail += entries
+
+    async def audit_head(self) -> Head | None:
+        return Head(len(self.trail), bytes(32)) if self.trail else None
 
     async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
         rows = [
@@ -294,6 +334,7 @@ class Gateway:
         self.clock = HandClock()
         self.store = MemoryStore()
         self.feed = MemoryFeed(self.store)
+        self.cases = CaseFeed(self.store)  # type: ignore[arg-type]  # the part that is used
         self.signal_values: dict[str, dict[str, SignalValue]] = {}
         self.status = "ready"
         self.handed_over: list[str] = []
@@ -330,13 +371,19 @@ class Gateway:
                 self.store.registry[subject] = effect.registration
             elif isinstance(effect, CaseChanged):
                 self.store.files[effect.case.case_id] = CaseFile(
-                    StoredCase(len(self.store.files), subject, state.soc, effect.case), (), ()
+                    StoredCase(self._n(effect.case.case_id), subject, state.soc, effect.case), (), ()
                 )
+                self.store.changed.append(effect.case.case_id)
+                self.cases.committed()
             elif isinstance(effect, Audited):
                 entry = AuditEntry(self.clock.now(), effect.actor, effect.action, subject, effect.details)
                 self.store.trail.append(entry)
         self.feed.grow()
         return effects
+
+    def _n(self, case_id: str) -> int:
+        known = self.store.files.get(case_id)
+        return len(self.store.files) + 1 if known is None else known.stored.n
 
     def offer(self, item: Item) -> bool:
         """Be the inbox of requests: decide at once."""
@@ -469,6 +516,9 @@ class Gateway:
     async def test(self, sink: str) -> Outcome | None:
         return self.answer if sink == "soc" else None
 
+    async def test_vehicle(self, vin: str, soc: str) -> list[Tried] | None:
+        return [Tried(SinkPlan("soc", soc, "primary"), self.answer, 0.042)]
+
     def poke(self, sink: str, subject: str) -> None:
         self.poked.append((sink, subject))
 
@@ -478,6 +528,7 @@ class Gateway:
             acts=self,
             commands=self.requests,
             feed=self.feed,
+            cases=self.cases,
             vehicles=self,
             health=self,
             sinks=self,

@@ -39,6 +39,7 @@ class Desk:
             acts=self,
             commands=none,
             feed=none,
+            cases=none,
             vehicles=rig.intake,
             health=none,
             sinks=none,

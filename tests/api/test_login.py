@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -247,6 +248,69 @@ def test_a_password_is_kept_as_what_it_can_only_be_compared_with() -> None:
     assert len(made_up()) == 24
     with pytest.raises(ValueError, match="characters"):
         hash_password("x" * (MIN_LENGTH - 1))
+
+
+ONCE = "good-for-one-time-only"
+OWN_PASSWORD = "my-own-long-password"  # of a test
+
+
+async def once(gateway: Gateway, hours: int = 24) -> None:
+    """Let kim in with a password that is good once."""
+    until = gateway.clock.now() + timedelta(hours=hours)
+    person = Person("kim", "operator", hash_password(ONCE), gateway.clock.now(), one_time_until=until)
+    await gateway.store.put_person(person, AuditEntry(gateway.clock.now(), "cli:test", "person.added", "kim"))
+
+
+async def set_password(
+    client: Client, password: str = ONCE, new: str = OWN_PASSWORD, headers: dict[str, str] = OWN
+) -> httpx.Response:
+    body = {"name": "kim", "password": password, "new_password": new}
+    return await client.post("/console/password", json=body, headers=headers)
+
+
+async def test_a_one_time_password_opens_nothing_but_sets_one_once(gateway: Gateway, client: Client) -> None:
+    await once(gateway)
+    answer = await log_in(client, password=ONCE)
+    assert (answer.status_code, answer.json()["code"]) == (403, "password_needed")
+    assert "set-cookie" not in answer.headers
+    assert (await set_password(client, headers={})).json()["code"] == "cross_site"
+    for unfit in ("short", ONCE):
+        assert (await set_password(client, new=unfit)).status_code == 422
+    assert (await set_password(client)).status_code == 200
+    assert (await client.get("/api/v1/alarms")).status_code == 200
+    assert (await set_password(client, new="another-one-of-mine")).json()["code"] == "wrong_login"
+    assert (await log_in(client, password=ONCE)).json()["code"] == "wrong_login"
+    assert (await log_in(client, password=OWN_PASSWORD)).status_code == 200
+    kept = gateway.store.sqlite.execute("SELECT action, details FROM audit ORDER BY n").fetchall()
+    assert "login.password_set" in [action for action, _ in kept]
+    assert not any(ONCE in details or OWN_PASSWORD in details for _, details in kept)
+
+
+async def test_of_two_who_use_a_one_time_password_at_once_one_is_let_in(gateway: Gateway) -> None:
+    await once(gateway)
+    async with client_of(gateway) as one, client_of(gateway) as other:
+        answers = await asyncio.gather(set_password(one), set_password(other, new="another-one-of-mine"))
+    assert sorted(answer.status_code for answer in answers) == [200, 401]
+
+
+async def test_a_one_time_password_ends_and_guessing_it_is_locked_out(
+    gateway: Gateway, client: Client
+) -> None:
+    await once(gateway, hours=1)
+    gateway.clock.move(3600)
+    assert (await set_password(client)).json()["code"] == "login_expired"
+    await once(gateway)
+    wrong = [(await set_password(client, password="wrong-wrong-wrong")).status_code for _ in range(6)]
+    assert wrong == [401] * 5 + [429]
+    assert (await set_password(client)).status_code == 429
+
+
+async def test_who_sets_another_password_ends_every_other_session(gateway: Gateway, kim: Client) -> None:
+    async with client_of(gateway) as elsewhere:
+        assert (await log_in(elsewhere)).status_code == 200
+        assert (await set_password(kim, password=PASSWORD)).status_code == 200
+        assert (await kim.get("/api/v1/alarms")).status_code == 200
+        assert (await elsewhere.get("/api/v1/alarms")).status_code == 401
 
 
 def audited(gateway: Gateway) -> list[AuditEntry]:

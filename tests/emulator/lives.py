@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from vehicle_emulator import life
-from vehicle_emulator.fleet import home_of, vins
+from vehicle_emulator.fleet import vins
 from vehicle_emulator.messages import Message
+from vehicle_emulator.places import home_of
 from vehicle_emulator.scenario import Scenario
 from vehicle_emulator.vehicle import Vehicle
 

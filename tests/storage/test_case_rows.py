@@ -103,3 +103,18 @@ async def test_a_case_is_forgotten_long_after_it_was_closed(store: SqliteStore) 
     kept = await store.case("c2", 0, 10)
     assert kept is not None
     assert [one.entry.what for one in kept.entries] == ["case.claim"]
+
+
+async def test_changed_cases_are_told_once_each_by_their_newest_entry(store: SqliteStore) -> None:
+    await commit(store, row(1), row(2), row(1, "claimed"))
+    other = CaseRow("V3", "elsewhere", Case(case_id="c3", opened_at=NOW))
+    await commit(store, other)
+    found = await store.case_changes("default", 0, 3)
+    assert [(n, one.case.case_id, one.case.state) for n, one in found.cases] == [
+        (2, "c2", "new"),
+        (3, "c1", "claimed"),
+    ]
+    assert (found.after, found.whole) == (3, False)
+    rest = await store.case_changes("default", found.after, 3)
+    assert (rest.cases, rest.after, rest.whole) == ((), 4, True)
+    assert await store.newest_case_entry() == 4

@@ -10,10 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gateway.adapters.storage.sqlite import chain
 from gateway.adapters.storage.sqlite.store import SqliteStore
 from gateway.adapters.storage.sqlite.threads import Writer
 from gateway.adapters.storage.sqlite.verify import holes
@@ -266,32 +263,6 @@ async def test_each_import_is_a_new_registry_version(store: SqliteStore) -> None
     assert await store.registry_version() == 2
     known = await store.known([], [VIN], [])
     assert known.registrations[VIN].soc == "south"
-
-
-@given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20)), min_size=1, max_size=8), st.data())
-def test_no_audit_row_can_be_changed_or_taken_out(
-    entries: list[tuple[str, str]], data: st.DataObject
-) -> None:
-    connection = sqlite3.connect(":memory:")
-    connection.execute(
-        "CREATE TABLE audit (n INTEGER PRIMARY KEY, at TEXT, actor TEXT, action TEXT, subject TEXT,"
-        " details TEXT, hash BLOB)"
-    )
-    connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT)")
-    for actor, subject in entries:
-        chain.append(
-            connection, [AuditEntry(NOW, actor.replace("\x00", ""), "did", subject.replace("\x00", ""))]
-        )
-    assert list(chain.broken_links(connection)) == []
-    victim = data.draw(st.integers(1, len(entries)))
-    if data.draw(st.booleans()):
-        connection.execute("UPDATE audit SET actor = actor || 'x' WHERE n = ?", (victim,))
-    elif data.draw(st.booleans()):
-        connection.execute("DELETE FROM audit WHERE n = ?", (victim,))
-    else:
-        connection.execute("UPDATE audit SET hash = ? WHERE n = ?", (bytes(32), victim))
-    assert list(chain.broken_links(connection))
-    connection.close()
 
 
 async def test_verify_names_each_hole(store: SqliteStore) -> None:

@@ -3,6 +3,7 @@
 import { acknowledge, certain, closeAlarms, DISPOSITIONS } from "./acts.js";
 import { isOverdue } from "./alarms.js";
 import { ask, field, h, options, say } from "./dom.js";
+import { saveEvidence } from "./evidence.js";
 import { read, send } from "./http.js";
 import { bind } from "./keys.js";
 import { draw } from "./map.js";
@@ -13,6 +14,7 @@ const LOOK_AGAIN_MS = 5000;
 const SEE_AGAIN_MS = 10_000; // each look at a vehicle or a case stands in the audit trail
 const CASE = "/api/v1/cases/{case_id}";
 const HIDDEN = new Set(["alarm_id", "vin", "role", "state", "sequence"]);
+const EVIDENCE = [["e", "html"], ["j", "json"]];
 const OUTCOMES = ["reached", "no_answer", "voicemail", "busy", "wrong_number", "refused"];
 
 await loadScripts();
@@ -24,7 +26,7 @@ export function show(context) {
 
 class AlarmPage {
   constructor(context, key) {
-    Object.assign(this, { context, key, alarms: context.alarms, vehicle: null, track: [], case: null, map: null, left: false, sequence: null });
+    Object.assign(this, { context, key, alarms: context.alarms, vehicle: null, track: [], case: null, map: null, left: false, drawn: null, looks: 0 });
     this.parts = Object.fromEntries(["head", "acts", "wrong", "script", "calls", "story", "facts", "where"].map((name) => [name, h(`div.${name}`)]));
     this.parts.wrong.setAttribute("role", "alert");
     this.canvas = h("div.map", { role: "region", "aria-label": t("map.label") });
@@ -64,9 +66,9 @@ class AlarmPage {
       if (!this.fetched) this.#fetch();
       return;
     }
-    const drawn = `${item.sequence} ${item.alarms.size}`;
-    if (drawn === this.sequence) return;
-    this.sequence = drawn;
+    const drawn = `${item.sequence} ${item.alarms.size} ${item.case?.change}`;
+    if (drawn === this.drawn) return;
+    this.drawn = drawn;
     this.draw();
     this.#look();
   }
@@ -88,20 +90,23 @@ class AlarmPage {
   async #look() {
     const { item } = this;
     if (!item || this.left) return;
-    if (item.sequence === this.seen && Date.now() - this.seenAt < SEE_AGAIN_MS) return;
-    Object.assign(this, { seen: item.sequence, seenAt: Date.now() });
+    if (this.drawn === this.seen && Date.now() - this.seenAt < SEE_AGAIN_MS) return;
+    Object.assign(this, { seen: this.drawn, seenAt: Date.now() });
+    const look = this.looks += 1; // an answer that comes after a later one's is old
     const tasks = [];
     if (item.vin && this.may("GET /api/v1/vehicles/{vin}")) {
       const vin = encodeURIComponent(item.vin);
       tasks.push(read(`/vehicles/${vin}`, { background: true }).then((found) => { this.vehicle = found; }));
       if (item.caseId && !item.done) {
         const after = this.track.at(-1)?.n ?? 0;
-        tasks.push(read(`/vehicles/${vin}/track?limit=1000&after=${after}`, { background: true }).then(({ items }) => this.track.push(...items)));
+        tasks.push(read(`/vehicles/${vin}/track?limit=1000&after=${after}`, { background: true }).then(({ items }) =>
+          this.track.push(...items.filter((one) => one.n > (this.track.at(-1)?.n ?? 0)))));
       }
     }
     if (item.caseId && this.may(`GET ${CASE}`)) {
       tasks.push(read(`/cases/${encodeURIComponent(item.caseId)}?limit=1000`, { background: true }).then((found) => {
-        this.case = found;
+        if (look < this.caseLook) return;
+        Object.assign(this, { case: found, caseLook: look });
         this.alarms.putCase(found);
       }));
     }
@@ -142,7 +147,7 @@ class AlarmPage {
         h("span.badge", { className: `badge ${item.open ? item.severity : ""}` }, word("severity", item.severity)),
         held ? h("span.badge", word("case", held)) : null,
         this.case?.stolen ? h("span.badge.critical", t("case.stolen")) : null,
-        h("span", item.who ? t("alarm.has_it", { who: item.who }) : item.open ? t("alarm.nobody") : ""),
+        h("span", item.who ? t("alarm.has_it", { who: item.who }) : item.free ? t("alarm.nobody") : ""),
         h("span", t("alarm.waiting"), " ", this.clock)),
     ]);
     this.#age();
@@ -155,7 +160,7 @@ class AlarmPage {
       if (item.done || item.suppressed || !this.may("POST /api/v1/alarms/{alarm_id}/acknowledge")) return [];
       return [
         item.open ? this.#button("a", t("act.acknowledge"), () => acknowledge(this.context, item), true) : null,
-        this.#button("c", t("act.close"), () => closeAlarms(this.context, item, (text) => say(this.parts.wrong, text))),
+        this.#button("c", t("act.close"), () => closeAlarms(this.context, item, (text) => this.#tell(text))),
       ];
     });
   }
@@ -168,12 +173,17 @@ class AlarmPage {
     say(this.parts.wrong, "");
     try {
       const done = await act();
-      if (done?.status === 202) say(this.parts.wrong, t("case.second_person"));
+      if (done?.status === 202) this.#tell(t("case.second_person"));
     } catch (error) {
-      say(this.parts.wrong, error.message);
+      this.#tell(error.message);
     }
     this.seen = null;
     this.#look();
+  }
+
+  // Beside what an act told that ended since: one that was under way meanwhile must not take its place.
+  #tell(text) {
+    say(this.parts.wrong, `${this.parts.wrong.textContent} ${text}`.trim());
   }
 
   #script(item) {
@@ -301,8 +311,12 @@ class AlarmPage {
       recover: state === "confirmed", lost: state === "confirmed", close: ["dismissed", "recovered", "lost"].includes(state),
     };
     const keys = { claim: "a", contact: "t", police: "p", note: "w", release: "r", confirm: "y", dismiss: "x", recover: "b", lost: "l", close: "c" };
-    return Object.keys(acts).filter((name) => acts[name]).map((name, place) =>
-      this.#button(keys[name], t(`act.${name}`), () => this.#act(name), place === 0));
+    const evidence = mine || this.context.me.role === "supervisor" ? EVIDENCE : [];
+    return [
+      ...Object.keys(acts).filter((name) => acts[name]).map((name, place) =>
+        this.#button(keys[name], t(`act.${name}`), () => this.#act(name), place === 0)),
+      ...evidence.map(([key, format]) => this.#button(key, t(`act.export_${format}`), () => saveEvidence(this.case, format))),
+    ];
   }
 
   async #act(name) {
@@ -337,6 +351,7 @@ class AlarmPage {
     for (const [key, name] of [["t", "contact"], ["p", "police"], ["w", "note"], ["y", "confirm"], ["x", "dismiss"], ["r", "release"], ["b", "recover"], ["l", "lost"]]) {
       bind(key, `act.${name}`, press(key));
     }
+    for (const [key, format] of EVIDENCE) bind(key, `act.export_${format}`, press(key));
   }
 }
 

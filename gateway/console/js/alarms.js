@@ -4,6 +4,7 @@
 // their own: they ask for nothing.
 
 export const LIVE = new Set(["open", "acknowledged"]);
+export const OPEN_CASES = ["new", "claimed", "confirmed", "dismissed", "recovered", "lost"];
 const RANK = { critical: 0, major: 1, minor: 2 };
 export const MAX_DONE = 500; // closed ones that the page keeps
 
@@ -12,7 +13,7 @@ export class Alarms extends EventTarget {
     super();
     this.alarms = new Map(); // alarm_id -> data of the feed
     this.items = new Map(); // key -> item
-    this.cases = new Map(); // case_id -> what the list of cases says
+    this.cases = new Map(); // case_id -> the case as it was last told or read
     this.done = [];
     this.dirty = false;
   }
@@ -28,7 +29,6 @@ export class Alarms extends EventTarget {
     const known = this.alarms.get(data.alarm_id);
     if (known && (known.sequence ?? 0) >= (data.sequence ?? 0) && data.sequence !== null) return null;
     this.alarms.set(data.alarm_id, data);
-    this.cases.delete(data.case_id); // what was read of the case before may hold no more
     const key = keyOf(data);
     const item = this.items.get(key) ?? this.#make(key, data);
     item.alarms.set(data.alarm_id, data);
@@ -37,11 +37,13 @@ export class Alarms extends EventTarget {
     return known ? null : item;
   }
 
-  putCase(found) {
-    const known = this.cases.get(found.case_id);
-    if (known && JSON.stringify(known) === JSON.stringify(found)) return;
-    this.cases.set(found.case_id, found);
-    const item = this.items.get(found.case_id);
+  // Takes a case as it stands now; told by the feed it has the number of its change.
+  putCase({ case_id, state, claimed_by, escalated, change = this.cases.get(case_id)?.change ?? 0 }) {
+    const known = this.cases.get(case_id);
+    const found = { case_id, state, claimed_by, escalated, change };
+    if (known && Object.keys(found).every((name) => known[name] === found[name])) return;
+    this.cases.set(case_id, found);
+    const item = this.items.get(case_id);
     if (item) this.#sum(item);
     this.#changed();
   }
@@ -72,7 +74,9 @@ export class Alarms extends EventTarget {
     const asking = live.filter((one) => one.state === "open");
     const from = (asking.length ? asking : shown).map((one) => Date.parse(one.raised_at));
     item.since = Math.min(...from);
-    item.who = live.find((one) => one.acknowledged_by)?.acknowledged_by ?? item.case?.claimed_by ?? null;
+    // Who has handed a case back has still acknowledged its alarms: the case knows better who has it.
+    item.who = item.case ? item.case.claimed_by : (live.find((one) => one.acknowledged_by)?.acknowledged_by ?? null);
+    item.free = item.open || Boolean(item.case && live.length && !item.who);
     item.sequence = Math.max(...all.map((one) => one.sequence ?? 0));
     if (item.done && !wasDone) this.#retire(item);
   }
@@ -85,6 +89,7 @@ export class Alarms extends EventTarget {
       if (!gone?.done) continue;
       this.items.delete(gone.key);
       for (const id of gone.alarms.keys()) this.alarms.delete(id);
+      this.cases.delete(gone.key);
     }
   }
 
@@ -113,9 +118,9 @@ function newest(all) {
   return found;
 }
 
-// Open before taken, critical first, then who waits longest: what stands at the top stays there.
+// Open before taken, what nobody has before what somebody has, critical first, then who waits longest: what stands at the top stays there.
 export function urgency(one, other) {
-  return Number(other.open) - Number(one.open)
+  return Number(other.open) - Number(one.open) || Number(other.free) - Number(one.free)
     || RANK[one.severity] - RANK[other.severity]
     || one.since - other.since
     || (one.key < other.key ? -1 : 1);

@@ -53,14 +53,23 @@ export function options(pairs, chosen) {
 export function ask(title, fields, { confirm, cancel, danger = false }) {
   const dialog = $("dialog");
   return new Promise((done) => {
-    let answer = null;
     const form = h("form", { method: "dialog" }, fields, h("div.actions",
       h("button", { type: "button", onclick: () => dialog.close() }, cancel),
       h(danger ? "button.danger" : "button.main", { type: "submit" }, confirm)));
-    form.addEventListener("submit", () => { answer = Object.fromEntries(new FormData(form)); });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      dialog.close();
+      done(Object.fromEntries(new FormData(form)));
+    });
+    // A browser tells of a close a frame later: by then the next question may stand there, and it is not cancelled.
+    const closed = () => {
+      if (dialog.open && form.isConnected) return;
+      dialog.removeEventListener("close", closed);
+      done(null);
+    };
+    dialog.addEventListener("close", closed);
     dialog.replaceChildren(h("h2", { id: "dialog-title" }, title), form);
     dialog.setAttribute("aria-labelledby", "dialog-title");
-    dialog.addEventListener("close", () => done(answer), { once: true });
     dialog.showModal();
     form.querySelector("input, select, textarea")?.focus();
   });

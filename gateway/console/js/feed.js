@@ -3,7 +3,8 @@
 // Rules of this file:
 // 1. The next message is always the last sequence plus one. Older ones are repeats and ignored; a gap is an error.
 // 2. A lost connection is told at once and tried again after the last sequence: nothing is lost or doubled.
-// 3. What can't be repaired by trying again (session, role, purged feed) stops and says so.
+// 3. Changed cases come beside the messages, each with the number of its change; they are gone on with the same way.
+// 4. What can't be repaired by trying again (session, role, purged feed) stops and says so.
 
 import { call, Refused } from "./http.js";
 import { t } from "./words.js";
@@ -39,9 +40,10 @@ function parse(block) {
 }
 
 export class Feed {
-  // on: {link(state, text), message(cloudEvent), fault(text), refused(Refused)}
+  // on: {link(state, text), message(cloudEvent), changed(case), fault(text), refused(Refused)}; without `changed` cases are
+  // not asked for.
   constructor(soc, on) {
-    Object.assign(this, { soc, on, last: null, stopped: false, failures: 0 });
+    Object.assign(this, { soc, on, last: null, change: null, stopped: false, failures: 0 });
     // Back from sleep or another network: don't wait for the next try.
     addEventListener("online", () => this.hurry?.());
     addEventListener("offline", () => this.abort?.abort());
@@ -79,10 +81,12 @@ export class Feed {
     this.abort = new AbortController();
     const headers = { Accept: "text/event-stream" };
     if (this.last !== null) headers["Last-Event-ID"] = String(this.last);
-    const path = `/api/v1/feed?soc=${encodeURIComponent(this.soc)}`;
+    const cases = this.on.changed ? `&cases=true${this.change === null ? "" : `&cases_after=${this.change}`}` : "";
+    const path = `/api/v1/feed?soc=${encodeURIComponent(this.soc)}${cases}`;
     const answer = await call(path, { headers, signal: this.abort.signal, background: true });
     // Where a live stream begins: without it, losing the connection before the first message would be a gap.
     this.last ??= Number(answer.headers.get("Feed-After"));
+    this.change ??= Number(answer.headers.get("Feed-Cases-After"));
     await ready?.();
     this.failures = 0;
     this.on.link("live", t("link.live"));
@@ -92,11 +96,21 @@ export class Feed {
   }
 
   #take(event) {
+    if (event.type === "case.changed") {
+      this.#change(JSON.parse(event.data));
+      return;
+    }
     if (event.id === null || Number.isNaN(event.id)) return;
     if (event.id <= this.last) return;
     if (event.id !== this.last + 1) this.on.fault(t("link.gap", { from: this.last + 1, to: event.id - 1 }));
     this.last = event.id;
     this.on.message(JSON.parse(event.data));
+  }
+
+  #change(found) {
+    if (found.change <= this.change) return;
+    this.change = found.change;
+    this.on.changed(found);
   }
 
   #lost(text) {

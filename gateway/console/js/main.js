@@ -1,6 +1,7 @@
 // The shell: session, feed, pages, keyboard. Pages are modules with show(context) -> leave().
 
-import { Alarms, isOverdue, LIVE } from "./alarms.js";
+import { Alarms, isOverdue, LIVE, OPEN_CASES } from "./alarms.js";
+import { useSite } from "./basemap.js";
 import { $, h, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { call, pages, Refused, whenLoggedOut } from "./http.js";
@@ -68,13 +69,17 @@ function nav() {
 
 function follow() {
   let loaded = false;
-  feed = new Feed(context.soc, { link, message, fault: (text) => fault(text, true), refused });
+  const changed = context.me.may.includes("GET /api/v1/cases") ? (found) => alarms.putCase(found) : null;
+  feed = new Feed(context.soc, { link, message, changed, fault: (text) => fault(text, true), refused });
   feed.run(async () => {
     // The stream stands before the list is read: what happens meanwhile waits in it.
     if (loaded) return;
     const soc = encodeURIComponent(context.soc);
     for (const state of [...LIVE, "suppressed"]) {
       await pages(`/alarms?state=${state}&soc=${soc}`, (items) => items.forEach((one) => alarms.put(one)));
+    }
+    for (const state of changed ? OPEN_CASES : []) {
+      await pages(`/cases?state=${state}&soc=${soc}`, (items) => items.forEach((one) => alarms.putCase(one)));
     }
     loaded = true;
   });
@@ -232,6 +237,7 @@ try {
   if (!(error instanceof Refused)) fault(t("link.unreachable"), true);
   throw error;
 }
+useSite(context.me.site_map);
 context.soc = new URLSearchParams(location.search).get("soc") ?? context.soc;
 nav();
 bind("?", "keys.help", showHelp, "always");

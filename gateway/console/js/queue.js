@@ -14,6 +14,8 @@ const SECTIONS = {
   done: (item) => item.done,
 };
 
+const SINGLY = new Set(["new", "claimed"]); // cases whose alarms can be closed without them
+
 // What the operator chose stays chosen while the page stands, also after a look at a case.
 const chosen = { section: "live", cause: "", state: "", mine: false, text: "", key: null, top: 0 };
 
@@ -147,7 +149,7 @@ class Queue {
     const now = this.context.now();
     say(cells.age, age(item.since, now));
     row.element.classList.toggle("overdue", isOverdue(item, now));
-    const drawn = `${item.key} ${item.sequence} ${item.who} ${item.open} ${item.alarms.size} ${item.case?.state}`;
+    const drawn = `${item.key} ${item.sequence} ${item.who} ${item.free} ${item.alarms.size} ${item.case?.state}`;
     if (row.item === item && row.drawn === drawn) return;
     Object.assign(row, { item, drawn });
     row.element.className = `row ${item.severity} ${item.done ? "done" : item.suppressed ? "held" : item.open ? "open" : "taken"}`;
@@ -161,7 +163,7 @@ class Queue {
     say(cells.seen, item.position ? t("queue.seen", { at: when(item.position.at) }) : "");
     cells.age.title = moment(item.since);
     say(cells.at, clock(item.since));
-    say(cells.who, item.who ?? (item.open ? t("queue.nobody") : ""));
+    say(cells.who, item.who ?? (item.free ? t("queue.nobody") : ""));
     say(cells.state, state(item));
     act.hidden = !this.#mayTake(item);
     act.className = item.severity === "critical" ? "press main" : "press";
@@ -171,7 +173,7 @@ class Queue {
   // -- what can be done
 
   #mayTake(item) {
-    return item.open && this.context.me.may.includes("POST /api/v1/alarms/{alarm_id}/acknowledge");
+    return item.free && this.context.me.may.includes("POST /api/v1/alarms/{alarm_id}/acknowledge");
   }
 
   open(item) {
@@ -189,7 +191,7 @@ class Queue {
   }
 
   async close(item) {
-    if (!item || item.done || item.suppressed || item.case) return;
+    if (!item || item.done || item.suppressed || (item.case && !SINGLY.has(item.case.state))) return;
     say(this.wrong, "");
     await closeAlarms(this.context, item, (text) => say(this.wrong, text));
     this.list.element.focus();

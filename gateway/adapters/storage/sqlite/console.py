@@ -17,16 +17,37 @@ LOCKS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
 """After each five wrong passwords. Short: whoever guesses must not keep the night shift from its desk."""
 KEEP_TRIES = timedelta(days=1)
 KEEP_SESSIONS = timedelta(hours=12)
-_PERSON = "name, role, password_hash, created_at, removed_at"
+_PERSON = "name, role, password_hash, created_at, removed_at, one_time_until"
 
 
 def put_person(connection: sqlite3.Connection, person: Person, entry: AuditEntry) -> None:
     """Add or replace; who has a new password or role logs in anew."""
-    values = (person.name, person.role, person.password_hash, text(person.created_at))
-    connection.execute("INSERT OR REPLACE INTO console_persons VALUES (?, ?, ?, ?, NULL)", values)
-    for table in ("console_sessions", "console_tries"):
-        connection.execute(f"DELETE FROM {table} WHERE name = ?", (person.name,))
+    until = None if person.one_time_until is None else text(person.one_time_until)
+    values = (person.name, person.role, person.password_hash, text(person.created_at), until)
+    query = f"INSERT OR REPLACE INTO console_persons ({_PERSON}) VALUES (?, ?, ?, ?, NULL, ?)"
+    connection.execute(query, values)
+    _log_out(connection, person.name)
     append(connection, [entry])
+
+
+def set_password(
+    connection: sqlite3.Connection, name: str, replaces: str, password_hash: str, entry: AuditEntry
+) -> bool:
+    """Whether it was still the password that was judged: of two who use one at once, one succeeds."""
+    query = (
+        "UPDATE console_persons SET password_hash = ?, one_time_until = NULL"
+        " WHERE name = ? AND password_hash = ? AND removed_at IS NULL"
+    )
+    if connection.execute(query, (password_hash, name, replaces)).rowcount == 0:
+        return False
+    _log_out(connection, name)
+    append(connection, [entry])
+    return True
+
+
+def _log_out(connection: sqlite3.Connection, name: str) -> None:
+    for table in ("console_sessions", "console_tries"):
+        connection.execute(f"DELETE FROM {table} WHERE name = ?", (name,))
 
 
 def person(connection: sqlite3.Connection, name: str) -> Person | None:
@@ -114,6 +135,9 @@ class ConsoleMethods:
 
     async def put_person(self, person: Person, entry: AuditEntry) -> None:
         await self._writer.run(lambda on: put_person(on, person, entry))
+
+    async def set_password(self, name: str, replaces: str, password_hash: str, entry: AuditEntry) -> bool:
+        return await self._writer.run(lambda on: set_password(on, name, replaces, password_hash, entry))
 
     async def person(self, name: str) -> Person | None:
         return await self._serving.run(lambda on: person(on, name))

@@ -1,0 +1,105 @@
+"""A case on two desks at once, in real browsers."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from playwright.async_api import Page, expect
+
+from devtools.broker import HOST, free_ports
+from gateway.domain.cases import CaseAct
+from gateway.domain.signals import ActOnCase
+from tests.api.doubles import VIN, Gateway
+from tests.api.serving import quickest, served
+from tests.console.conftest import enter
+from tests.support.browser import NewPage
+
+HEAD = "([text]) => document.querySelector('.alarm .head').textContent.includes(text)"
+
+
+async def by_api(gateway: Gateway, act: CaseAct, by: str = "lee") -> None:
+    """Somebody acts on the case from elsewhere."""
+    case = gateway.store.states[VIN].case
+    assert case is not None
+    fact = ActOnCase(received_at=gateway.clock.now(), case_id=case.case_id, act=act, by=by, role="operator")
+    await gateway.act(VIN, fact)
+
+
+async def at_the_case(gateway: Gateway, page: Page, url: str, name: str) -> None:
+    """Log in and open the only case."""
+    await enter(gateway, page, url, name)
+    await expect(page.locator(".row:visible")).to_have_count(1)
+    await page.keyboard.press("Home")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".alarm .acts button").first).to_be_visible()
+
+
+async def test_what_another_does_is_seen_within_a_second_and_handing_back_too(
+    gateway: Gateway, page: Page
+) -> None:
+    await gateway.trigger("tamper")
+    async with served(gateway) as url:
+        await at_the_case(gateway, page, url, "kim")
+
+        async def once() -> float:
+            await by_api(gateway, "claim")
+            began_s = time.monotonic()
+            await page.wait_for_function(HEAD, arg=["lee has it"], polling=10)
+            took_s = time.monotonic() - began_s
+            await by_api(gateway, "release")
+            await page.wait_for_function(HEAD, arg=["Nobody has it"], polling=10)
+            return took_s
+
+        assert await quickest(once, 1.0) < 1.0
+        await page.keyboard.press("Escape")
+        await expect(page.locator(".row .whose")).to_have_text("Nobody")
+        await expect(page.locator(".row .press")).to_be_visible()
+
+
+async def test_of_two_who_claim_at_once_one_has_it_and_the_other_is_told_who(
+    gateway: Gateway, new_page: NewPage
+) -> None:
+    await gateway.trigger("tamper")
+    async with served(gateway) as url:
+        pages = {name: await new_page() for name in ("kim", "sam")}
+        for name, page in pages.items():
+            await at_the_case(gateway, page, url, name)
+        # Both hold their claim back until the other has asked as well.
+        for page in pages.values():
+            await page.evaluate(
+                """() => { const real = fetch; window.fetch = async (path, ...more) => {
+                    if (String(path).endsWith('/claim')) await new Promise((done) => { window.go = done; });
+                    return real(path, ...more); }; }"""
+            )
+            await page.keyboard.press("a")
+            await page.wait_for_function("() => window.go")
+        for page in pages.values():
+            await page.evaluate("() => window.go()")
+        head = pages["kim"].locator(".alarm .head")
+        await expect(head).to_contain_text(re.compile("(kim|sam) has it"))
+        winner = "kim" if "kim has it" in (await head.text_content() or "") else "sam"
+        loser = "sam" if winner == "kim" else "kim"
+        await expect(pages[loser].locator(".alarm > .wrong")).to_contain_text(f"claimed by {winner}")
+        for page in pages.values():
+            await expect(page.locator(".alarm .head")).to_contain_text(f"{winner} has it")
+        await expect(pages[winner].locator(".alarm > .wrong")).to_be_empty()
+
+
+async def test_a_reload_in_the_middle_of_a_case_and_a_lost_gateway_lose_nothing(
+    gateway: Gateway, page: Page
+) -> None:
+    await gateway.trigger("tamper")
+    listen = f"{HOST}:{free_ports(1)[0]}"
+    async with served(gateway, listen) as url:
+        await at_the_case(gateway, page, url, "kim")
+        await page.keyboard.press("a")
+        await expect(page.locator(".alarm .head")).to_contain_text("kim has it")
+        await page.reload()
+        await expect(page.locator(".alarm .head")).to_contain_text("kim has it")
+        await expect(page.locator(".alarm .acts [aria-keyshortcuts=y]")).to_be_visible()
+    await expect(page.locator("#link")).to_have_attribute("data-state", "lost")
+    await by_api(gateway, "release", by="kim")
+    async with served(gateway, listen):
+        await expect(page.locator(".alarm .head")).to_contain_text("Nobody has it")
+        await expect(page.locator("#fault")).to_be_hidden()
