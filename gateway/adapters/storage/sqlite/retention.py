@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime, timedelta
 
-from gateway.adapters.storage.sqlite import accounts, cases
+from gateway.adapters.storage.sqlite import accounts, cases, handovers
 from gateway.adapters.storage.sqlite.times import text
 
 KEEP_DELIVERED = timedelta(days=30)
@@ -49,6 +49,7 @@ def prune(connection: sqlite3.Connection, now: datetime, canary_vin: str) -> Non
     )
     _tracks(connection, now)
     cases.forget(connection, now - KEEP_CASES)
+    handovers.forget(connection, now - KEEP_CASES)
     accounts.forget_tries(connection, now)
 
 

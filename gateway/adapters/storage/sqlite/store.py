@@ -22,6 +22,7 @@ from gateway.adapters.storage.sqlite import (
     retention,
 )
 from gateway.adapters.storage.sqlite.console import ConsoleMethods
+from gateway.adapters.storage.sqlite.handovers import HandoverMethods
 from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
 from gateway.domain.audit_trail import Head
@@ -55,7 +56,7 @@ from gateway.ports import (
 )
 
 
-class SqliteStore(ConsoleMethods):
+class SqliteStore(ConsoleMethods, HandoverMethods):
     """See ``gateway.ports.Store``. Opening migrates; several processes may have it open."""
 
     def __init__(self, path: Path, canary_vin: str) -> None:
