@@ -26,6 +26,8 @@ from gateway.ports.decision import (
     TrackRow,
     VehicleRow,
 )
+from gateway.ports.evidence import KEEP_TRACK, CaseEvidence, StatedFact
+from gateway.ports.fleet import CountryCount, OpenCase
 from gateway.ports.handovers import (
     CaseThen,
     Handover,
@@ -63,10 +65,12 @@ from gateway.ports.outbox import (
 )
 from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, UnprotectedVehicle
 from gateway.ports.seal import Seal
+from gateway.ports.site_map import MapPart, SiteMap
 from gateway.ports.store import Store
 from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
 __all__ = [
+    "KEEP_TRACK",
     "Acts",
     "AlarmFilter",
     "AlarmRow",
@@ -75,6 +79,7 @@ __all__ = [
     "Backlog",
     "CaseChanges",
     "CaseEntryRow",
+    "CaseEvidence",
     "CaseFile",
     "CaseFilter",
     "CaseRow",
@@ -83,6 +88,7 @@ __all__ = [
     "CommandRow",
     "Commands",
     "ConsoleStore",
+    "CountryCount",
     "Decision",
     "Delivered",
     "DeliveryMark",
@@ -103,9 +109,11 @@ __all__ = [
     "LiveCases",
     "LiveFeed",
     "LiveVehicles",
+    "MapPart",
     "Mention",
     "Message",
     "Notification",
+    "OpenCase",
     "Outcome",
     "Park",
     "Person",
@@ -122,7 +130,9 @@ __all__ = [
     "SinkPlan",
     "SinkRole",
     "SinkTester",
+    "SiteMap",
     "Standing",
+    "StatedFact",
     "Store",
     "StoredAlarm",
     "StoredCase",

@@ -7,7 +7,8 @@ from playwright.async_api import expect
 
 from tests.api.doubles import OTHER, Gateway
 from tests.api.serving import served
-from tests.console.conftest import NewPage, enter, picture, violations
+from tests.console.conftest import enter, picture, violations
+from tests.support.browser import NewPage
 
 TEXT = "The owner of the first car is abroad: call the second contact.\n<b>Gate 4</b> is open until six."
 

@@ -8,7 +8,8 @@ from playwright.async_api import Page, expect
 from gateway.ports import DeliveryRow, Park, SignalValue
 from tests.api.doubles import OTHER, VIN, Gateway
 from tests.api.serving import served
-from tests.console.conftest import NewPage, enter, picture, violations
+from tests.console.conftest import enter, picture, violations
+from tests.support.browser import NewPage
 
 SCRIPT = "<script>document.title = 'owned'</script><img src=x>"
 

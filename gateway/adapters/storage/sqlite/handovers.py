@@ -57,12 +57,13 @@ def read(connection: sqlite3.Connection, n: int, entry: AuditEntry) -> None:
         append(connection, [entry])
 
 
-def forget(connection: sqlite3.Connection, before: datetime) -> None:
-    """Let old notes go, whether they were read or not."""
-    query = "SELECT n FROM handovers WHERE at < ? ORDER BY n LIMIT ?"
+def forget(connection: sqlite3.Connection, before: datetime) -> int:
+    """Let old notes go, whether they were read or not; returns how many."""
+    query = "SELECT n FROM handovers WHERE at < ? ORDER BY at LIMIT ?"
     over = connection.execute(query, (text(before), FORGET_AT_ONCE)).fetchall()
     for table in ("handover_reads", "handovers"):
         connection.executemany(f"DELETE FROM {table} WHERE n = ?", over)
+    return len(over)
 
 
 def _stored(connection: sqlite3.Connection, n: int, body: bytes) -> StoredHandover:

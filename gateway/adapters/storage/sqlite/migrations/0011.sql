@@ -1,18 +1,5 @@
--- Version 11. What one shift leaves to the next, and who has read it.
+-- Version 11. How many vehicles a country has, without reading every registry entry.
 
-CREATE TABLE handovers (
-    n INTEGER PRIMARY KEY,
-    soc TEXT NOT NULL,
-    at TEXT NOT NULL,
-    author TEXT NOT NULL,
-    body BLOB NOT NULL
+CREATE INDEX registry_country ON registry (
+    CASE WHEN json_valid(CAST(body AS TEXT)) THEN json_extract(CAST(body AS TEXT), '$.country') END
 );
-CREATE INDEX handovers_soc ON handovers (soc, n);
-CREATE INDEX handovers_at ON handovers (soc, at);
-
-CREATE TABLE handover_reads (
-    n INTEGER NOT NULL,
-    person TEXT NOT NULL,
-    at TEXT NOT NULL,
-    PRIMARY KEY (n, person)
-) WITHOUT ROWID;
