@@ -28,6 +28,7 @@ from gateway.adapters.mqtt.splitter import Version
 from gateway.adapters.recording_files import RecordingFiles
 from gateway.adapters.seal import open_seal
 from gateway.adapters.sinks import open_sink, plan_of
+from gateway.adapters.site_map import PmtilesFile
 from gateway.adapters.storage import STORES
 from gateway.api.app import build_app
 from gateway.api.deps import Deps
@@ -49,6 +50,7 @@ from gateway.pipeline.outlet import Way
 from gateway.pipeline.receipts import Receipts
 from gateway.pipeline.recording import RecordedActs, Recorder
 from gateway.pipeline.requests import Requests
+from gateway.pipeline.retention import Retention
 from gateway.pipeline.set_back import SetBack
 from gateway.pipeline.survey import Survey
 from gateway.pipeline.sys_topics import DROPPED, SysTopics
@@ -62,7 +64,6 @@ from gateway.wire.topics import gateway_topic, user_vehicle_topic, vehicle_topic
 LOOK_FOR_CHANGES_S = 1.0
 FORGET_AT_ONCE = 5_000
 """Of more vehicles than this, all are read again."""
-PRUNE_EVERY_S = 60.0
 NOTE_HEAD_EVERY_S = 3600.0
 REACH_AGAIN_S = 0.5
 COALESCE_TELEMETRY_S = 0.002
@@ -115,7 +116,7 @@ async def _build(
         PrometheusMeters(),
     )
 
-    store = STORES["sqlite"](settings.database, canary_vin)
+    store = STORES["sqlite"](settings.database, canary_vin, settings.store.keeping)
     stack.callback(store.close)
     log.info("store.opened", path=str(settings.database))
     before, after = store.migrated
@@ -170,7 +171,7 @@ async def _build(
     mass_loss = MassLoss(clock, intake.heard_since)
     tick = ticker(hearing.since, intake.heard_at, mass_loss, lambda: link.connected)
     timers = Timers(inbox, clock, intake.hand_over, tick)
-    decider.on_messages = [feed.committed, delivery.committed]
+    decider.on_messages = [delivery.committed, feed.committed]
     decider.on_unrecorded, decider.on_escalated = delivery.unrecorded, delivery.escalated
     decider.on_canary, decider.on_cases = canary.seen, live_cases.committed
     decider.on_leaving = (commanding := Commanding(link, clock, meters, log)).send
@@ -217,6 +218,7 @@ async def _build(
             availability=settings.availability,
             https=settings.api.https,
             origin=settings.api.origin,
+            site_map=_site_map(settings.console.map_file, meters, log),
             on_code_refused=lambda code: meters.count("gateway_codes_refused_total", code=code),
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
@@ -227,6 +229,7 @@ async def _build(
             settings.api.listen,
             lambda url: log.info("gateway.started", url=url, instance=instance),
             certificate=settings.api.certificate,
+            on_cut_off=lambda: meters.count("gateway_slow_readers_total"),
         ),
         "mqtt": _connect(settings, link, log),
         "decider": decider.run(),
@@ -240,12 +243,16 @@ async def _build(
         "broker": dropped.run(link.wait_connected),
         "registry": _watch_registry(store, decider, log),
         "survey": survey.run(),
-        "retention": _prune(store, clock),
+        "retention": Retention(store, clock, meters, log).run(),
         "audit": _note_head(store, log),
     }
     if recorder is not None:
         tasks["recording"] = recorder.run()
     return tasks, health.farewell
+
+
+def _site_map(stated: str | None, meters: PrometheusMeters, log: Any) -> PmtilesFile | None:
+    return None if stated is None else PmtilesFile(Path(stated), meters, log)
 
 
 async def _guard_clock(
@@ -369,16 +376,6 @@ async def _watch_registry(store: Store, decider: Decider, log: Any) -> None:
             decider.forget(vins if len(vins) < FORGET_AT_ONCE else None)
         known = version
         await asyncio.sleep(LOOK_FOR_CHANGES_S)
-
-
-async def _prune(store: Store, clock: SystemClock) -> None:
-    """Delete what is over its time, a little every minute."""
-    while True:
-        await asyncio.sleep(PRUNE_EVERY_S)
-        try:
-            await store.prune(clock.now())
-        except StoreError:
-            continue  # the decider reports a failing store
 
 
 async def _note_head(store: Store, log: Any) -> None:

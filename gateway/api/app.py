@@ -23,17 +23,21 @@ from gateway.api import (
     console,
     control,
     feed,
+    fleet,
+    handovers,
     meter,
     modes,
     ownership,
     protection,
     registry,
     root,
+    site_map,
     track,
     vehicles,
 )
 from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
+from gateway.api.evidence import routes as evidence
 from gateway.api.feed import Streams
 from gateway.api.problems import HANDLERS, Problem
 from gateway.api.sessions import Sessions
@@ -73,7 +77,9 @@ def build_app(deps: Deps) -> Litestar:
                 route_handlers=[
                     alarms.routes,
                     cases.routes,
+                    evidence.routes,
                     feed.routes,
+                    handovers.routes,
                     vehicles.routes,
                     modes.routes,
                     commands.routes,
@@ -81,6 +87,8 @@ def build_app(deps: Deps) -> Litestar:
                     ownership.routes,
                     accounts.routes,
                     track.routes,
+                    fleet.routes,
+                    site_map.routes,
                     protection.routes,
                     certificate.routes,
                     commissioning.routes,
@@ -157,6 +165,7 @@ def _openapi() -> OpenAPIConfig:
             Tag("registry", "Vehicles, consents, security code."),
             Tag("ownership", "Pairing, users, hand-over, a person's own data."),
             Tag("control", "Audit, quarantine, deliveries."),
+            Tag("console", "What only the console needs."),
             Tag("health", "For monitoring; no token."),
         ],
         use_handler_docstrings=True,

@@ -26,6 +26,17 @@ from gateway.ports.decision import (
     TrackRow,
     VehicleRow,
 )
+from gateway.ports.evidence import KEEP_TRACK, CaseEvidence, StatedFact
+from gateway.ports.fleet import CountryCount, OpenCase
+from gateway.ports.handovers import (
+    CaseThen,
+    Handover,
+    HandoverFilter,
+    HandoverStore,
+    Reading,
+    Standing,
+    StoredHandover,
+)
 from gateway.ports.inside import (
     Acts,
     Commands,
@@ -54,10 +65,12 @@ from gateway.ports.outbox import (
 )
 from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, UnprotectedVehicle
 from gateway.ports.seal import Seal
+from gateway.ports.site_map import MapPart, SiteMap
 from gateway.ports.store import Store
 from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
 __all__ = [
+    "KEEP_TRACK",
     "Acts",
     "AlarmFilter",
     "AlarmRow",
@@ -66,13 +79,16 @@ __all__ = [
     "Backlog",
     "CaseChanges",
     "CaseEntryRow",
+    "CaseEvidence",
     "CaseFile",
     "CaseFilter",
     "CaseRow",
+    "CaseThen",
     "Clock",
     "CommandRow",
     "Commands",
     "ConsoleStore",
+    "CountryCount",
     "Decision",
     "Delivered",
     "DeliveryMark",
@@ -80,6 +96,9 @@ __all__ = [
     "DeliveryState",
     "EscalationRow",
     "FactRow",
+    "Handover",
+    "HandoverFilter",
+    "HandoverStore",
     "HealthReport",
     "HealthReporter",
     "Inbound",
@@ -90,13 +109,16 @@ __all__ = [
     "LiveCases",
     "LiveFeed",
     "LiveVehicles",
+    "MapPart",
     "Mention",
     "Message",
     "Notification",
+    "OpenCase",
     "Outcome",
     "Park",
     "Person",
     "QuarantineRow",
+    "Reading",
     "RegistryRow",
     "Reply",
     "Retry",
@@ -108,10 +130,14 @@ __all__ = [
     "SinkPlan",
     "SinkRole",
     "SinkTester",
+    "SiteMap",
+    "Standing",
+    "StatedFact",
     "Store",
     "StoredAlarm",
     "StoredCase",
     "StoredEntry",
+    "StoredHandover",
     "StoredVehicle",
     "Token",
     "TrackRow",

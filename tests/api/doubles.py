@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -14,10 +15,12 @@ import msgspec
 import structlog
 
 from gateway.adapters.storage.sqlite.console import ConsoleMethods
+from gateway.adapters.storage.sqlite.handovers import HandoverMethods
 from gateway.adapters.storage.sqlite.schema import migrate
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
 from gateway.api.passwords import hash_password
+from gateway.domain.audit_proof import Proof
 from gateway.domain.audit_trail import Head
 from gateway.domain.case_effects import CaseChanged
 from gateway.domain.effects import Announce, Audited, Effect, Register, Revoke
@@ -40,15 +43,18 @@ from gateway.ports import (
     AlarmFilter,
     AuditEntry,
     CaseChanges,
+    CaseEvidence,
     CaseFile,
     CaseFilter,
     CommandRow,
+    CountryCount,
     Delivered,
     DeliveryRow,
     HealthReport,
     Known,
     Mention,
     Message,
+    OpenCase,
     Outcome,
     Person,
     Role,
@@ -103,7 +109,7 @@ class _OnTheSpot:
         return work(self.connection)
 
 
-class MemoryStore(ConsoleMethods):
+class MemoryStore(ConsoleMethods, HandoverMethods):
     """The part of the store that the HTTP side uses; logins are those of the real store."""
 
     def __init__(self) -> None:
@@ -159,10 +165,27 @@ class MemoryStore(ConsoleMethods):
         return self.rows.get(alarm_id)
 
     async def cases(self, where: CaseFilter, after: int, limit: int) -> list[StoredCase]:
-        return [file.stored for file in self.files.values()][after : after + limit]
+        all_ = [file.stored for file in self.files.values()][after : after + limit]
+        return [one for one in all_ if where.state in {None, one.case.state}]
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         return self.files.get(case_id)
+
+    async def evidence(self, case_id: str) -> CaseEvidence | None:
+        file = self.files.get(case_id)
+        return None if file is None else CaseEvidence(file, (), (), None)
+
+    async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
+        return Proof(str(Head(0, bytes(32))), [])
+
+    async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
+        found = [one.stored for one in self.files.values() if one.stored.case.state != "closed"]
+        tracks = {row.case_id: row for row in self.tracked}
+        return [OpenCase(one, tracks.get(one.case.case_id)) for one in found if one.n > after][:limit]
+
+    async def countries(self) -> list[CountryCount]:
+        counts = Counter(one.country for one in self.registry.values())
+        return [CountryCount(country, count) for country, count in counts.most_common()]
 
     async def newest_case_entry(self) -> int:
         return len(self.changed)
@@ -350,7 +373,7 @@ class Gateway:
                 self.store.registry[subject] = effect.registration
             elif isinstance(effect, CaseChanged):
                 self.store.files[effect.case.case_id] = CaseFile(
-                    StoredCase(len(self.store.files), subject, state.soc, effect.case), (), ()
+                    StoredCase(self._n(effect.case.case_id), subject, state.soc, effect.case), (), ()
                 )
                 self.store.changed.append(effect.case.case_id)
                 self.cases.committed()
@@ -359,6 +382,10 @@ class Gateway:
                 self.store.trail.append(entry)
         self.feed.grow()
         return effects
+
+    def _n(self, case_id: str) -> int:
+        known = self.store.files.get(case_id)
+        return len(self.store.files) + 1 if known is None else known.stored.n
 
     def offer(self, item: Item) -> bool:
         """Be the inbox of requests: decide at once."""
