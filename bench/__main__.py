@@ -10,7 +10,7 @@ import argparse
 import sys
 from typing import Protocol
 
-from bench import alarms, commands, crashes, feed, kills, latency, replay, soc_outage, start, stored
+from bench import alarms, commands, crashes, day, feed, kills, latency, replay, soc_outage, start, stored
 from bench.stage import StageError
 
 
@@ -33,7 +33,7 @@ BENCHES: dict[str, Part] = {
     "start": start,
     "stored": stored,
 }
-DRILLS: dict[str, Part] = {"kills": kills, "crashes": crashes, "soc-outage": soc_outage}
+DRILLS: dict[str, Part] = {"day": day, "kills": kills, "crashes": crashes, "soc-outage": soc_outage}
 
 
 def main(arguments: list[str]) -> int:
