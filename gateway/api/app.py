@@ -24,6 +24,7 @@ from gateway.api import (
     control,
     feed,
     fleet,
+    handovers,
     meter,
     modes,
     ownership,
@@ -36,6 +37,7 @@ from gateway.api import (
 )
 from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
+from gateway.api.evidence import routes as evidence
 from gateway.api.feed import Streams
 from gateway.api.problems import HANDLERS, Problem
 from gateway.api.sessions import Sessions
@@ -75,7 +77,9 @@ def build_app(deps: Deps) -> Litestar:
                 route_handlers=[
                     alarms.routes,
                     cases.routes,
+                    evidence.routes,
                     feed.routes,
+                    handovers.routes,
                     vehicles.routes,
                     modes.routes,
                     commands.routes,

@@ -46,6 +46,8 @@ REMEMBERED = (
 """Last words: sensors that say why a car may fall silent."""
 JAMMING_FLAPS = timedelta(seconds=60)
 """Jamming comes and goes each second: triggers this close together are one, restored or not."""
+JAMMING_IS_OVER = timedelta(seconds=15)
+"""A car that speaks so long after jamming went back to rest, and states no other, is not jammed any more."""
 JAMMING_HOLDS = timedelta(hours=1)
 """Older jamming that was never restored does not explain a silence."""
 HELD_BACK = ("tamper", "battery_disconnect")
@@ -81,12 +83,14 @@ NOTED_AFTER: dict[State, timedelta] = {state: longest - COUNTED_BEFORE for state
 
 def state_of(vehicle: Vehicle) -> State:
     """What the vehicle was doing when it was last heard."""
-    stated = vehicle.stated
+    stated, situation = vehicle.stated, vehicle.past.now
     mode = stated.get("mode")
     if isinstance(mode, Mode) and mode.private_mode:
         return "private"
-    if vehicle.past.now.ignition_on:
-        return "edge" if _may_be_calling(vehicle) else "driving"
+    if situation.ignition_on:
+        online = stated.get("connection.online")  # a last will does not say by what it was
+        on_edge = isinstance(online, Connection) and online.bearer == EDGE
+        return "edge" if on_edge and _may_be_calling(vehicle) else "driving"
     charging, connection = stated.get("charging"), stated.get("connection")
     if isinstance(charging, Charging) and charging.charging:
         return "charging"
@@ -95,17 +99,8 @@ def state_of(vehicle: Vehicle) -> State:
     return "parked"
 
 
-def last_online(vehicle: Vehicle) -> Connection | None:
-    """The vehicle's newest statement that it is online: a last will does not say by what it was."""
-    stated = vehicle.stated.get("connection.online")
-    return stated if isinstance(stated, Connection) else None
-
-
 def _may_be_calling(vehicle: Vehicle) -> bool:
     """A gap on EDGE is expected; never under jamming, under a theft alarm, or in a car that may be armed."""
-    stated = last_online(vehicle)
-    if stated is None or stated.bearer != EDGE:
-        return False
     return vehicle.case_id is None and vehicle.past.now.off_spell is None and jammed(vehicle) is None
 
 
@@ -166,7 +161,13 @@ def jammed(vehicle: Vehicle) -> tuple[str, Moment] | None:
         if known is None or known.triggered is None or heard_at is None:
             continue
         age = heard_at - known.triggered.received_at
-        if age <= JAMMING_FLAPS or (known.is_on and age <= JAMMING_HOLDS):
+        if known.is_on:
+            holds = age <= JAMMING_HOLDS
+        else:
+            restored = known.restored
+            over = restored is not None and heard_at - restored.received_at > JAMMING_IS_OVER
+            holds = age <= JAMMING_FLAPS and not over
+        if holds:
             return cause, known.triggered
     return None
 

@@ -26,7 +26,17 @@ from gateway.ports.decision import (
     TrackRow,
     VehicleRow,
 )
+from gateway.ports.evidence import KEEP_TRACK, CaseEvidence, StatedFact
 from gateway.ports.fleet import CountryCount, OpenCase
+from gateway.ports.handovers import (
+    CaseThen,
+    Handover,
+    HandoverFilter,
+    HandoverStore,
+    Reading,
+    Standing,
+    StoredHandover,
+)
 from gateway.ports.inside import (
     Acts,
     Commands,
@@ -60,6 +70,7 @@ from gateway.ports.store import Store
 from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
 __all__ = [
+    "KEEP_TRACK",
     "Acts",
     "AlarmFilter",
     "AlarmRow",
@@ -68,9 +79,11 @@ __all__ = [
     "Backlog",
     "CaseChanges",
     "CaseEntryRow",
+    "CaseEvidence",
     "CaseFile",
     "CaseFilter",
     "CaseRow",
+    "CaseThen",
     "Clock",
     "CommandRow",
     "Commands",
@@ -83,6 +96,9 @@ __all__ = [
     "DeliveryState",
     "EscalationRow",
     "FactRow",
+    "Handover",
+    "HandoverFilter",
+    "HandoverStore",
     "HealthReport",
     "HealthReporter",
     "Inbound",
@@ -102,6 +118,7 @@ __all__ = [
     "Park",
     "Person",
     "QuarantineRow",
+    "Reading",
     "RegistryRow",
     "Reply",
     "Retry",
@@ -114,10 +131,13 @@ __all__ = [
     "SinkRole",
     "SinkTester",
     "SiteMap",
+    "Standing",
+    "StatedFact",
     "Store",
     "StoredAlarm",
     "StoredCase",
     "StoredEntry",
+    "StoredHandover",
     "StoredVehicle",
     "Token",
     "TrackRow",

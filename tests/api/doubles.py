@@ -15,10 +15,12 @@ import msgspec
 import structlog
 
 from gateway.adapters.storage.sqlite.console import ConsoleMethods
+from gateway.adapters.storage.sqlite.handovers import HandoverMethods
 from gateway.adapters.storage.sqlite.schema import migrate
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
 from gateway.api.passwords import hash_password
+from gateway.domain.audit_proof import Proof
 from gateway.domain.audit_trail import Head
 from gateway.domain.case_effects import CaseChanged
 from gateway.domain.effects import Announce, Audited, Effect, Register, Revoke
@@ -41,6 +43,7 @@ from gateway.ports import (
     AlarmFilter,
     AuditEntry,
     CaseChanges,
+    CaseEvidence,
     CaseFile,
     CaseFilter,
     CommandRow,
@@ -106,7 +109,7 @@ class _OnTheSpot:
         return work(self.connection)
 
 
-class MemoryStore(ConsoleMethods):
+class MemoryStore(ConsoleMethods, HandoverMethods):
     """The part of the store that the HTTP side uses; logins are those of the real store."""
 
     def __init__(self) -> None:
@@ -162,10 +165,18 @@ class MemoryStore(ConsoleMethods):
         return self.rows.get(alarm_id)
 
     async def cases(self, where: CaseFilter, after: int, limit: int) -> list[StoredCase]:
-        return [file.stored for file in self.files.values()][after : after + limit]
+        all_ = [file.stored for file in self.files.values()][after : after + limit]
+        return [one for one in all_ if where.state in {None, one.case.state}]
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         return self.files.get(case_id)
+
+    async def evidence(self, case_id: str) -> CaseEvidence | None:
+        file = self.files.get(case_id)
+        return None if file is None else CaseEvidence(file, (), (), None)
+
+    async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
+        return Proof(str(Head(0, bytes(32))), [])
 
     async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
         found = [one.stored for one in self.files.values() if one.stored.case.state != "closed"]

@@ -47,7 +47,7 @@ export class Charts {
     const floods = periods.filter((one) => one.flood).length;
     const most = Math.max(...periods.map((one) => one.raised));
     return this.#figure(t("meter.loads_said", { most: number(most), floods: number(floods) }), [["all", t("meter.alarms")], ["critical", t("severity.critical")], ["flood", t("meter.flood")]], (c) => ({
-      data: [times(periods), periods.map((one) => one.raised), periods.map((one) => one.critical)],
+      data: [times(periods), periods.map((one) => one.raised || null), periods.map((one) => one.critical || null)],
       series: [{}, bars(c.all, false), bars(c.critical, true)],
       most: Math.max(10, most),
       hooks: { drawClear: [(plot) => bands(plot, periods, c.flood)] },
@@ -79,7 +79,8 @@ export class Charts {
     box.replaceChildren();
     const plot = new uPlot({
       width: Math.max(100, box.clientWidth || 600), height: HEIGHT, legend: { show: false }, cursor: { show: false }, series, hooks,
-      scales: { x: { time: true }, y: { range: [0, most * 1.08] } },
+      // The last ten minutes have their width as well.
+      scales: { x: { time: true, range: (_, from, to) => [from, to + 600] }, y: { range: [0, most * 1.08] } },
       axes: [{ ...axis, space: long ? 110 : 60, values: (_, marks) => marks.map((one) => (long ? when(one * 1000).replace(/:\d\d$/, "") : clock(one * 1000).slice(0, 5))) },
         { ...axis, size: 46, values: (_, marks) => marks.map((one) => number(one)) }],
     }, data, box);
