@@ -7,18 +7,16 @@ own in Debian) a tool fetched into the cache folder makes the environment. The s
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from devtools import CACHE, ROOT
+from devtools import CACHE, ROOT, one_at_a_time
 
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
@@ -42,7 +40,7 @@ def ensure(say: Say = print) -> Path:
         )
     if _is_current():
         return PYTHON
-    with _one_at_a_time():
+    with one_at_a_time():
         if not _is_current():
             _make(say)
     return PYTHON
@@ -129,15 +127,6 @@ def _interpreter(python: Path) -> str:
     except OSError:
         return ""
     return answer.stdout
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Let a second call in another terminal wait for the first instead of working in the same folder."""
-    CACHE.mkdir(exist_ok=True)
-    with (CACHE / "setup.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _run(*command: str | Path) -> None:

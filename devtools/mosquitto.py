@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from devtools import CACHE
+from devtools import CACHE, one_at_a_time
 
 # Debian keeps daemons out of a user's PATH; Homebrew has its own two places.
 SBIN = ("/usr/sbin", "/usr/local/sbin", "/sbin", "/opt/homebrew/sbin", "/usr/local/opt/mosquitto/sbin")
@@ -87,9 +87,11 @@ def find_or_fetch(say: Callable[[str], None] = print, *, fetch_always: bool = Fa
         return found
     if not all(map(shutil.which, ("apt-get", "apt-cache", "dpkg-deb"))):
         raise MosquittoMissingError(HOW_TO_INSTALL)
-    say("fetching the Mosquitto broker (unpacked into .cache, nothing is installed)")
     try:
-        fetch(FETCHED)
+        with one_at_a_time():
+            if _fetched(FETCHED) is None:
+                say("fetching the Mosquitto broker (unpacked into .cache, nothing is installed)")
+                fetch(FETCHED)
     except (subprocess.CalledProcessError, OSError) as error:
         reason = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
         raise MosquittoMissingError(

@@ -28,6 +28,7 @@ from gateway.adapters.mqtt.splitter import Version
 from gateway.adapters.recording_files import RecordingFiles
 from gateway.adapters.seal import open_seal
 from gateway.adapters.sinks import open_sink, plan_of
+from gateway.adapters.site_map import PmtilesFile
 from gateway.adapters.storage import STORES
 from gateway.api.app import build_app
 from gateway.api.deps import Deps
@@ -217,6 +218,7 @@ async def _build(
             availability=settings.availability,
             https=settings.api.https,
             origin=settings.api.origin,
+            site_map=_site_map(settings.console.map_file, meters, log),
             on_code_refused=lambda code: meters.count("gateway_codes_refused_total", code=code),
             on_readers=lambda count: meters.gauge("gateway_sse_clients", count),
         )
@@ -246,6 +248,10 @@ async def _build(
     if recorder is not None:
         tasks["recording"] = recorder.run()
     return tasks, health.farewell
+
+
+def _site_map(stated: str | None, meters: PrometheusMeters, log: Any) -> PmtilesFile | None:
+    return None if stated is None else PmtilesFile(Path(stated), meters, log)
 
 
 async def _guard_clock(
@@ -301,6 +307,7 @@ def _plans(ingest: Ingest, dropped: SysTopics, instance: str, clock: SystemClock
             lambda topic: topic.endswith(f"/{connection.KIND}") or topic == DROPPED,
             optional=(DROPPED,),
             coalesce_s=COALESCE_TELEMETRY_S,
+            glances=ingest,
         ),
     ]
 

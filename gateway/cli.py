@@ -21,6 +21,7 @@ from gateway.adapters import logs
 from gateway.adapters.broker_passwords import hashed, reload, set_password
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.seal import open_seal
+from gateway.adapters.site_map import wrong_with
 from gateway.adapters.storage import STORES
 from gateway.adapters.storage.sqlite.store import SqliteStore
 from gateway.api.auth import make_token
@@ -115,9 +116,16 @@ def check_config(config: Config = None) -> None:
     """Read the configuration and say what is wrong with it."""
     with _sentences():
         settings = _settings(config)
+        _check_map(settings.console.map_file)
     typer.echo(
         f"The configuration is good: instance {settings.gateway.instance}, {len(settings.sinks)} sink(s)."
     )
+
+
+def _check_map(stated: str | None) -> None:
+    """A running gateway goes on without its map; who checks wants to know."""
+    if stated is not None and (wrong := wrong_with(Path(stated))) is not None:
+        raise SettingsError(f"console.map_file: {stated}: {wrong}")
 
 
 @app.command()

@@ -19,6 +19,7 @@ from gateway.adapters.mqtt.connection import FAILURE, Connection, Refused
 from gateway.adapters.mqtt.self_test import self_test
 from gateway.adapters.mqtt.splitter import Received
 from gateway.adapters.sinks import SinkSettings
+from gateway.adapters.site_map import wrong_with
 from gateway.adapters.storage import STORES
 from gateway.errors import GatewayError, LinkDown, PublishRefused, StartError, StoreError
 from gateway.pipeline.recording import RecordingSettings
@@ -43,6 +44,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings = [_store(settings), _space(settings)]
     if settings.recording.folder is not None:
         findings.append(_recording(settings.recording))
+    findings += _site_map(settings.console.map_file)
     findings += await _broker(settings)
     for sink in settings.sinks:
         findings += await _sink(sink)
@@ -82,6 +84,15 @@ def _recording(recording: RecordingSettings) -> Finding:
         f" for {recording.max_days:g} day(s). Switch it off when it has served."
     )
     return Finding(good=True, sentence=text)
+
+
+def _site_map(stated: str | None) -> list[Finding]:
+    if stated is None:
+        return []
+    wrong = wrong_with(Path(stated))
+    if wrong is not None:
+        return [Finding(good=False, sentence=f"The site's own map {stated} can't be shown: {wrong}.")]
+    return [Finding(good=True, sentence=f"The site's own map {stated} can be shown.")]
 
 
 async def _broker(settings: Settings) -> list[Finding]:

@@ -30,6 +30,12 @@ class StoreError(GatewayError):
     retryable = True
 
 
+class MapUnreadable(GatewayError):
+    """The site's own map can't be read, or is none; the console goes on without it."""
+
+    retryable = True
+
+
 class LinkDown(GatewayError):
     """The broker can't be reached; the message was not handed over."""
 

@@ -63,6 +63,8 @@ LOG_EVENTS: dict[str, str] = {
     # people
     "api.denied": "A request without sufficient rights.",
     "console.login_refused": "A wrong password, or a name that is locked for a while.",
+    "console.map_opened": "The site's own map is shown.",
+    "console.map_refused": "The site's own map can't be shown; the console shows the world instead.",
     "api.failed": "A request ended in an unexpected error.",
     "code.refused": "A pairing code, an invitation or a hand-over was tried with a code that does not count.",
     "registry.changed": "The registry has changed.",
@@ -113,6 +115,7 @@ METRICS: dict[str, str] = {
     "gateway_answers_dropped_total": "Answers to people that found no room for too long.",
     "gateway_store_ok": "1 while the store works.",
     "gateway_codes_refused_total": "Codes of pairing, invitation or hand-over that did not serve, by cause.",
+    "gateway_site_map_ok": "1 while the site's own map can be shown; absent until it is first asked for.",
     "gateway_sse_clients": "Live feed readers.",
     "gateway_broker_dropped": "Messages that the broker reports as dropped.",
 }

@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 from gateway.adapters.availability import load_availability
 from gateway.adapters.mqtt.settings import MqttSettings
 from gateway.adapters.sinks import SINKS, SinkSettings
-from gateway.api.settings import ApiSettings
+from gateway.api.settings import ApiSettings, ConsoleSettings
 from gateway.domain.services.availability import EVERYWHERE, Availability
 from gateway.domain.thresholds import Escalation, TheftProtection, Thresholds
 from gateway.errors import SettingsError
@@ -42,6 +42,7 @@ PATHS = (
     ("services", "availability"),
     ("api", "cert_file"),
     ("api", "key_file"),
+    ("console", "map_file"),
 )
 
 
@@ -85,6 +86,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     mqtt: MqttSettings = MqttSettings()
     store: StoreSettings = StoreSettings()
     api: ApiSettings = ApiSettings()
+    console: ConsoleSettings = ConsoleSettings()
     soc: SocSettings = SocSettings()
     theft_protection: TheftProtection = TheftProtection()
     canary: CanarySettings = CanarySettings()

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.broker import broker, mosquitto
+from tests.support.browser import browser, mark_browser_tests, new_page, page
 
-__all__ = ["broker", "mosquitto", "no_loop_of_its_own"]
+__all__ = ["broker", "browser", "mosquitto", "new_page", "no_loop_of_its_own", "page"]
 
 # How long one example takes says something about the machine, and nothing about the code.
 settings.register_profile(
@@ -22,6 +23,11 @@ settings.load_profile("patient")
 def no_loop_of_its_own() -> None:
     """Say that there is no loop: pytest-asyncio asks for one, gets one made, and never closes it."""
     asyncio.set_event_loop(None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser."""
+    mark_browser_tests(items)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

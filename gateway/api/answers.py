@@ -541,6 +541,35 @@ class SinkTest(Struct, frozen=True):
     reason: str | None
 
 
+class TestedSink(SinkTest, frozen=True):
+    """What one sink of the vehicle's SOC answered, and how long it took."""
+
+    role: Literal["primary", "standby"]
+    took_ms: int
+
+
+class SensorSeen(Struct, frozen=True):
+    """A cause of an alarm, and when the vehicle last stated it."""
+
+    cause: str
+    at: datetime
+
+
+class TestAlarm(Struct, frozen=True):
+    """
+    Both halves of a vehicle's way to its SOC: what the vehicle has stated, and who confirmed a test alarm.
+
+    ``sensors``: what it stated for its open alarms, and for those that a running mode holds back.
+    """
+
+    vin: str
+    at: datetime
+    soc: str
+    heard_at: datetime | None
+    sensors: list[SensorSeen]
+    sinks: list[TestedSink]
+
+
 class Alive(Struct, frozen=True):
     """The process runs."""
 

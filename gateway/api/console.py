@@ -77,6 +77,8 @@ class PersonView(Struct, frozen=True):
     role: str
     may: list[str]
     now: datetime
+    site_map: bool
+    """Whether the site has a map of its own."""
 
 
 def load() -> Console:
@@ -134,7 +136,7 @@ async def console_file(
 @get("/console/session", include_in_schema=False)
 async def who_is_it(deps: FromApp, sessions: FromSessions, request: Request[Any, Any, Any]) -> PersonView:
     """Who is logged in; asking this way says that somebody is there."""
-    return _view(await _logged_in(sessions, request), deps.clock.now())
+    return _view(await _logged_in(sessions, request), deps)
 
 
 @post("/console/session", include_in_schema=False, status_code=200)
@@ -170,7 +172,7 @@ def _address(request: Request[Any, Any, Any]) -> str:
 
 
 def _begun(deps: Deps, sessions: Sessions, secret: str, token: Token) -> Response[PersonView]:
-    return Response(_view(token, deps.clock.now()), headers={"Set-Cookie": sessions.set_cookie(secret)})
+    return Response(_view(token, deps), headers={"Set-Cookie": sessions.set_cookie(secret)})
 
 
 async def _logged_in(sessions: Sessions, request: Request[Any, Any, Any]) -> Token:
@@ -180,9 +182,9 @@ async def _logged_in(sessions: Sessions, request: Request[Any, Any, Any]) -> Tok
     return token
 
 
-def _view(token: Token, now: datetime) -> PersonView:
+def _view(token: Token, deps: Deps) -> PersonView:
     may = sorted(route for route, roles in POLICY.items() if token.role in roles)
-    return PersonView(token.person, token.role, may, now)
+    return PersonView(token.person, token.role, may, deps.clock.now(), deps.site_map is not None)
 
 
 def _language(request: Request[Any, Any, Any]) -> str:

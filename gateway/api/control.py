@@ -84,12 +84,13 @@ async def test_sink(deps: FromApp, who: Caller, name: FromPath[str]) -> SinkTest
     outcome = await deps.sinks.test(name)
     if outcome is None:
         raise Problem(404, "unknown_sink", "There is no such sink.")
-    answer = _tested(name, outcome)
+    answer = tested(name, outcome)
     await _audit(deps, who, "sink.tested", name, {"outcome": answer.outcome})
     return answer
 
 
-def _tested(name: str, outcome: Outcome) -> SinkTest:
+def tested(name: str, outcome: Outcome) -> SinkTest:
+    """What an outcome says to people."""
     if isinstance(outcome, Delivered):
         return SinkTest(name, "delivered", None)
     return SinkTest(name, "refused" if isinstance(outcome, Park) else "failed", outcome.reason)

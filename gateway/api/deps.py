@@ -21,6 +21,7 @@ from gateway.ports import (
     LiveVehicles,
     Seal,
     SinkTester,
+    SiteMap,
     Store,
     Token,
 )
@@ -71,6 +72,8 @@ class Deps:
     """Whether browsers reach this over HTTPS."""
     origin: str | None = None
     """Where browsers reach this, if a proxy stands in front."""
+    site_map: SiteMap | None = None
+    """The site's own map, if it has one."""
     comment_every_s: float = 15
     max_readers: int = 200
 

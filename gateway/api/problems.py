@@ -148,9 +148,10 @@ MEANINGS: dict[int, str] = {
     410: "That part of the feed is gone (`purged`, with `oldest`) or never was (`feed_ahead`).",
     413: "The body is over 64 KiB (`body_too_large`).",
     415: "The body is no JSON (`unsupported_media_type`).",
+    416: "The file has no such range (`range_not_satisfiable`).",
     422: "A parameter or field is not valid (`invalid_request`, with `errors`).",
     429: "Too often (`too_many_requests`, `login_locked`, `too_many_logins`); `Retry-After` says when again.",
-    503: "Not now: `store_failing` or `too_many_readers`.",
+    503: "Not now: `store_failing`, `too_many_readers` or `site_map_unreadable`.",
 }
 
 

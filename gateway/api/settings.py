@@ -1,4 +1,4 @@
-"""Section ``[api]`` of the configuration."""
+"""Sections ``[api]`` and ``[console]`` of the configuration."""
 
 from __future__ import annotations
 
@@ -43,6 +43,13 @@ class ApiSettings(Struct, frozen=True, forbid_unknown_fields=True):
     def address(self) -> str:
         """Where browsers reach the console."""
         return self.origin or f"{'https' if self.https else 'http'}://{self.listen}"
+
+
+class ConsoleSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section ``[console]``."""
+
+    map_file: str | None = None
+    """The site's own map, a ``.pmtiles`` file of vector tiles; without it a map of the world is shown."""
 
 
 def split_listen(listen: str) -> tuple[str, int]:

@@ -24,7 +24,10 @@ LOCKS = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=24))
 ALARM_TRIES = 5
 DAY = timedelta(hours=24)
 KEY_BYTES = 32
-MAX_CHALLENGES = 8
+EACH = 3
+"""Open challenges of one person for one purpose: a second wish must not make the first one's proof wrong."""
+MAX_CHALLENGES = 24
+"""Of one vehicle: six people who unlock, one of them for two more purposes. Nobody pushes out another's."""
 MAX_PEOPLE = 16
 
 
@@ -77,14 +80,12 @@ def fitting(guard: CodeGuard, key: bytes, *, vin: str, user: str, purpose: str, 
 
 
 def ask(guard: CodeGuard, challenge: str, user: str, purpose: str, now: datetime) -> CodeGuard:
-    """Remember a new challenge; the person's earlier ones for this purpose serve no more."""
-    others = [
-        one
-        for one in guard.challenges
-        if (one.user, one.purpose) != (user, purpose) and now < one.asked_at + CHALLENGE_LIVES
-    ]
+    """Remember a new challenge; the person's last ones for this purpose still serve."""
+    still = [one for one in guard.challenges if now < one.asked_at + CHALLENGE_LIVES]
+    others = [one for one in still if (one.user, one.purpose) != (user, purpose)]
+    own = [one for one in still if (one.user, one.purpose) == (user, purpose)]
     new = Challenge(challenge, user, purpose, now)
-    return replace(guard, challenges=(*others, new)[-MAX_CHALLENGES:])
+    return replace(guard, challenges=(*others, *own[1 - EACH :], new)[-MAX_CHALLENGES:])
 
 
 def is_open(guard: CodeGuard, challenge: str, now: datetime) -> bool:

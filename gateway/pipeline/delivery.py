@@ -23,7 +23,8 @@ from gateway.pipeline.marks import Marks
 from gateway.pipeline.messages import CloudEvent
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.outlet import Outlet, Shared, Way
-from gateway.ports import Clock, Message, Outcome, Store
+from gateway.pipeline.quota import Quota
+from gateway.ports import Clock, Message, Outcome, Retry, Store, Tried
 
 DEFAULT_SOC = "default"
 
@@ -31,6 +32,9 @@ STAND_BY_EVERY_S = 2.0
 STAND_BY_AFTER = timedelta(seconds=15)
 STAND_BY_AT_ONCE = 500
 STAND_BY_ROUNDS = 20
+TESTS_AT_ONCE, TESTS_PER_S = 3, 1 / 60
+"""Of one vehicle: a workshop must not keep the SOC busy."""
+TEST_WITHIN_S = 15.0
 
 
 class Delivery:
@@ -59,6 +63,7 @@ class Delivery:
         self._primaries = self._by_soc(role="primary")
         self._feed_id = feed_id
         self._stand_by_now = asyncio.Event()
+        self._tests = Quota(TESTS_AT_ONCE, TESTS_PER_S)
         for outlet in self._outlets.values():
             outlet.parked = self._stand_by_now
 
@@ -125,14 +130,29 @@ class Delivery:
         if (outlet := self._outlets.get(sink)) is not None:
             outlet.offer(subject)
 
-    async def test(self, sink: str) -> Outcome | None:
-        """Send a marked test alarm to one sink; None if there is no such sink."""
+    async def test(self, sink: str, vin: str | None = None) -> Outcome | None:
+        """Send a marked test alarm, of a vehicle or of none, to one sink; None if there is no such sink."""
         outlet = self._outlets.get(sink)
         if outlet is None:
             return None
         alarm_id = f"test-{self._rng.getrandbits(64):016x}"
-        body = msgspec.json.encode(self._test_alarm(outlet.plan.soc, alarm_id))
-        return await outlet.send(self._loose(outlet, "alarm.raised", alarm_id, body))
+        body = msgspec.json.encode(self._test_alarm(outlet.plan.soc, alarm_id, vin))
+        try:
+            async with asyncio.timeout(TEST_WITHIN_S):
+                return await outlet.send(self._loose(outlet, "alarm.raised", alarm_id, body))
+        except TimeoutError:
+            return Retry(f"no answer within {TEST_WITHIN_S:.0f} s")
+
+    async def test_vehicle(self, vin: str, soc: str) -> list[Tried] | None:
+        """Send a vehicle's marked test alarm to every sink that its alarms go to; None: too often."""
+        if not self._tests.takes(vin, self._clock.mono_s()):
+            return None
+        return await asyncio.gather(*(self._try(outlet, vin) for outlet in self._all_of(soc)))
+
+    async def _try(self, outlet: Outlet, vin: str) -> Tried:
+        began_s = self._clock.mono_s()
+        outcome = await self.test(outlet.name, vin)
+        return Tried(outlet.plan, outcome or Retry("gone"), self._clock.mono_s() - began_s)
 
     # -- inside -------------------------------------------------------------------------------------------
 
@@ -163,7 +183,7 @@ class Delivery:
             created_at=self._clock.now(),
         )
 
-    def _test_alarm(self, soc: str, alarm_id: str) -> CloudEvent[dict[str, Any]]:
+    def _test_alarm(self, soc: str, alarm_id: str, vin: str | None) -> CloudEvent[dict[str, Any]]:
         now = self._clock.now()
         data: dict[str, Any] = {
             "sequence": None,
@@ -171,7 +191,7 @@ class Delivery:
             "test": True,
             "soc": soc,
             "alarm_id": alarm_id,
-            "vin": None,
+            "vin": vin,
             "cause": "unknown",
             "class": "technical",
             "severity": "minor",
@@ -180,11 +200,11 @@ class Delivery:
             "raised_at": now,
             "count": 1,
             "event_ids": [],
-            "note": "Test of this way to the SOC: no vehicle is concerned, nothing needs to be done.",
+            "note": "Test of this way to the SOC: nothing has happened, nothing needs to be done.",
         }
         source = f"vehicle-gateway/{self._feed_id}"
         return CloudEvent(
-            id=alarm_id, source=source, type="alarm.raised", subject=alarm_id, time=now, data=data
+            id=alarm_id, source=source, type="alarm.raised", subject=vin or alarm_id, time=now, data=data
         )
 
     async def _stand_by(self) -> None:

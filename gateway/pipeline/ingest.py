@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from gateway import wire
 from gateway.domain.signals import Event
@@ -30,6 +31,18 @@ class Ingest:
         self._meters = meters
         self.on_heard: Callable[[Sequence[Inbound]], None] | None = None
         """Hears every batch before it is decoded."""
+
+    def glance(self, topic: str, payload: bytes, received_at: datetime) -> bool:
+        """Whether a message of telemetry is dealt with by a glance; a recording wants to hear all of it."""
+        return (
+            self.on_heard is None
+            and len(payload) <= MAX_PAYLOAD_BYTES
+            and self._intake.glance(topic, payload, received_at)
+        )
+
+    def glanced(self, count: int) -> None:
+        """So many were, since the last time."""
+        self._meters.count("gateway_telemetry_total", count)
 
     def take(self, batch: Sequence[Inbound]) -> bool:
         """Take a batch in order; False if there was no room for all of it."""

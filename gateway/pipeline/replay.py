@@ -152,6 +152,8 @@ class Messages:
     def take(self, message: Inbound) -> Iterator[Record]:
         """The facts that one message states."""
         self._began = self._began or message.received_at
+        if self._ingest.glance(message.topic, message.payload, message.received_at):
+            return
         self._ingest.take([message])
         yield from self._records()
 

@@ -32,7 +32,8 @@ from gateway.errors import StoreError
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.quota import Quota
-from gateway.pipeline.telemetry import MOVING_ABOVE_KM_H, TelemetryIntake
+from gateway.pipeline.telemetry import TelemetryIntake
+from gateway.pipeline.track import MOVING_ABOVE_KM_H
 from gateway.ports import Clock, Inbound, Link, Seal, SignalValue, Token
 from gateway.wire import command_request, command_response
 from gateway.wire.command_request import Malformed, Payload

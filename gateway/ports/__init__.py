@@ -26,6 +26,7 @@ from gateway.ports.decision import (
     TrackRow,
     VehicleRow,
 )
+from gateway.ports.fleet import CountryCount, OpenCase
 from gateway.ports.inside import (
     Acts,
     Commands,
@@ -36,6 +37,7 @@ from gateway.ports.inside import (
     LiveVehicles,
     SignalValue,
     SinkTester,
+    Tried,
 )
 from gateway.ports.link import Inbound, Link, Reply
 from gateway.ports.outbox import (
@@ -53,6 +55,7 @@ from gateway.ports.outbox import (
 )
 from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, UnprotectedVehicle
 from gateway.ports.seal import Seal
+from gateway.ports.site_map import MapPart, SiteMap
 from gateway.ports.store import Store
 from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
@@ -72,6 +75,7 @@ __all__ = [
     "CommandRow",
     "Commands",
     "ConsoleStore",
+    "CountryCount",
     "Decision",
     "Delivered",
     "DeliveryMark",
@@ -89,9 +93,11 @@ __all__ = [
     "LiveCases",
     "LiveFeed",
     "LiveVehicles",
+    "MapPart",
     "Mention",
     "Message",
     "Notification",
+    "OpenCase",
     "Outcome",
     "Park",
     "Person",
@@ -107,6 +113,7 @@ __all__ = [
     "SinkPlan",
     "SinkRole",
     "SinkTester",
+    "SiteMap",
     "Store",
     "StoredAlarm",
     "StoredCase",
@@ -114,6 +121,7 @@ __all__ = [
     "StoredVehicle",
     "Token",
     "TrackRow",
+    "Tried",
     "UnprotectedFilter",
     "UnprotectedRow",
     "UnprotectedVehicle",

@@ -11,7 +11,7 @@ from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
 from gateway.ports.case_files import CaseChanges
 from gateway.ports.decision import Message
-from gateway.ports.outbox import Outcome
+from gateway.ports.outbox import Outcome, SinkPlan
 from gateway.ports.stored import Token
 
 
@@ -122,6 +122,14 @@ class HealthReporter(Protocol):
         ...
 
 
+class Tried(Struct, frozen=True):
+    """What one sink answered to a test alarm, and after how long."""
+
+    plan: SinkPlan
+    outcome: Outcome
+    took_s: float
+
+
 class SinkTester(Protocol):
     """Delivery, as the API sees it."""
 
@@ -131,6 +139,10 @@ class SinkTester(Protocol):
 
     async def test(self, sink: str) -> Outcome | None:
         """Send a marked test alarm to one sink; None if there is no such sink."""
+        ...
+
+    async def test_vehicle(self, vin: str, soc: str) -> list[Tried] | None:
+        """Send a vehicle's marked test alarm to every sink that its alarms go to; None: too often."""
         ...
 
     def poke(self, sink: str, subject: str) -> None:

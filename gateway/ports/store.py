@@ -11,6 +11,7 @@ from gateway.domain.signals import Registration
 from gateway.ports.case_files import CaseChanges, CaseFile, CaseFilter, StoredCase
 from gateway.ports.console import ConsoleStore
 from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
+from gateway.ports.fleet import CountryCount, OpenCase
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
 from gateway.ports.protection import UnprotectedFilter, UnprotectedVehicle
 from gateway.ports.stored import AlarmFilter, Known, Mention, StoredAlarm, StoredVehicle, Token, User
@@ -103,6 +104,14 @@ class Store(ConsoleStore, Protocol):
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         """One case, and a page of its timeline."""
+        ...
+
+    async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
+        """Cases that are not closed and where their vehicles were last, paged by the case's number."""
+        ...
+
+    async def countries(self) -> list[CountryCount]:
+        """How many vehicles are registered, by country, most first."""
         ...
 
     async def newest_case_entry(self) -> int:

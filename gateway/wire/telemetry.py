@@ -8,10 +8,10 @@ Names without meaning are kept as last known values.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from gateway.wire.event import Seq, Time, utc
 
@@ -95,7 +95,44 @@ class Telemetry(Struct, frozen=True):
     """Grows with each message of one boot."""
 
 
+class Plain(Struct, frozen=True, gc=False):
+    """A message of known signals only, each checked while it was decoded."""
+
+    occurred_at: Time
+    signals: dict[str, Any]
+    seq: Seq | None = None
+
+
+def _typed(expected: Number | Literal["boolean"] | tuple[str, ...]) -> Any:
+    if isinstance(expected, Number):
+        return Annotated[int if expected.whole else float, Meta(ge=expected.low, le=expected.high)]
+    return bool if expected == "boolean" else Literal[expected]
+
+
+_Known = TypedDict(  # type: ignore[misc]  # made from the table above
+    "_Known", {name: _typed(expected) for name, expected in SIGNALS.items()}, total=False
+)
+_Checked: type[Plain] = msgspec.defstruct(  # type: ignore[assignment]  # what it is made of, says ``bases``
+    "_Checked", [("signals", _Known)], bases=(Plain,), frozen=True, gc=False
+)
+_plain = msgspec.json.Decoder(_Checked)
 _decoder = msgspec.json.Decoder(Payload)
+
+
+def decode_plain(payload: bytes) -> Plain | None:
+    """
+    Decode a message that has nothing unusual, at a third of the cost of ``decode``; None for any other.
+
+    Names are known, values fit. Every name and every text costs two quotation marks: if there are no more of
+    nothing was left out. Never raises.
+    """
+    try:
+        message = _plain.decode(payload)
+    except Exception:  # noqa: BLE001  # deep nesting and bad UTF-8 raise no DecodeError
+        return None
+    signals = message.signals
+    texts = 3 + len(signals) + (message.seq is not None) + (IGNITION in signals)
+    return message if payload.count(b'"') == 2 * texts else None
 
 
 def decode(payload: bytes, received_at: datetime) -> Telemetry:
@@ -104,6 +141,9 @@ def decode(payload: bytes, received_at: datetime) -> Telemetry:
 
     Errors:  ValueError (msgspec's included), RecursionError, UnicodeDecodeError: the message is quarantined.
     """
+    plain = decode_plain(payload)
+    if plain is not None:
+        return Telemetry(utc(plain.occurred_at), received_at, plain.signals, plain.seq)
     stated = _decoder.decode(payload)
     signals = stated.signals
     if len(signals) > MAX_SIGNALS:

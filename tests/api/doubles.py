@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -43,21 +44,25 @@ from gateway.ports import (
     CaseFile,
     CaseFilter,
     CommandRow,
+    CountryCount,
     Delivered,
     DeliveryRow,
     HealthReport,
     Known,
     Mention,
     Message,
+    OpenCase,
     Outcome,
     Person,
     Role,
     SignalValue,
+    SinkPlan,
     StoredAlarm,
     StoredCase,
     StoredVehicle,
     Token,
     TrackRow,
+    Tried,
     UnprotectedFilter,
     UnprotectedVehicle,
 )
@@ -161,6 +166,15 @@ class MemoryStore(ConsoleMethods):
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         return self.files.get(case_id)
+
+    async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
+        found = [one.stored for one in self.files.values() if one.stored.case.state != "closed"]
+        tracks = {row.case_id: row for row in self.tracked}
+        return [OpenCase(one, tracks.get(one.case.case_id)) for one in found if one.n > after][:limit]
+
+    async def countries(self) -> list[CountryCount]:
+        counts = Counter(one.country for one in self.registry.values())
+        return [CountryCount(country, count) for country, count in counts.most_common()]
 
     async def newest_case_entry(self) -> int:
         return len(self.changed)
@@ -348,7 +362,7 @@ class Gateway:
                 self.store.registry[subject] = effect.registration
             elif isinstance(effect, CaseChanged):
                 self.store.files[effect.case.case_id] = CaseFile(
-                    StoredCase(len(self.store.files), subject, state.soc, effect.case), (), ()
+                    StoredCase(self._n(effect.case.case_id), subject, state.soc, effect.case), (), ()
                 )
                 self.store.changed.append(effect.case.case_id)
                 self.cases.committed()
@@ -357,6 +371,10 @@ class Gateway:
                 self.store.trail.append(entry)
         self.feed.grow()
         return effects
+
+    def _n(self, case_id: str) -> int:
+        known = self.store.files.get(case_id)
+        return len(self.store.files) + 1 if known is None else known.stored.n
 
     def offer(self, item: Item) -> bool:
         """Be the inbox of requests: decide at once."""
@@ -488,6 +506,9 @@ class Gateway:
 
     async def test(self, sink: str) -> Outcome | None:
         return self.answer if sink == "soc" else None
+
+    async def test_vehicle(self, vin: str, soc: str) -> list[Tried] | None:
+        return [Tried(SinkPlan("soc", soc, "primary"), self.answer, 0.042)]
 
     def poke(self, sink: str, subject: str) -> None:
         self.poked.append((sink, subject))

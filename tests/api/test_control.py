@@ -12,7 +12,7 @@ from gateway.api.settings import ApiSettings, split_listen
 from gateway.errors import StartError
 from gateway.ports import AuditEntry, Delivered, DeliveryRow, Outcome, Park, Retry, Token
 from tests.api.conftest import Client
-from tests.api.doubles import NOW, SOC, VIN, Gateway
+from tests.api.doubles import NOW, OTHER, SOC, VIN, Gateway
 from tests.api.serving import quickest, served
 
 
@@ -152,3 +152,23 @@ async def test_an_idle_server_stops_at_once(gateway: Gateway) -> None:
         return loop.time() - begun
 
     assert await quickest(stop_s, 1) < 1
+
+
+async def test_a_vehicles_test_alarm_says_who_confirmed_it_and_what_it_stated(
+    gateway: Gateway, client: Client
+) -> None:
+    await gateway.trigger("tilt")
+    before = (len(gateway.store.feed), gateway.store.states[VIN].alarms)
+    path = f"/api/v1/vehicles/{VIN}/test-alarm"
+    found = (await client.post(path, headers=gateway.bearer("workshop", vin=VIN))).json()
+    answer = {"sink": "soc", "outcome": "delivered", "reason": None, "role": "primary", "took_ms": 42}
+    assert (found["sinks"], [one["cause"] for one in found["sensors"]]) == ([answer], ["tilt"])
+    assert (len(gateway.store.feed), gateway.store.states[VIN].alarms) == before
+    entry = gateway.store.trail[-1]
+    assert (entry.action, entry.subject, entry.details["outcomes"]) == (
+        "vehicle.tested",
+        VIN,
+        {"soc": "delivered"},
+    )
+    foreign = await client.post(path, headers=gateway.bearer("workshop", vin=OTHER))
+    assert foreign.status_code == 404

@@ -1,40 +1,24 @@
-"""A browser, a page of it, and the gateway in memory behind it."""
+"""The gateway in memory behind the browser's pages, and what a person does there."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from argon2 import PasswordHasher
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from gateway.api import passwords
 from gateway.ports import Role
 from tests.api.doubles import Gateway
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-REQUIRED = "browser" in os.environ.get("GATEWAY_REQUIRE", "")
 PICTURES = os.environ.get("GATEWAY_PICTURES")
 AXE = Path(__file__).parent.parent / "data" / "vendor" / "axe.min.js"
-HERE = {"127.0.0.1", "localhost", ""}
-expect.set_options(timeout=30_000)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test of this folder that asks for a browser says so, and is skipped where there is none."""
-    skip = pytest.mark.skip(reason="no chromium on PATH; GATEWAY_REQUIRE=browser makes this a failure")
-    for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.browser)
-            if CHROMIUM is None and not REQUIRED:
-                item.add_marker(skip)
 
 
 @pytest.fixture(autouse=True)
@@ -46,47 +30,6 @@ def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def gateway() -> Gateway:
     return Gateway()
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    assert CHROMIUM is not None, "GATEWAY_REQUIRE asks for a browser and there is no chromium on PATH"
-    async with async_playwright() as playwright:
-        # Chromium's sandbox does not start as root, as in many containers.
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        await browser.close()
-
-
-NewPage = Callable[..., Awaitable[Page]]
-
-
-@pytest.fixture
-async def new_page(browser: Browser) -> AsyncIterator[NewPage]:
-    """Pages that share nothing; an error in one, or a request that leaves this machine, fails the test."""
-    wrong: list[str] = []
-
-    async def make(**options: Any) -> Page:
-        page = await browser.new_page(
-            **{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options}
-        )
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if "Content Security" in said.text else None)
-        page.on("request", lambda asked: wrong.append(asked.url) if _leaves(asked.url) else None)
-        return page
-
-    yield make
-    assert wrong == []
-
-
-@pytest.fixture
-async def page(new_page: NewPage) -> Page:
-    return await new_page()
-
-
-def _leaves(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme not in {"data", "blob"} and parts.hostname not in HERE
 
 
 async def log_in(gateway: Gateway, page: Page, url: str, name: str = "kim", role: Role = "operator") -> None:

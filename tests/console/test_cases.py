@@ -12,7 +12,8 @@ from gateway.domain.cases import CaseAct
 from gateway.domain.signals import ActOnCase
 from tests.api.doubles import VIN, Gateway
 from tests.api.serving import quickest, served
-from tests.console.conftest import NewPage, enter
+from tests.console.conftest import enter
+from tests.support.browser import NewPage
 
 HEAD = "([text]) => document.querySelector('.alarm .head').textContent.includes(text)"
 

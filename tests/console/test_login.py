@@ -10,7 +10,8 @@ from gateway.api.passwords import hash_password
 from gateway.ports import AuditEntry, Person
 from tests.api.doubles import Gateway
 from tests.api.serving import served
-from tests.console.conftest import NewPage, picture, violations
+from tests.console.conftest import picture, violations
+from tests.support.browser import NewPage
 
 ONCE = "good-for-one-time-only"
 OWN = "my-own-long-password"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.ports import DeliveryRow, SignalValue
+from gateway.ports import DeliveryRow, Park, SignalValue
 from tests.api.doubles import OTHER, VIN, Gateway
 from tests.api.serving import served
-from tests.console.conftest import NewPage, enter, picture, violations
+from tests.console.conftest import enter, picture, violations
+from tests.support.browser import NewPage
 
 SCRIPT = "<script>document.title = 'owned'</script><img src=x>"
 
@@ -120,6 +121,27 @@ async def test_a_position_is_sealed_until_a_reason_is_given_and_audited(
         await picture(page, "vehicle")
     reads = [entry.details for entry in gateway.store.trail if entry.action == "vehicle.read"]
     assert [one["position"] for one in reads if one.get("reason")] == ["break_glass"]
+
+
+@pytest.mark.parametrize(("language", "theme"), [("en", "dark"), ("nl", "light")])
+async def test_a_vehicles_test_alarm_shows_both_halves_of_its_way(
+    gateway: Gateway, new_page: NewPage, language: str, theme: str
+) -> None:
+    await theft(gateway)
+    async with served(gateway) as url:
+        page = await new_page(locale=language, color_scheme=theme)
+        await enter(gateway, page, url)
+        await page.goto(f"{url}/#vehicle/{VIN}")
+        await expect(page.locator(".vehicle h1")).to_have_text(VIN)
+        await page.keyboard.press("t")
+        await expect(page.locator(".tested td .badge.good")).to_be_visible()
+        await expect(page.locator(".tested")).to_contain_text("42 ms")
+        assert await violations(page) == []
+        await picture(page, f"test-alarm-{language}-{theme}")
+        gateway.answer = Park("HTTP 422")
+        await page.keyboard.press("t")
+        await expect(page.locator(".tested")).to_contain_text("HTTP 422")
+    assert len(gateway.store.feed) == 2
 
 
 async def test_who_watches_the_gateway_sees_deliveries_audit_and_quarantine(

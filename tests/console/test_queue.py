@@ -11,7 +11,8 @@ from playwright.async_api import Page, expect
 from devtools.broker import HOST, free_ports
 from tests.api.doubles import OTHER, VIN, Gateway
 from tests.api.serving import quickest, served
-from tests.console.conftest import NewPage, enter, log_in, picture, violations
+from tests.console.conftest import enter, log_in, picture, violations
+from tests.support.browser import NewPage
 
 CAUSES = ("tamper", "intrusion", "battery_low", "tilt", "jamming_gsm", "hold_up", "tamper", "intrusion")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -438,3 +439,19 @@ async def test_every_log_event_and_metric_has_a_known_name(logs: list[Any]) -> N
     assert events <= LOG_EVENTS.keys()
     assert {name.partition("/")[0] for name in (*bench.tally.totals, *bench.tally.gauges)} <= METRICS.keys()
     assert EPOCH + timedelta(seconds=30) <= bench.clock.now()
+
+
+async def test_a_vehicles_test_goes_to_every_sink_of_its_soc_and_not_too_often() -> None:
+    good, other, bad = ScriptedSink(), ScriptedSink(), ScriptedSink(lambda _: Park("HTTP 400"))
+    ways = (Way(PRIMARY, good), Way(STANDBY, bad), Way(SinkPlan("else", "elsewhere", "primary"), other))
+    async with running(*ways) as bench:
+        tried = await bench.delivery.test_vehicle("V1", "default")
+        assert tried is not None
+        assert [(one.plan.name, type(one.outcome)) for one in tried] == [("soc", Delivered), ("second", Park)]
+        body = json.loads(good.taken[-1][1].body)
+        assert (body["subject"], body["data"]["vin"], body["data"]["test"]) == ("V1", "V1", True)
+        assert body["data"]["sequence"] is None
+        answers = [await bench.delivery.test_vehicle("V1", "default") for _ in range(3)]
+        assert [answer is None for answer in answers] == [False, False, True]
+        assert await bench.delivery.test_vehicle("V2", "default") is not None
+    assert other.asked == []

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 from msgspec.structs import replace
 
+from gateway.domain import security_code
 from gateway.domain.remote_access.authorise import CHECKS, Denial, Reason, authorise
 from gateway.domain.remote_access.effects import ApprovalPending, ChallengeGiven
 from gateway.domain.remote_access.facts import ChallengeRequested, CommandRequested, Stated
@@ -513,6 +514,19 @@ def test_a_challenge_is_given_once_for_each_request() -> None:
     assert isinstance(new, ChallengeGiven)
     assert new.challenge == "c-3"
     assert car.ask(request(4, "unlock", answered=True, challenge="c-3"))[0] == ("accepted", None)
+
+
+def test_a_second_wish_leaves_the_first_ones_challenge_and_those_of_others() -> None:
+    car = OwnedCar()
+    car.take(challenge(1, "b-1", "bert"))
+    for number in range(security_code.EACH + 1):
+        car.take(challenge(2, f"c-{number}", request_id=f"q-{number}"))
+    for number in range(1, security_code.EACH + 1):
+        asked = request(3, "unlock", f"r-{number}", answered=True, challenge=f"c-{number}")
+        assert car.ask(asked)[0] == ("accepted", None)
+    assert car.ask(request(3, "unlock", "r-0", answered=True, challenge="c-0"))[0][1] == "security_code_wrong"
+    bert = request(4, "unlock", "r-b", by="bert", user="bert", answered=True, challenge="b-1")
+    assert car.ask(bert)[0] == ("accepted", None)
 
 
 @pytest.mark.parametrize(

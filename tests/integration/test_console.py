@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from devtools.broker import Broker
 from tests.api.serving import quickest
 from tests.integration.conftest import FAST, Car
+from tests.support.browser import NewPage
 from tests.support.gateway import GatewayProcess
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 VIN = "WVWZZZ1JZXW7{:05}"
 SEEN_AGAIN_MS = 20_000  # a page that nobody touches looks at its case again
 COUNT = "n => document.querySelectorAll('.row:not([hidden])').length >= n"
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH"),
-]
 
 
 async def log_in(page: Page, gateway: GatewayProcess, name: str = "kim", role: str = "operator") -> None:
@@ -40,7 +33,7 @@ async def log_in(page: Page, gateway: GatewayProcess, name: str = "kim", role: s
 
 
 async def test_a_theft_is_seen_within_a_second_and_a_killed_gateway_costs_nothing(
-    broker: Broker, tmp_path: Path
+    broker: Broker, tmp_path: Path, page: Page
 ) -> None:
     vins = [VIN.format(number) for number in range(9)]
     broker.add("vehicles", *vins)
@@ -48,34 +41,30 @@ async def test_a_theft_is_seen_within_a_second_and_a_killed_gateway_costs_nothin
     gateway = GatewayProcess(tmp_path / "gw", broker.url(), settings=FAST)
     try:
         with gateway:
-            async with async_playwright() as playwright:
-                browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-                page = await browser.new_page()
-                await log_in(page, gateway)
-                shown = 0
+            await log_in(page, gateway)
+            shown = 0
 
-                async def once() -> float:
-                    nonlocal shown
-                    shown += 1
-                    began_s = time.monotonic()
-                    await asyncio.to_thread(cars[shown - 1].trigger, "tamper")
-                    await page.wait_for_function(COUNT, arg=shown, polling=10)
-                    return time.monotonic() - began_s
+            async def once() -> float:
+                nonlocal shown
+                shown += 1
+                began_s = time.monotonic()
+                await asyncio.to_thread(cars[shown - 1].trigger, "tamper")
+                await page.wait_for_function(COUNT, arg=shown, polling=10)
+                return time.monotonic() - began_s
 
-                assert await quickest(once, 1.0) < 1.0
+            assert await quickest(once, 1.0) < 1.0
 
-                gateway.kill()
-                await expect(page.locator("#link")).to_have_attribute("data-state", "lost", timeout=30_000)
-                sent = [await asyncio.to_thread(cars[5 + n].trigger, "tamper") for n in range(3)]
-                gateway.start()
-                await asyncio.to_thread(gateway.wait_ready)
-                for car, event in zip(cars[5:], sent, strict=False):
-                    await asyncio.to_thread(car.wait_receipt, event)
-                # The session goes on, and each alarm is there once.
-                await expect(page.locator(".row:visible")).to_have_count(shown + 3, timeout=30_000)
-                await expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=30_000)
-                await expect(page.locator("#fault")).to_be_hidden()
-                await browser.close()
+            gateway.kill()
+            await expect(page.locator("#link")).to_have_attribute("data-state", "lost", timeout=30_000)
+            sent = [await asyncio.to_thread(cars[5 + n].trigger, "tamper") for n in range(3)]
+            gateway.start()
+            await asyncio.to_thread(gateway.wait_ready)
+            for car, event in zip(cars[5:], sent, strict=False):
+                await asyncio.to_thread(car.wait_receipt, event)
+            # The session goes on, and each alarm is there once.
+            await expect(page.locator(".row:visible")).to_have_count(shown + 3, timeout=30_000)
+            await expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=30_000)
+            await expect(page.locator("#fault")).to_be_hidden()
     finally:
         for car in cars:
             car.close()
@@ -98,7 +87,7 @@ async def act(page: Page, key: str, **fields: str) -> None:
 
 
 async def test_a_case_is_taken_called_confirmed_ended_by_two_and_closed(
-    broker: Broker, tmp_path: Path
+    broker: Broker, tmp_path: Path, new_page: NewPage
 ) -> None:
     vin = VIN.format(77)
     broker.add("vehicles", vin)
@@ -110,34 +99,31 @@ async def test_a_case_is_taken_called_confirmed_ended_by_two_and_closed(
     try:
         with gateway:
             await asyncio.to_thread(car.trigger, "tamper")
-            async with async_playwright() as playwright:
-                browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-                kim, sam = await browser.new_page(), await browser.new_page()
-                await kim.clock.install()
-                await log_in(kim, gateway)
-                await log_in(sam, gateway, "sam", "supervisor")
-                row = kim.locator(".row:visible")
-                await expect(row).to_have_count(1, timeout=30_000)
-                await kim.keyboard.press("Home")
-                await kim.keyboard.press("a")
-                await expect(sam.locator(".row .whose")).to_have_text("kim", timeout=30_000)
-                await kim.keyboard.press("Enter")
-                await act(kim, "t", outcome="reached")
-                await expect(kim.locator(".calls")).to_contain_text("1 attempts", timeout=30_000)
-                await act(kim, "y")
-                await expect(kim.locator(".alarm .head")).to_contain_text("Stolen", timeout=30_000)
-                await act(kim, "p", reference="PL-4711")
-                await act(kim, "b")
-                await expect(kim.locator(".alarm > .wrong")).to_contain_text("second person", timeout=30_000)
-                await sam.keyboard.press("Home")
-                await sam.keyboard.press("Enter")
-                await act(sam, "b")
-                await kim.clock.fast_forward(SEEN_AGAIN_MS)
-                await expect(kim.locator(".alarm .head")).to_contain_text("Recovered", timeout=30_000)
-                await act(kim, "c", disposition="recovered")
-                await expect(kim.locator(".timeline")).to_contain_text("PL-4711", timeout=30_000)
-                await kim.keyboard.press("Escape")
-                await expect(kim.locator(".empty")).to_contain_text("Nothing waits", timeout=30_000)
-                await browser.close()
+            kim, sam = await new_page(), await new_page()
+            await kim.clock.install()
+            await log_in(kim, gateway)
+            await log_in(sam, gateway, "sam", "supervisor")
+            row = kim.locator(".row:visible")
+            await expect(row).to_have_count(1, timeout=30_000)
+            await kim.keyboard.press("Home")
+            await kim.keyboard.press("a")
+            await expect(sam.locator(".row .whose")).to_have_text("kim", timeout=30_000)
+            await kim.keyboard.press("Enter")
+            await act(kim, "t", outcome="reached")
+            await expect(kim.locator(".calls")).to_contain_text("1 attempts", timeout=30_000)
+            await act(kim, "y")
+            await expect(kim.locator(".alarm .head")).to_contain_text("Stolen", timeout=30_000)
+            await act(kim, "p", reference="PL-4711")
+            await act(kim, "b")
+            await expect(kim.locator(".alarm > .wrong")).to_contain_text("second person", timeout=30_000)
+            await sam.keyboard.press("Home")
+            await sam.keyboard.press("Enter")
+            await act(sam, "b")
+            await kim.clock.fast_forward(SEEN_AGAIN_MS)
+            await expect(kim.locator(".alarm .head")).to_contain_text("Recovered", timeout=30_000)
+            await act(kim, "c", disposition="recovered")
+            await expect(kim.locator(".timeline")).to_contain_text("PL-4711", timeout=30_000)
+            await kim.keyboard.press("Escape")
+            await expect(kim.locator(".empty")).to_contain_text("Nothing waits", timeout=30_000)
     finally:
         car.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
@@ -42,6 +43,18 @@ class Log(Protocol):
     def error(self, event: str, **fields: object) -> None: ...
 
 
+class Glances(Protocol):
+    """Deals at once with messages that change nothing but what is in memory."""
+
+    def glance(self, topic: str, payload: bytes, received_at: datetime) -> bool:
+        """Whether that was all that there is to do with this message."""
+        ...
+
+    def glanced(self, count: int) -> None:
+        """So many of a batch were."""
+        ...
+
+
 class Plan(Struct, frozen=True):
     """One session: what it reads and what becomes of it."""
 
@@ -58,6 +71,7 @@ class Plan(Struct, frozen=True):
     """Made anew for each connection, because it carries a time."""
     coalesce_s: float = 0.0
     """Read no more often than this: many small messages are cheaper together. Nothing that alarms."""
+    glances: Glances | None = None
 
 
 class Session:
@@ -171,9 +185,14 @@ class Session:
 
     def _take(self, connection: Connection, acks: InOrder, batch: Sequence[Received]) -> None:
         """Hand a batch on; replayed retained messages are counted and acknowledged when it is their turn."""
-        now = self._clock.now()
+        now, glances, glanced = self._clock.now(), self.plan.glances, 0
         wanted = []
         for one in batch:
+            if glances is not None and not one.retained and glances.glance(one.topic, one.payload, now):
+                glanced += 1
+                if one.qos:
+                    acks.now(partial(connection.ack, one))
+                continue
             ack = acks.place(partial(connection.ack, one)) if one.qos else None
             if one.retained and not self.plan.keeps_retained(one.topic):
                 self._meters.count("gateway_retained_ignored_total")
@@ -183,6 +202,8 @@ class Session:
                 continue
             correlation = packets.correlation(one.properties) if one.properties else None
             wanted.append(Inbound(one.topic, one.payload, now, ack, correlation, one.retained))
+        if glances is not None and glanced:
+            glances.glanced(glanced)
         if wanted and not self.plan.on_batch(wanted):
             self.drop(connection)
 

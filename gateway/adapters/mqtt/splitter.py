@@ -69,26 +69,23 @@ class Splitter:
             data = bytes(self._begun)
         at, size = 0, len(data)
         self._wanted = 0
+        publish, keep = self._publish, split.messages.append
         while size - at > 1:
-            begin, end = _body(data, at, size)
-            if end == 0 or end > size:
-                self._wanted = max(0, end - at)
+            first, begin, end = data[at], at + 2, at + 2 + data[at + 1]
+            if data[at + 1] >= MORE:
+                begin, end = _body(data, at, size)
+                if end == 0:
+                    break
+            if end > size:
+                self._wanted = end - at
                 break
-            self._packet(split, data, at, begin, end)
+            if first & TYPE_BITS == PUBLISH and first & QOS_BITS <= QOS_1:
+                keep(publish(first, data, begin, end))
+            else:
+                _rare(split, data, at, begin, end)
             at = end
         self._begun = bytearray(data[at:])
         return split
-
-    def _packet(self, split: Split, data: bytes, at: int, begin: int, end: int) -> None:
-        first = data[at]
-        if first & TYPE_BITS == PUBLISH and first & QOS_BITS <= QOS_1:
-            split.messages.append(self._publish(first, data, begin, end))
-        elif first == PUBACK:
-            split.answers.append(_puback(data, begin, end))
-        elif first & TYPE_BITS == PUBLISH and first & QOS_BITS == QOS_TOO_HIGH:
-            raise Malformed("a PUBLISH at QoS 3")
-        else:
-            split.others += data[at:end]
 
     def _publish(self, first: int, data: bytes, at: int, end: int) -> Received:
         topic_at = at + 2
@@ -106,7 +103,7 @@ class Splitter:
             raise Malformed("a PUBLISH with an empty topic or the number 0")
         properties = b""
         if self._has_properties:
-            begin, at = at, _after_properties(data, at, end)
+            begin, at = at, at + 1 if at < end and data[at] == 0 else _after_properties(data, at, end)
             if at > begin + 1:
                 properties = data[begin:at]
         try:
@@ -116,11 +113,21 @@ class Splitter:
         return Received(topic, data[at:end], first & RETAIN_BIT == RETAIN_BIT, mid, qos, properties)
 
 
+def _rare(split: Split, data: bytes, at: int, begin: int, end: int) -> None:
+    """A packet that is no message."""
+    first = data[at]
+    if first == PUBACK:
+        split.answers.append(_puback(data, begin, end))
+    elif first & TYPE_BITS == PUBLISH and first & QOS_BITS == QOS_TOO_HIGH:
+        raise Malformed("a PUBLISH at QoS 3")
+    else:
+        split.others += data[at:end]
+
+
 def _body(data: bytes, at: int, size: int) -> tuple[int, int]:
-    """Begin and end of the packet's body; an end of 0: its length has not wholly come."""
-    length = data[at + 1]
-    if length < MORE:
-        return at + 2, at + 2 + length
+    """Begin and end of the body of a packet of 128 bytes and more; 0 if its length has not wholly come."""
+    if size - at > 2 and data[at + 2] < MORE:  # noqa: PLR2004  # two bytes, as nearly always
+        return at + 3, at + 3 + (data[at + 1] & ~MORE | data[at + 2] << 7)
     length, begin = _length(data, at + 1, size)
     return begin, begin and begin + length
 
@@ -140,8 +147,6 @@ def _length(data: bytes, at: int, end: int) -> tuple[int, int]:
 
 def _after_properties(data: bytes, at: int, end: int) -> int:
     """Where the properties end."""
-    if at < end and data[at] == 0:
-        return at + 1
     length, begin = _length(data, at, end)
     if begin == 0 or begin + length > end:
         raise Malformed("properties that are longer than their packet")

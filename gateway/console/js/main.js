@@ -1,6 +1,7 @@
 // The shell: session, feed, pages, keyboard. Pages are modules with show(context) -> leave().
 
 import { Alarms, isOverdue, LIVE, OPEN_CASES } from "./alarms.js";
+import { useSite } from "./basemap.js";
 import { $, h, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { call, pages, Refused, whenLoggedOut } from "./http.js";
@@ -236,6 +237,7 @@ try {
   if (!(error instanceof Refused)) fault(t("link.unreachable"), true);
   throw error;
 }
+useSite(context.me.site_map);
 context.soc = new URLSearchParams(location.search).get("soc") ?? context.soc;
 nav();
 bind("?", "keys.help", showHelp, "always");

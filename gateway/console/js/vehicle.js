@@ -2,7 +2,7 @@
 
 import { online } from "./alarm.js";
 import { ask, field, h, table } from "./dom.js";
-import { read } from "./http.js";
+import { read, send } from "./http.js";
 import { bind } from "./keys.js";
 import { draw } from "./map.js";
 import { accuracy, ago, causeWords, moment, place, t, when, word } from "./words.js";
@@ -15,7 +15,8 @@ export function show(context) {
   const [vin] = context.rest;
   const root = h("div.page.vehicle");
   const canvas = h("div.map", { role: "region", "aria-label": t("map.label"), hidden: true });
-  const state = { reason: null, map: null, left: false, drawn: false, found: null };
+  const state = { reason: null, map: null, left: false, drawn: false, found: null, testing: false, tested: null, wrong: "" };
+  const mayTest = context.me.may.includes("POST /api/v1/vehicles/{vin}/test-alarm");
   context.root.append(root);
 
   async function look(background = true) {
@@ -35,9 +36,43 @@ export function show(context) {
     state.drawn = true;
     root.replaceChildren(
       h("p.line", h("a.back", { href: "#vehicles" }, `← ${t("nav.vehicles")}`)),
-      h("h1.mono", found.vin),
+      h("div.bar", h("h1.mono", found.vin), mayTest ? h("button", { type: "button", "aria-keyshortcuts": "t", disabled: state.testing, onclick: test },
+        t("vehicle.test"), " ", h("kbd", "t")) : null),
+      state.tested ? tested(state.tested) : h("p.wrong", { role: "alert" }, state.wrong),
       h("div.cards", facts(found), where(found), alarms(found), modes(found)), signals(found));
     map(found);
+  }
+
+  // The way from the vehicle's statements to the SOC's confirmation, for whoever has just fitted the unit.
+  async function test() {
+    Object.assign(state, { testing: true, wrong: "", tested: null });
+    redraw();
+    try {
+      state.tested = (await send("POST", `/vehicles/${encodeURIComponent(vin)}/test-alarm`)).body;
+    } catch (error) {
+      state.wrong = error.message;
+    }
+    state.testing = false;
+    redraw();
+  }
+
+  function redraw() {
+    if (state.left || !state.found) return;
+    state.drawn = false;
+    fill(state.found);
+  }
+
+  function tested(found) {
+    const good = found.sinks.length > 0 && found.sinks.every((one) => one.outcome === "delivered");
+    return h("section.card.tested", { role: "status" },
+      h("h2", t(good ? "vehicle.test_good" : "vehicle.test_bad"), " ", h("span.soft", when(found.at))),
+      h("p", found.heard_at ? t("vehicle.test_heard", { ago: ago(found.heard_at, context.now()) }) : t("vehicle.test_silent")),
+      h("p", found.sensors.length ? t("vehicle.test_sensors", { names: found.sensors.map((one) => `${causeWords(one.cause)} (${when(one.at)})`).join(", ") }) : t("vehicle.test_no_sensor")),
+      found.sinks.length ? table(t("vehicle.test"), [
+        { name: t("deliveries.sink"), cell: (one) => `${one.sink} (${word("sink", one.role)})` },
+        { name: t("deliveries.state"), cell: (one) => h("span.badge", { className: `badge ${one.outcome === "delivered" ? "good" : "critical"}` }, word("tested", one.outcome)) },
+        { name: t("vehicle.test_took"), cell: (one) => `${one.took_ms} ms` },
+        { name: t("deliveries.error"), cell: (one) => one.reason ?? "" }], found.sinks) : h("p.wrong", t("vehicle.test_no_sink")));
   }
 
   function facts(found) {
@@ -122,6 +157,7 @@ export function show(context) {
   }
 
   bind("Escape", "keys.back", () => history.back());
+  if (mayTest) bind("t", "vehicle.test", () => state.testing || test());
   look(false);
   const timer = setInterval(() => {
     if (!document.getElementById("dialog").open) look();

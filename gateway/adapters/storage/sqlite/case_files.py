@@ -27,7 +27,7 @@ from gateway.ports import (
 MAX_ALARMS = 100
 """Alarms that one case shows: the newest."""
 
-_CASE = "n, vin, soc, body, state, claimed_by, closed_at"
+CASE = "n, vin, soc, body, state, claimed_by, closed_at"
 _case = msgspec.json.Decoder(Case)
 
 
@@ -39,19 +39,19 @@ def cases(connection: sqlite3.Connection, where: CaseFilter, after: int, limit: 
     if where.escalated is not None:
         conditions.append("escalated = 0" if where.escalated == 0 else "escalated > 0")
         conditions.append(f"escalated >= {int(where.escalated)}")
-    query = f"SELECT {_CASE} FROM cases WHERE {' AND '.join(conditions)} ORDER BY n LIMIT ?"
-    return [_stored(row) for row in connection.execute(query, (after, *wanted.values(), limit))]
+    query = f"SELECT {CASE} FROM cases WHERE {' AND '.join(conditions)} ORDER BY n LIMIT ?"
+    return [stored_case(row) for row in connection.execute(query, (after, *wanted.values(), limit))]
 
 
 def case(
     connection: sqlite3.Connection, case_id: str, after: int, limit: int, sinks: Sequence[SinkPlan]
 ) -> CaseFile | None:
     """One case with its alarms and a page of its timeline."""
-    row = connection.execute(f"SELECT {_CASE} FROM cases WHERE case_id = ?", (case_id,)).fetchone()
+    row = connection.execute(f"SELECT {CASE} FROM cases WHERE case_id = ?", (case_id,)).fetchone()
     if row is None:
         return None
     alarms = (feeds.alarm(connection, alarm_id) for alarm_id in _alarms(connection, case_id))
-    stored = _stored(row)
+    stored = stored_case(row)
     entries = tuple(
         replace(one, deliveries=_deliveries(connection, stored.soc, one, sinks))
         for one in _entries(connection, case_id, after, limit)
@@ -71,10 +71,10 @@ def changes(connection: sqlite3.Connection, soc: str, after: int, limit: int) ->
     newest_of = {case_id: n for n, case_id in entries}
     found = []
     for case_id, n in sorted(newest_of.items(), key=lambda pair: pair[1]):
-        query = f"SELECT {_CASE} FROM cases WHERE case_id = ? AND soc = ?"
+        query = f"SELECT {CASE} FROM cases WHERE case_id = ? AND soc = ?"
         row = connection.execute(query, (case_id, soc)).fetchone()
         if row is not None:
-            found.append((n, _stored(row)))
+            found.append((n, stored_case(row)))
     return CaseChanges(entries[-1][0] if entries else after, len(entries) < limit, tuple(found))
 
 
@@ -114,7 +114,7 @@ def _deliveries(
     return tuple(delivery(row) for row in rows if row is not None)
 
 
-def _stored(row: Sequence[Any]) -> StoredCase:
+def stored_case(row: Sequence[Any]) -> StoredCase:
     """The columns say how it stands: a case that was given up was changed there only."""
     n, vin, soc, body, state, claimed_by, closed_at = row
     over = None if closed_at is None else datetime.fromisoformat(closed_at)

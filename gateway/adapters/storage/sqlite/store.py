@@ -16,6 +16,7 @@ from gateway.adapters.storage.sqlite import (
     commands,
     deciding,
     feeds,
+    fleet,
     outbox,
     people,
     protection,
@@ -35,6 +36,7 @@ from gateway.ports import (
     CaseFile,
     CaseFilter,
     CommandRow,
+    CountryCount,
     Decision,
     DeliveryMark,
     DeliveryRow,
@@ -43,6 +45,7 @@ from gateway.ports import (
     Mention,
     Message,
     Notification,
+    OpenCase,
     SinkPlan,
     StoredAlarm,
     StoredCase,
@@ -135,6 +138,12 @@ class SqliteStore(ConsoleMethods):
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         return await self._serving.run(lambda on: case_files.case(on, case_id, after, limit, self._sinks))
+
+    async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
+        return await self._serving.run(lambda on: fleet.open_cases(on, soc, after, limit))
+
+    async def countries(self) -> list[CountryCount]:
+        return await self._serving.run(fleet.countries)
 
     async def newest_case_entry(self) -> int:
         return await self._reading.run(case_files.newest)

@@ -1,0 +1,58 @@
+"""The test alarm of one vehicle: does what it states arrive, and does what it would alarm reach its SOC."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from litestar import Router, post
+from litestar.params import FromPath
+
+from gateway.api.answers import SensorSeen, TestAlarm, TestedSink
+from gateway.api.control import tested
+from gateway.api.deps import Caller, FromApp
+from gateway.api.grants import grant
+from gateway.api.problems import Problem, problems
+from gateway.domain.vehicle import Vehicle
+from gateway.ports import AuditEntry, Tried
+
+TOO_OFTEN = "Three tests of a vehicle at once, then one a minute."
+
+
+@post(
+    "/vehicles/{vin:str}/test-alarm",
+    operation_id="testVehicle",
+    summary="Send a vehicle's test alarm",
+    status_code=200,
+    responses=problems(404, 429),
+)
+async def test_vehicle(deps: FromApp, who: Caller, vin: FromPath[str]) -> TestAlarm:
+    """Send a marked test alarm to every sink of the vehicle's SOC. It is no alarm, and stands in no feed."""
+    granted = await grant(deps, who, vin)
+    soc = "default" if granted.registration is None else granted.registration.soc
+    now = deps.clock.now()
+    tried = await deps.sinks.test_vehicle(vin, soc)
+    if tried is None:
+        raise Problem(429, "too_many_requests", TOO_OFTEN, headers={"Retry-After": "60"})
+    sinks = [_sink(one) for one in tried]
+    outcomes = {one.sink: one.outcome for one in sinks}
+    details = {"role": who.role, "soc": soc, "outcomes": outcomes}
+    await deps.store.audit([AuditEntry(now, who.person, "vehicle.tested", vin, details)])
+    return TestAlarm(vin, now, soc, granted.vehicle.heard_at, sensors_seen(granted.vehicle), sinks)
+
+
+def sensors_seen(vehicle: Vehicle) -> list[SensorSeen]:
+    """What the vehicle itself stated for its open alarms and for those that a running mode holds back."""
+    newest: dict[str, datetime] = {}
+    for alarm in (*vehicle.alarms.values(), *vehicle.suppressed.values()):
+        stated = [one.at for one in alarm.evidence if one.event_id is not None and one.at is not None]
+        if stated:
+            newest[alarm.cause] = max(*stated, newest.get(alarm.cause, stated[0]))
+    return [SensorSeen(cause, at) for cause, at in sorted(newest.items(), key=lambda seen: seen[1])]
+
+
+def _sink(tried: Tried) -> TestedSink:
+    answer = tested(tried.plan.name, tried.outcome)
+    return TestedSink(answer.sink, answer.outcome, answer.reason, tried.plan.role, round(1000 * tried.took_s))
+
+
+routes = Router("/", route_handlers=[test_vehicle], tags=["control"])

@@ -1,0 +1,260 @@
+"""
+What telemetry last said of one vehicle, and what of it the fold was told.
+
+Most messages say nothing that the fold has to hear: a car drives on as it did a moment ago. ``passes`` finds
+that out without a fact, a copy or a loop, and keeps the message as it came; ``settle`` takes it over when
+somebody asks. Whatever is not surely of that kind goes the long way.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from gateway.domain.signals import Fact, Ignition, Movement, Position
+from gateway.ports import SignalValue
+from gateway.wire.telemetry import (
+    ACCURACY,
+    IGNITION,
+    IGNITION_OFF,
+    IS_MOVING,
+    LATITUDE,
+    LONGITUDE,
+    ODOMETER,
+    SIGNALS,
+    SPEED,
+    Plain,
+    Telemetry,
+)
+
+MOVING_ABOVE_KM_H = 3
+RENEW_MOVEMENT_AFTER = timedelta(seconds=20)
+RENEW_WATCHED_AFTER = timedelta(seconds=1)
+TRACK_EVERY = timedelta(seconds=5)
+WATCH_FOR = timedelta(seconds=60)
+PLACES_AT_MOST = 12
+WAS_SILENT = timedelta(minutes=30)
+ONE_BOOT = 1_000
+"""Numbers that are further apart are counts of two boots."""
+MAX_OTHER_SIGNALS = 200
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Track:
+    """One vehicle's."""
+
+    __slots__ = (
+        "_moving",
+        "_passed",
+        "_silent_from",
+        "_values",
+        "calm_until",
+        "confirmed",
+        "heard_at",
+        "ignition",
+        "missed",
+        "movement",
+        "newest_at",
+        "newest_movement",
+        "number",
+        "number_at",
+        "others",
+        "places",
+        "position",
+        "position_at",
+        "told_driven",
+        "told_position",
+        "told_position_at",
+        "watch_until",
+    )
+
+    def __init__(self) -> None:
+        self._values: dict[str, SignalValue] = {}
+        self._passed: tuple[Plain, datetime, datetime] | None = None
+        """The newest message that passed, when it arrived, and the time that orders it."""
+        self.calm_until = NEVER
+        """Until then a car that drives, or stands with its ignition on, says nothing new by saying so."""
+        self._moving = False
+        """Which of the two it does."""
+        self._silent_from = NEVER
+        """What arrives later ends a silence."""
+        self.newest_at = NEVER
+        """Time of the newest message."""
+        self.others = 0
+        self.movement: Movement | None = None
+        """The last one handed to the fold."""
+        self.watch_until: datetime | None = None
+        """A card has just gone: until then each statement of movement may prove something."""
+        self.newest_movement: Movement | None = None
+        self.ignition: Ignition | None = None
+        self.number: int | None = None
+        self.number_at = NEVER
+        """Number and time of the newest message that has one."""
+        self.missed = True
+        """What was said of the ignition may have been lost since it was last heard of."""
+        self.position: Position | None = None
+        self.position_at: datetime | None = None
+        self.told_position: Position | None = None
+        self.told_position_at: datetime | None = None
+        """Time of the newest position that went out with anything: a track needs no second one."""
+        self.told_driven = False
+        """It was told as that of a car that is driven: where it is left is told again."""
+        self.heard_at: datetime | None = None
+        """Arrival of the newest message."""
+        self.confirmed = 0
+        """How often the place that was told last has been told."""
+        self.places: deque[datetime] = deque(maxlen=PLACES_AT_MOST)
+
+    # -- the short way ---------------------------------------------------------------------------------------
+
+    def passes(self, message: Plain, received_at: datetime) -> bool:
+        """Whether a message says nothing that the fold has to hear; then it is kept, and that is all."""
+        at = message.occurred_at
+        if at.tzinfo is not UTC:
+            return False
+        if at > received_at:  # noqa: PLR1730  # as Fact.at; a call would cost more
+            at = received_at
+        if not self.newest_at <= at < self.calm_until or received_at >= self._silent_from:
+            return False
+        signals, seq = message.signals, message.seq
+        if seq is not None and seq - 1 != self.number:
+            return False
+        if signals.get(IGNITION) in IGNITION_OFF:
+            return False
+        speed, moving = signals.get(SPEED), signals.get(IS_MOVING)
+        if speed is not None:
+            moving = moving or not -MOVING_ABOVE_KM_H <= speed <= MOVING_ABOVE_KM_H
+        if moving is not None and moving is not self._moving:
+            return False
+        if self._passed is not None and self._passed[0].signals.keys() != signals.keys():
+            self.settle()
+        self._passed = message, received_at, at
+        self.newest_at, self.heard_at = at, received_at
+        if seq is not None:
+            self.number, self.number_at = seq, at
+        return True
+
+    def calm_down(self) -> None:
+        """From here on messages may pass; to be called when a message has been taken the long way."""
+        told, driven, watched_until = self.movement, self.ignition, self.watch_until
+        self.calm_until = NEVER
+        if told is None or driven is None or not driven.on or self.missed or self.heard_at is None:
+            return
+        if watched_until is not None and watched_until >= self.newest_at:
+            return
+        self._moving = told.moving
+        self._silent_from = self.heard_at + WAS_SILENT
+        self.calm_until = told.at + RENEW_MOVEMENT_AFTER if told.moving else self._silent_from
+
+    def settle(self) -> None:
+        """Take over what the newest message that passed said."""
+        if self._passed is None:
+            return
+        (message, received_at, at), self._passed = self._passed, None
+        self.remember(message.signals, at)
+        if LATITUDE in message.signals and LONGITUDE in message.signals:
+            self.locate(message.signals, at)
+        self.moved(Telemetry(message.occurred_at, received_at, message.signals, message.seq))
+
+    # -- the long way ----------------------------------------------------------------------------------------
+
+    def signals(self) -> dict[str, SignalValue]:
+        """Last known values by name."""
+        self.settle()
+        return dict(self._values)
+
+    def ordered(self, message: Telemetry) -> tuple[Telemetry, datetime]:
+        """
+        The message and its time, without the vehicle's if its number says that the clock was set back.
+
+        Numbers grow within one boot; a time that goes back meanwhile would make all that follows look old.
+        """
+        at, seq = _at(message), message.seq
+        if seq is None:
+            return message, at
+        if self.number is not None:
+            set_back = 0 < seq - self.number <= ONE_BOOT and at < self.number_at
+            self.missed = self.missed or seq > self.number + 1
+            if set_back:
+                message, at = replace(message, occurred_at=None), message.received_at
+            elif at < self.number_at:
+                return message, at
+        self.number, self.number_at = seq, at
+        return message, at
+
+    def remember(self, signals: dict[str, Any], at: datetime) -> None:
+        """Keep values; older never overwrites newer."""
+        values = self._values
+        for name, value in signals.items():
+            known = values.get(name)
+            if known is None:
+                if name not in SIGNALS:
+                    if self.others >= MAX_OTHER_SIGNALS:
+                        continue
+                    self.others += 1
+            elif known.at > at:
+                continue
+            values[name] = SignalValue(value, at)
+
+    def locate(self, signals: dict[str, Any], at: datetime) -> None:
+        """Keep a position; older never overwrites newer."""
+        if self.position_at is not None and self.position_at > at:
+            return
+        self.position = Position(signals[LATITUDE], signals[LONGITUDE], signals.get(ACCURACY))
+        self.position_at = at
+
+    def moved(self, message: Telemetry) -> Movement | None:
+        """Keep what a message says of movement, if anything, as the fact that it would be."""
+        signals = message.signals
+        speed, odometer_m = signals.get(SPEED), signals.get(ODOMETER)
+        if speed is None and IS_MOVING not in signals:
+            return None
+        fact = Movement(
+            received_at=message.received_at,
+            occurred_at=message.occurred_at,
+            moving=moves(signals),
+            speed_km_h=speed,
+            # A position that was stated before must not get a new time: it may be miles away by now.
+            position=self.position if self.position_at == _at(message) else None,
+            odometer_m=None if odometer_m is None else float(odometer_m),
+            after_gap=self.missed,
+        )
+        if self.newest_movement is None or self.newest_movement.at <= fact.at:
+            self.newest_movement = fact
+        return fact
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether the newest position is one of a drive; the parking spot and its surroundings are none."""
+        if self.ignition is not None:
+            return self.ignition.on
+        return self.newest_movement is not None and self.newest_movement.moving
+
+    def may_be_parked(self, message: Telemetry) -> bool:
+        """Whether a place is worth stating; who drives leaves no trail, though the ignition be unknown."""
+        if self.ignition is not None:
+            return not self.ignition.on
+        return not moves(message.signals) and not self.is_driven
+
+    def is_due(self, fact: Movement, *, watched: bool) -> bool:
+        """Whether a statement of movement is news, or the one that was told wears out."""
+        told = self.movement
+        if told is None or told.moving != fact.moving:
+            return True
+        every = TRACK_EVERY if watched else RENEW_MOVEMENT_AFTER
+        if self.watch_until is not None and fact.at <= self.watch_until:
+            every = RENEW_WATCHED_AFTER
+        return fact.moving and abs(fact.at - told.at) >= every
+
+
+def moves(signals: dict[str, Any]) -> bool:
+    """Whether a message says that the vehicle moves."""
+    speed = signals.get(SPEED)
+    return bool(signals.get(IS_MOVING)) or (speed is not None and abs(speed) > MOVING_ABOVE_KM_H)
+
+
+def _at(message: Telemetry) -> datetime:
+    return Fact(received_at=message.received_at, occurred_at=message.occurred_at).at

@@ -1,0 +1,169 @@
+"""A message that passes by a glance leaves what the long way would have left: facts, values, and times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.facts import AnyFact
+from gateway.domain.signals import DriverCard
+from gateway.pipeline.inbox import Inbox
+from gateway.pipeline.ingest import Ingest
+from gateway.pipeline.meters import Tally
+from gateway.pipeline.telemetry import TelemetryIntake
+from gateway.ports import Inbound
+from gateway.wire.telemetry import SIGNALS, decode, decode_plain
+
+VIN = "XVGZZZ99ZTS000001"
+TOPIC = f"v1/vehicles/{VIN}/telemetry"
+BEGIN = datetime(2026, 11, 22, 9, tzinfo=UTC)
+
+
+class Gateway:
+    """What takes telemetry in, with or without a glance first."""
+
+    def __init__(self, *, glances: bool) -> None:
+        self.inbox, self.tally = Inbox(), Tally()
+        self.intake = TelemetryIntake(self.inbox, self.tally)
+        self.ingest = Ingest(self.inbox, self.intake, self.tally)
+        self.glances, self.passed = glances, 0
+
+    def hear(self, payload: bytes, now: datetime) -> None:
+        """One message, as the session hands it over."""
+        if self.glances and self.ingest.glance(TOPIC, payload, now):
+            self.passed += 1
+            self.ingest.glanced(1)
+        else:
+            self.ingest.take([Inbound(TOPIC, payload, now)])
+
+    def stated(self) -> list[AnyFact | None]:
+        """The facts since the last time."""
+        return [item.fact for item in self.inbox.take(1_000)]
+
+
+DRIVING = {"Vehicle.Speed": 50, "Vehicle.LowVoltageSystemState": "ON"}
+SHORT = {"Vehicle.Speed": 50}
+ODD: dict[str, list[Any]] = {
+    "Vehicle.Speed": [0, 2, 3, 3.1, -4, 50.5, 900, "fast"],
+    "Vehicle.IsMoving": [True, False],
+    "Vehicle.LowVoltageSystemState": ["START", "OFF", "LOCK", "BROKEN"],
+    "Vehicle.TraveledDistance": [0, 10**9],
+    "Vehicle.Body.Hood.IsOpen": [True, False],
+    "Some.Other.Name": [3, 'a"b', None],
+}
+ACTS = ["watch", "leave", "leave", "await", "heard", "heard", "card", "hand_over", "signals"]
+
+
+def steps(dice: Random) -> Iterator[str | tuple[dict[str, Any], float, float, int]]:
+    """Acts and messages (signals, seconds later, seconds old, numbers further); mostly it drives on."""
+    for _ in range(80):
+        if dice.random() < 0.1:
+            yield dice.choice(ACTS)
+            continue
+        signals: dict[str, Any] = {**dice.choice([DRIVING, DRIVING, SHORT])}
+        after_s, back_s, more = 1.0, 0.0, 1
+        if dice.random() < 0.1:
+            name = dice.choice(list(ODD))
+            signals[name] = dice.choice(ODD[name])
+        if dice.random() < 0.2:
+            place = {"Latitude": 52 + dice.random() / 100, "Longitude": 5 + dice.random() / 100}
+            signals |= {f"Vehicle.CurrentLocation.{name}": value for name, value in place.items()}
+        if dice.random() < 0.1:
+            after_s = dice.choice([0, 5, 19, 20, 61, 1_790, 1_799, 1_800, 3_000])
+            back_s = dice.choice([0, 0, after_s - 2, after_s - 2])
+        elif dice.random() < 0.1:
+            back_s = dice.choice([0.5, 3, 100, 1_000, -2, -400, 10**9])
+        if dice.random() < 0.1:
+            more = dice.choice([2, 0, -3, 5_000])
+        yield signals, after_s, back_s, more
+
+
+def telemetry(signals: dict[str, Any], at: datetime, seq: int | None) -> bytes:
+    number = {} if seq is None else {"seq": seq}
+    return json.dumps({"occurred_at": at.isoformat(), "signals": signals, **number}).encode()
+
+
+def act(gateway: Gateway, what: str, now: datetime) -> None:
+    """What else happens to an intake."""
+    intake = gateway.intake
+    if what in ("watch", "leave"):
+        intake.watch(VIN, what == "watch")
+    elif what in ("await", "heard"):
+        intake.await_word(VIN, what == "await")
+    elif what == "card":
+        intake.precede(VIN, DriverCard(received_at=now, event_id="c", present=False, card_id="C"))
+    elif what == "hand_over":
+        intake.hand_over(VIN, now)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32), st.booleans())
+def test_a_glance_leaves_what_the_long_way_leaves(seed: int, numbered: bool) -> None:
+    now, seq, short, long = BEGIN, 100, Gateway(glances=True), Gateway(glances=False)
+    dice = Random(seed)
+    for step in steps(dice):
+        if isinstance(step, str):
+            for one in (short, long):
+                act(one, step, now)
+        else:
+            signals, after_s, back_s, more = step
+            now, seq = now + timedelta(seconds=after_s), seq + more
+            at = max(now - timedelta(seconds=back_s), datetime(2019, 1, 1, tzinfo=UTC))
+            for one in (short, long):
+                one.hear(telemetry(signals, at, seq if numbered else None), now)
+        assert short.stated() == long.stated()
+        assert short.intake.heard_at(VIN) == long.intake.heard_at(VIN)
+        if step == "signals" or dice.random() < 0.1:
+            assert short.intake.signals(VIN) == long.intake.signals(VIN)
+    for one in (short, long):
+        act(one, "hand_over", now)
+    assert short.stated() == long.stated()
+    assert short.intake.signals(VIN) == long.intake.signals(VIN)
+    assert short.tally.totals == long.tally.totals
+
+
+def test_most_of_a_drive_passes() -> None:
+    gateway = Gateway(glances=True)
+    for second in range(100):
+        now = BEGIN + timedelta(seconds=second)
+        gateway.hear(telemetry(DRIVING, now, second), now)
+    assert gateway.passed == 95
+    assert len(gateway.stated()) == 6
+
+
+VALUES = st.one_of(
+    st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False), st.text(max_size=5), st.none()
+)
+
+
+@settings(max_examples=1_000)
+@given(st.dictionaries(st.sampled_from([*SIGNALS, "Other", 'Qu"ote']), VALUES, max_size=6), st.booleans())
+def test_what_is_decoded_plainly_says_the_same(signals: dict[str, Any], ascii_only: bool) -> None:
+    body = {"occurred_at": "2026-11-22T09:30:00+01:00", "signals": signals, "seq": 7}
+    payload = json.dumps(body, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    plain = decode_plain(payload)
+    if plain is not None:
+        assert plain.signals == signals
+        assert all(
+            isinstance(signals[name], bool) is isinstance(said, bool) for name, said in plain.signals.items()
+        )
+        assert decode(payload, BEGIN).signals == signals
+
+
+def test_what_is_not_plain_is_left_to_the_long_way() -> None:
+    for signals in (
+        '{"Other":1}',
+        '{"Vehicle.Speed":1,"Vehicle.Speed":2}',
+        '{"Vehicle.Speed":501}',
+        "[]",
+        "{",
+    ):
+        assert decode_plain(b'{"occurred_at":"2026-11-22T09:30:00Z","signals":%b}' % signals.encode()) is None
+    assert decode_plain(b"[" * 100_000) is None
+    assert decode_plain(b"\xff") is None
