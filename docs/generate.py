@@ -48,6 +48,8 @@ from gateway.wire import (  # noqa: E402
     status,
     telemetry,
 )
+from vehicle_emulator.scenario import Scenario  # noqa: E402
+from vehicle_emulator.scenarios import FLEET_WIDE, SCENARIOS  # noqa: E402
 
 DOCS = ROOT / "docs"
 MADE = "Made by `docs/generate.py` from the code; change the code, not this page."
@@ -410,6 +412,26 @@ _ALL = [
 _REFERENCES, _ = msgspec.json.schema_components(_ALL, ref_template="{name}")
 _NAMES = {struct: reference["$ref"] for struct, reference in zip(_ALL, _REFERENCES, strict=True)}
 
+
+def emulated() -> str:
+    """Every scenario of the emulated fleet with its label."""
+    head = ["| name | what happens | must alarm | must not |", "|---|---|---|---|"]
+    lines = ["# Emulated scenarios", "", MADE, "", "Times count from what causes the alarm.", ""]
+    lines += ["## One vehicle", "", *head, *(_labelled(one.name, one) for one in SCENARIOS), ""]
+    lines += ["## Many vehicles at once", "", *head]
+    for wide in FLEET_WIDE:
+        within = f" within {wide.within_s / 60:g} min" if wide.within_s else ""
+        lines.append(
+            _labelled(f"{wide.scenario.name} ({wide.share:.0%} of the fleet{within})", wide.scenario)
+        )
+    return "\n".join([*lines, ""])
+
+
+def _labelled(name: str, played: Scenario) -> str:
+    must = "; ".join(one.sentence() for one in played.label.must) or "nothing"
+    return f"| {name} | {played.played} | {must} | {played.label.forbidden()} |"
+
+
 PAGES = {
     DOCS / "asyncapi.yaml": asyncapi,
     DOCS / "reference" / "alarms.md": alarms,
@@ -417,6 +439,7 @@ PAGES = {
     DOCS / "reference" / "commands.md": commands,
     DOCS / "reference" / "names.md": names,
     DOCS / "reference" / "notifications.md": notices,
+    DOCS / "reference" / "scenarios.md": emulated,
     DOCS / "reference" / "sia-dc09.md": sia_dc09,
 }
 

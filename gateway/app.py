@@ -50,6 +50,7 @@ from gateway.pipeline.outlet import Way
 from gateway.pipeline.receipts import Receipts
 from gateway.pipeline.recording import RecordedActs, Recorder
 from gateway.pipeline.requests import Requests
+from gateway.pipeline.retention import Retention
 from gateway.pipeline.set_back import SetBack
 from gateway.pipeline.survey import Survey
 from gateway.pipeline.sys_topics import DROPPED, SysTopics
@@ -63,7 +64,6 @@ from gateway.wire.topics import gateway_topic, user_vehicle_topic, vehicle_topic
 LOOK_FOR_CHANGES_S = 1.0
 FORGET_AT_ONCE = 5_000
 """Of more vehicles than this, all are read again."""
-PRUNE_EVERY_S = 60.0
 NOTE_HEAD_EVERY_S = 3600.0
 REACH_AGAIN_S = 0.5
 COALESCE_TELEMETRY_S = 0.002
@@ -116,7 +116,7 @@ async def _build(
         PrometheusMeters(),
     )
 
-    store = STORES["sqlite"](settings.database, canary_vin)
+    store = STORES["sqlite"](settings.database, canary_vin, settings.store.keeping)
     stack.callback(store.close)
     log.info("store.opened", path=str(settings.database))
     before, after = store.migrated
@@ -171,7 +171,7 @@ async def _build(
     mass_loss = MassLoss(clock, intake.heard_since)
     tick = ticker(hearing.since, intake.heard_at, mass_loss, lambda: link.connected)
     timers = Timers(inbox, clock, intake.hand_over, tick)
-    decider.on_messages = [feed.committed, delivery.committed]
+    decider.on_messages = [delivery.committed, feed.committed]
     decider.on_unrecorded, decider.on_escalated = delivery.unrecorded, delivery.escalated
     decider.on_canary, decider.on_cases = canary.seen, live_cases.committed
     decider.on_leaving = (commanding := Commanding(link, clock, meters, log)).send
@@ -229,6 +229,7 @@ async def _build(
             settings.api.listen,
             lambda url: log.info("gateway.started", url=url, instance=instance),
             certificate=settings.api.certificate,
+            on_cut_off=lambda: meters.count("gateway_slow_readers_total"),
         ),
         "mqtt": _connect(settings, link, log),
         "decider": decider.run(),
@@ -242,7 +243,7 @@ async def _build(
         "broker": dropped.run(link.wait_connected),
         "registry": _watch_registry(store, decider, log),
         "survey": survey.run(),
-        "retention": _prune(store, clock),
+        "retention": Retention(store, clock, meters, log).run(),
         "audit": _note_head(store, log),
     }
     if recorder is not None:
@@ -375,16 +376,6 @@ async def _watch_registry(store: Store, decider: Decider, log: Any) -> None:
             decider.forget(vins if len(vins) < FORGET_AT_ONCE else None)
         known = version
         await asyncio.sleep(LOOK_FOR_CHANGES_S)
-
-
-async def _prune(store: Store, clock: SystemClock) -> None:
-    """Delete what is over its time, a little every minute."""
-    while True:
-        await asyncio.sleep(PRUNE_EVERY_S)
-        try:
-            await store.prune(clock.now())
-        except StoreError:
-            continue  # the decider reports a failing store
 
 
 async def _note_head(store: Store, log: Any) -> None:

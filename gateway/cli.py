@@ -40,7 +40,7 @@ from gateway.recordings import replay as run_recording
 from gateway.registry import Checked, entries
 from gateway.registry import check as check_fleet
 from gateway.settings import Settings, load
-from gateway.verifying import check_store
+from gateway.verifying import check_export, check_store
 from gateway.wire.topics import is_vin
 
 T = TypeVar("T")
@@ -145,16 +145,24 @@ def verify(
     head: Annotated[
         list[str] | None, typer.Option(help="A head of the audit trail that was written down, SEQ:HASH.")
     ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Check an export of a case instead; with --config against the store too."),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Walk the store: triggers have messages or verdicts, feeds are whole, the audit trail's hashes hold."""
     with _sentences(), _bar("Audit trail") as progress:
-        found, end = check_store(_settings(config).database, _heads(head or []), progress)
+        if export is None:
+            found, end = check_store(_settings(config).database, _heads(head or []), progress)
+        else:
+            store = None if config is None else _settings(config).database
+            found, end = check_export(export, _heads(head or []), store), None
     for sentence in found:
         typer.echo(sentence)
     if found:
         raise typer.Exit(1)
-    typer.echo("The store is whole.")
+    typer.echo("The store is whole." if export is None else "The export is what the gateway wrote.")
     if end is not None:
         typer.echo(f"Head of the audit trail, to be written down elsewhere: {end}")
 

@@ -45,6 +45,7 @@ LOG_EVENTS: dict[str, str] = {
     "audit.head": "Where the audit trail stands: number and hash of its newest row, for `verify --head`.",
     "store.failing": "A transaction failed; it is tried again and nothing is acknowledged.",
     "store.recovered": "The store works again.",
+    "store.pruned": "Rows over their time were deleted; how many of each table. Told every minute at most.",
     # delivery
     "delivery.done": "A sink confirmed a message.",
     "delivery.retried": "A sink did not confirm a message; it is tried again.",
@@ -63,6 +64,7 @@ LOG_EVENTS: dict[str, str] = {
     # people
     "api.denied": "A request without sufficient rights.",
     "console.login_refused": "A wrong password, or a name that is locked for a while.",
+    "api.slow_reader": "A connection was cut off because its peer took nothing for too long.",
     "console.map_opened": "The site's own map is shown.",
     "console.map_refused": "The site's own map can't be shown; the console shows the world instead.",
     "api.failed": "A request ended in an unexpected error.",
@@ -113,9 +115,11 @@ METRICS: dict[str, str] = {
     "gateway_requests_refused_total": "Requests of people that were refused, by reason.",
     "gateway_requests_limited_total": "Requests of people beyond the quota.",
     "gateway_answers_dropped_total": "Answers to people that found no room for too long.",
+    "gateway_pruned_total": "Rows deleted because they were over their time, by table.",
     "gateway_store_ok": "1 while the store works.",
     "gateway_codes_refused_total": "Codes of pairing, invitation or hand-over that did not serve, by cause.",
     "gateway_site_map_ok": "1 while the site's own map can be shown; absent until it is first asked for.",
     "gateway_sse_clients": "Live feed readers.",
+    "gateway_slow_readers_total": "Connections cut off because their peer took nothing for too long.",
     "gateway_broker_dropped": "Messages that the broker reports as dropped.",
 }

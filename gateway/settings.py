@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -20,6 +21,7 @@ from msgspec import Meta, Struct
 from gateway.adapters.availability import load_availability
 from gateway.adapters.mqtt.settings import MqttSettings
 from gateway.adapters.sinks import SINKS, SinkSettings
+from gateway.adapters.storage.sqlite.retention import BY_DEFAULT, Keeping
 from gateway.api.settings import ApiSettings, ConsoleSettings
 from gateway.domain.services.availability import EVERYWHERE, Availability
 from gateway.domain.thresholds import Escalation, TheftProtection, Thresholds
@@ -63,6 +65,15 @@ class StoreSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Section ``[store]``; without it the database lies in the data folder."""
 
     url: Annotated[str, Meta(pattern="^sqlite:///.+$")] | None = None
+    keep_messages_days: Annotated[int, Meta(ge=1, le=36_500)] = BY_DEFAULT.messages.days
+    """So far back the feeds can be read again; what is not delivered stays."""
+    keep_journal_days: Annotated[int, Meta(ge=400, le=36_500)] = BY_DEFAULT.journal.days
+    """Facts as they were decided. An event id must not come to mean something else for 400 days."""
+
+    @property
+    def keeping(self) -> Keeping:
+        """The periods."""
+        return Keeping(timedelta(days=self.keep_messages_days), timedelta(days=self.keep_journal_days))
 
 
 class ServicesSettings(Struct, frozen=True, forbid_unknown_fields=True):

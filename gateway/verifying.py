@@ -9,8 +9,25 @@ from pathlib import Path
 
 from gateway.adapters.storage.sqlite import chain
 from gateway.adapters.storage.sqlite.verify import holes
+from gateway.api.evidence.check import check
 from gateway.domain.audit_trail import Head
 from gateway.errors import StartError
+
+
+def check_export(file: Path, written_down: Sequence[Head], store: Path | None) -> list[str]:
+    """
+    A sentence for whatever does not fit in an export, by itself and against a store if one is given.
+
+    Errors:  StartError if the file or the store can't be read.
+    """
+    try:
+        data = file.read_bytes()
+        if store is None:
+            return check(data, written_down)
+        with _opened(store) as connection:
+            return check(data, written_down, lambda n: chain.hash_of(connection, n))
+    except (OSError, ValueError) as error:
+        raise StartError(f"{file} can't be checked: {error}") from error
 
 
 def check_store(

@@ -1,4 +1,4 @@
-"""``vehicle-emulator``: run a fleet against a broker, list the scenarios."""
+"""``vehicle-emulator``: run a fleet against a broker, list the scenarios, score a run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Annotated
@@ -21,17 +22,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vehicle_emulator import report, scenarios
+from vehicle_emulator import report, scenarios, score, verdict
 from vehicle_emulator.codec import Version
 from vehicle_emulator.crowd import Crowd
 from vehicle_emulator.dice import Dice
-from vehicle_emulator.fleet import Fleet, Plan, cast, vins
+from vehicle_emulator.fleet import Fleet, Plan, parts, vins
 from vehicle_emulator.link import Station
 from vehicle_emulator.owner import Api, Owner
 from vehicle_emulator.realism import command
 from vehicle_emulator.report import Report, Tally
 from vehicle_emulator.rest import OFFLINE_AFTER_S, SLEEP_AFTER_S, Habit
-from vehicle_emulator.scenario import Scenario
+from vehicle_emulator.scenario import FleetWide, Scenario
 from vehicle_emulator.stage import Stage, StoryLine
 from vehicle_emulator.unit import Clock, Depot
 
@@ -99,7 +100,48 @@ def show_scenarios() -> None:
     table = Table("name", "played", "label", "length")
     for scenario in scenarios.SCENARIOS:
         table.add_row(scenario.name, scenario.played, scenario.label.sentence(), f"{scenario.length_s:g} s")
+    table.add_section()
+    for wide in scenarios.FLEET_WIDE:
+        played, length = wide.scenario, f"{wide.length_s:g} s"
+        table.add_row(f"{played.name} ({wide.share:.0%})", played.played, played.label.sentence(), length)
     console.print(table)
+
+
+@app.command("score")
+def score_run(
+    report_file: Annotated[
+        Path, typer.Option("--report", exists=True, dir_okay=False, help="closing report of `run --report`")
+    ],
+    soc: Annotated[
+        Path,
+        typer.Option(exists=True, dir_okay=False, help="JSON lines of what the SOC got, with received_at"),
+    ],
+    ledger: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="events of `run --ledger`: finds losses")
+    ] = None,
+    max_false: Annotated[float, typer.Option(help="bound: false alarms per 1,000 vehicle-days")] = 1.0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="the scorecard as JSON")] = None,
+) -> None:
+    """Score what a SOC got of a run against its labels; exit 1 beyond a bound."""
+    closing = msgspec.json.decode(report_file.read_bytes(), type=Report)
+    lines = [] if ledger is None else ledger.read_bytes().splitlines()
+    began_s = datetime.fromisoformat(closing.started_at).timestamp()
+    card = score.score(
+        score.Run(closing.vehicles, began_s, closing.ran_s),
+        closing.scenarios,
+        verdict.read_feed(soc),
+        [msgspec.json.decode(line, type=report.Line) for line in lines],
+    )
+    table = Table(title=f"scorecard, seed {closing.seed}", show_header=False)
+    for name, value in card.rows():
+        table.add_row(name, str(value))
+    console.print(table)
+    if json_file is not None:
+        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(card)) + b"\n")
+    broken = card.broken(score.Bounds(false_per_1000_days=max_false))
+    for sentence in broken:
+        console.print(f"FAILED: {sentence}")
+    raise typer.Exit(1 if broken else 0)
 
 
 @app.command()
@@ -155,7 +197,7 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
         vehicles=vehicles, seed=seed, duration_s=duration, drain_s=drain, telemetry_per_s=telemetry_rate,
         alarms_per_s=alarm_rate, driving_share=None if diary else driving_share, clock_error_s=clock_error,
         habit=Habit(sleep_after, offline_after), models=command.read_models(models_file),
-        scenarios=_cast_list(scenario or [], duration, vehicles),
+        scenarios=_cast_list(scenario or [], duration, vehicles), fleet_wide=_wide(scenario or [], duration),
     )  # fmt: skip
     address = _address(broker)
     secrets = _credentials(address, passwords, password)
@@ -203,7 +245,7 @@ def _people(plan: Plan, owners: Path | None, users: int) -> list[tuple[str, Owne
     """Choose those who use their app: main users of vehicles that play nothing."""
     known = _owners(owners)
     numbers = vins(plan.seed, plan.vehicles)
-    roles = set(cast(plan.seed, numbers, len(plan.scenarios)))
+    roles = {part.vin for part in parts(plan, numbers) if part.parked}
     free = [(vin, known[vin]) for vin in numbers if vin in known and vin not in roles]
     if len(free) < users:
         sentence = f"--owners has {len(free)} main users of vehicles without a scenario"
@@ -231,7 +273,7 @@ def _owners(path: Path | None) -> dict[str, Owner]:
 def _stage(soc: Soc, story: IO[bytes] | None) -> Stage:
     """Bring the main users, the narrator and the SOC's ledger together."""
     api = Api(soc.api, _owners(soc.owners)) if soc.api else None
-    return Stage(api=api, soc_ledger=soc.ledger, story=story, narrate=_narrate)
+    return Stage(owners=api, soc_ledger=soc.ledger, story=story, narrate=_narrate)
 
 
 def _narrate(line: StoryLine) -> None:
@@ -290,30 +332,44 @@ def _credentials(
 
 
 def _cast_list(texts: list[str], duration_s: float, vehicles: int) -> tuple[tuple[Scenario, float], ...]:
-    """Read ``NAME@START_S``; a scenario that the run would cut short is a mistake."""
-    if len(texts) > vehicles:
-        raise typer.BadParameter(f"{len(texts)} scenarios need as many vehicles", param_hint="--scenario")
-    chosen = tuple(_scenario(text) for text in texts)
+    """Read ``NAME@START_S`` of single scenarios; one that the run would cut short is a mistake."""
+    chosen = tuple(
+        (found, start_s) for name, start_s in map(_named, texts) if (found := scenarios.find(name))
+    )
+    if len(chosen) > vehicles:
+        raise typer.BadParameter(f"{len(chosen)} scenarios need as many vehicles", param_hint="--scenario")
     for scenario, start_s in chosen:
-        if 0.0 < duration_s < start_s + scenario.length_s:
-            sentence = (
-                f"{scenario.name} plays until {start_s + scenario.length_s:g} s: use a longer --duration"
-            )
-            raise typer.BadParameter(sentence, param_hint="--scenario")
+        _fits(scenario.name, start_s + scenario.length_s, duration_s)
     return chosen
 
 
-def _scenario(text: str) -> tuple[Scenario, float]:
+def _wide(texts: list[str], duration_s: float) -> tuple[tuple[FleetWide, float], ...]:
+    """The same of those that the whole fleet plays."""
+    chosen = tuple(
+        (found, start_s) for name, start_s in map(_named, texts) if (found := scenarios.find_fleet_wide(name))
+    )
+    for wide, start_s in chosen:
+        _fits(wide.scenario.name, start_s + wide.length_s, duration_s)
+    return chosen
+
+
+def _fits(name: str, until_s: float, duration_s: float) -> None:
+    if 0.0 < duration_s < until_s:
+        sentence = f"{name} plays until {until_s:g} s: use a longer --duration"
+        raise typer.BadParameter(sentence, param_hint="--scenario")
+
+
+def _named(text: str) -> tuple[str, float]:
     name, _, start = text.partition("@")
-    found = scenarios.find(name)
+    known = [one.name for one in scenarios.SCENARIOS] + [one.scenario.name for one in scenarios.FLEET_WIDE]
     try:
         start_s = float(start or 0.0)
     except ValueError:
         start_s = -1.0
-    if found is None or start_s < 0.0:
-        names = ", ".join(scenario.name for scenario in scenarios.SCENARIOS)
-        raise typer.BadParameter(f"{text}: write NAME@START_S; names: {names}", param_hint="--scenario")
-    return found, start_s
+    if name not in known or start_s < 0.0:
+        sentence = f"{text}: write NAME@START_S; names: {', '.join(known)}"
+        raise typer.BadParameter(sentence, param_hint="--scenario")
+    return name, start_s
 
 
 def _allow_files(vehicles: int) -> None:

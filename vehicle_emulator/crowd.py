@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from vehicle_emulator import codec, habits, owner
 from vehicle_emulator.dice import Dice
-from vehicle_emulator.link import Link
 from vehicle_emulator.person import Person
 from vehicle_emulator.report import Commands, Outcome, percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vehicle_emulator.link import Station
+    from vehicle_emulator.link import Carrier
     from vehicle_emulator.owner import Challenge, Owner
     from vehicle_emulator.person import Ask
     from vehicle_emulator.unit import Clock
@@ -34,10 +33,10 @@ _PING_EVERY_MS = KEEPALIVE_S * 1_000 / 3
 class Phone:
     """One person's app with its connection."""
 
-    def __init__(self, person: Person, station: Station, crowd: Crowd) -> None:
+    def __init__(self, person: Person, station: Carrier, crowd: Crowd) -> None:
         """Stay off the air until ``link.open``."""
         self.person, self._crowd = person, crowd
-        self.link = Link(station, self)
+        self.link = station.link(self)
 
     def send(self, ask: Ask) -> None:
         """Publish what is to be asked; if it is lost, it goes out again as overdue."""
@@ -79,7 +78,7 @@ class Crowd:
     def __init__(
         self,
         people: Sequence[tuple[str, Owner]],
-        station: Station,
+        station: Carrier,
         clock: Clock,
         *,
         seed: int,

@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from vehicle_emulator.messages import rfc3339
 from vehicle_emulator.places import home_of
 from vehicle_emulator.report import Report, percentiles
 from vehicle_emulator.rest import Habit
-from vehicle_emulator.scenario import Scenario
+from vehicle_emulator.scenario import FleetWide, Scenario
 from vehicle_emulator.stage import Stage
 from vehicle_emulator.unit import KEEPALIVE_S, Unit
 from vehicle_emulator.vehicle import Vehicle
@@ -41,6 +41,8 @@ _CONNECTS_PER_S = 500
 _BOOTS_PER_S = 500
 _KEEPALIVE_CALLS = 3
 _FAREWELL_MS = 5_000.0
+# People set a mode or sell a car so long before the first beat.
+_ERRAND_MS = 5_000
 # What the SOC got in the last moment of a scene may still be on its way into the ledger.
 _CURTAIN_MS = 1_000
 
@@ -64,7 +66,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     clock_error_s: float = 0.0
     habit: Habit = Habit()
     scenarios: tuple[tuple[Scenario, float], ...] = ()
+    fleet_wide: tuple[tuple[FleetWide, float], ...] = ()
     models: tuple[Model, ...] = ()
+
+
+class Part(NamedTuple):
+    """Which vehicle plays what, from when; ``leads``: it speaks for all that play the same."""
+
+    played: Scenario
+    vin: str
+    start_s: float
+    leads: bool = True
+    parked: bool = True
 
 
 def vins(seed: int, count: int) -> list[str]:
@@ -103,6 +116,25 @@ def cast(seed: int, numbers: list[str], roles: int) -> list[str]:
     return [free.pop(dice.below(len(free))) for _ in range(roles)]
 
 
+def parts(plan: Plan, numbers: list[str]) -> list[Part]:
+    """Who plays what: single scenarios each on a vehicle of its own, then those of the fleet."""
+    roles = cast(plan.seed, numbers, len(plan.scenarios))
+    chosen = [
+        Part(played, vin, start_s) for (played, start_s), vin in zip(plan.scenarios, roles, strict=True)
+    ]
+    for wide, start_s in plan.fleet_wide:
+        taken = {part.vin for part in chosen if part.parked} if wide.parked else set[str]()
+        free = [vin for vin in numbers if vin not in taken]
+        count = min(len(free), max(1, round(wide.share * len(numbers))))
+        dice = Dice(plan.seed, "cast", wide.scenario.name)
+        some = free if count == len(free) else [free.pop(dice.below(len(free))) for _ in range(count)]
+        chosen += [
+            Part(wide.scenario, vin, start_s + dice.between(0.0, wide.within_s), index == 0, wide.parked)
+            for index, vin in enumerate(some)
+        ]
+    return chosen
+
+
 class Fleet:
     """All units, on one schedule: vehicles' agendas, load, and a sweep for resends and keepalives."""
 
@@ -112,11 +144,14 @@ class Fleet:
         """Build every vehicle; open nothing."""
         self.plan, self.depot, self._stage, self._crowd = plan, depot, stage or Stage(), crowd
         numbers = vins(plan.seed, plan.vehicles)
-        self._roles = cast(plan.seed, numbers, len(plan.scenarios))
+        self._parts = parts(plan, numbers)
+        self._parked = {part.vin for part in self._parts if part.parked}
         self._left_out: list[str] = []
+        self._errands: set[asyncio.Task[None]] = set()
         self.units = [self._build(vin) for vin in numbers]
         self._agenda: list[tuple[int, int]] = []
         self._places = {unit: index for index, unit in enumerate(self.units)}
+        self._by_vin = {unit.vin: unit for unit in self.units}
         self._loads: list[TelemetryLoad | AlarmLoad] = []
         self._plays: list[scenario.Play] = []
         self._started_ms = self._next_sweep_ms = 0.0
@@ -127,7 +162,6 @@ class Fleet:
         """Connect, live, drain, leave, report."""
         self._prepare()
         await self._connect()
-        await self._set_scenes()
         self._begin(self.depot.clock.now_ms())
         await self._live_until(self._started_ms + (self.plan.duration_s or math.inf) * 1_000)
         ran_ms = self.depot.clock.now_ms() - self._started_ms
@@ -136,16 +170,8 @@ class Fleet:
         return self._report(ran_ms / 1_000)
 
     def _prepare(self) -> None:
-        by_vin = {unit.vin: unit for unit in self.units}
-        for (played, _), vin in zip(self.plan.scenarios, self._roles, strict=True):
-            played.prepare(by_vin[vin].vehicle, int(self.depot.clock.now_ms()))
-
-    async def _set_scenes(self) -> None:
-        """Modes are set before anything plays; a scenario without the mode that it needs is left out."""
-        for (played, _), vin in zip(self.plan.scenarios, self._roles, strict=True):
-            place = home_of(self.plan.seed, vin)
-            if not await self._stage.set_scene(played, vin, place, int(self.depot.clock.now_ms())):
-                self._left_out.append(vin)
+        for part in self._parts:
+            part.played.prepare(self._by_vin[part.vin].vehicle, int(self.depot.clock.now_ms()))
 
     async def _connect(self) -> None:
         """Open every link and wait for all, but not for ever: the broker may be what is being tested."""
@@ -165,9 +191,8 @@ class Fleet:
         self._started_ms = now_ms
         for index, unit in enumerate(self.units):
             unit.vehicle.plan(int(now_ms + index * 1_000 / _BOOTS_PER_S), life.begin)
-        for (played, start_s), vin in zip(self.plan.scenarios, self._roles, strict=True):
-            if vin not in self._left_out:
-                self._raise_curtain(played, vin, int(now_ms + start_s * 1_000))
+        for part in self._parts:
+            self._cast(part, int(now_ms + part.start_s * 1_000))
         for unit in self.units:
             self._schedule(unit)
         self._begin_load()
@@ -175,13 +200,37 @@ class Fleet:
             booted_ms = now_ms + len(self.units) * 1_000 / _BOOTS_PER_S
             self._crowd.begin(booted_ms, now_ms + (self.plan.duration_s or math.inf) * 1_000)
 
-    def _raise_curtain(self, played: Scenario, vin: str, start_ms: int) -> None:
+    def _cast(self, part: Part, start_ms: int) -> None:
+        """Stage a part; where people must do something before it, when they have done it."""
+        if not part.played.needs_people:
+            self._raise_curtain(part, start_ms)
+            return
+
+        def send(_vehicle: Vehicle, _at_ms: int) -> None:
+            errand = asyncio.get_running_loop().create_task(self._set_scene(part, start_ms), name="errand")
+            self._errands.add(errand)
+            errand.add_done_callback(self._errands.discard)
+
+        self._by_vin[part.vin].vehicle.plan(start_ms - _ERRAND_MS, send)
+
+    async def _set_scene(self, part: Part, start_ms: int) -> None:
+        """A part without what it needs of people is left out."""
+        unit = self._by_vin[part.vin]
+        at = unit.vehicle.position()
+        now_ms = int(self.depot.clock.now_ms())
+        if await self._stage.set_scene(part.played, part.vin, (at.latitude, at.longitude), now_ms):
+            self._raise_curtain(part, max(start_ms, int(self.depot.clock.now_ms())))
+            self.depot.woken.append(unit)
+        else:
+            self._left_out.append(part.vin)
+
+    def _raise_curtain(self, part: Part, start_ms: int) -> None:
         """Stage a scenario and, where there is a SOC to ask, its verdict at its end."""
-        vehicle = next(unit.vehicle for unit in self.units if unit.vin == vin)
-        play = scenario.bill(played, vin, start_ms)
+        vehicle, played = self._by_vin[part.vin].vehicle, part.played
+        play = scenario.bill(played, part.vin, start_ms)
         self._plays.append(play)
-        played.stage(vehicle, start_ms, partial(self._tell, play))
-        if self._stage.judges:
+        played.stage(vehicle, start_ms, partial(self._tell, play) if part.leads else None)
+        if self._stage.judges and part.leads:
             curtain_ms = start_ms + round(played.length_s * 1_000) + _CURTAIN_MS
             vehicle.plan(curtain_ms, lambda _vehicle, at_ms: self._tell(play, at_ms, self._judged(play)))
 
@@ -189,13 +238,16 @@ class Fleet:
         self._stage.tell(at_ms, play.name, play.vin, text)
 
     def _judged(self, play: scenario.Play) -> str:
-        found = self._stage.judge(play, self.depot.clock.now_ms())
+        found = self._stage.judge(play, self._plays_of(play.vin), self.depot.clock.now_ms())
         return f"Verdict: {found.sentence()}."
+
+    def _plays_of(self, vin: str) -> list[scenario.Play]:
+        return [play for play in self._plays if play.vin == vin]
 
     def _begin_load(self) -> None:
         """Load starts when all have booted, and leaves the vehicles alone that play a scenario."""
         plan, start_ms = self.plan, self._started_ms + len(self.units) * 1_000 / _BOOTS_PER_S
-        crowd = [unit for unit in self.units if unit.vin not in self._roles]
+        crowd = [unit for unit in self.units if unit.vin not in self._parked]
         if plan.telemetry_per_s > 0 and crowd:
             self._loads.append(TelemetryLoad(crowd, plan.telemetry_per_s, start_ms))
         if plan.alarms_per_s > 0 and crowd:
@@ -217,6 +269,8 @@ class Fleet:
             await asyncio.sleep(self._nap_s(self._next_sweep_ms))
 
     async def _leave(self) -> None:
+        for errand in self._errands:
+            errand.cancel()
         if self._crowd is not None:
             self._crowd.close()
         for index, unit in enumerate(self.units):
@@ -292,10 +346,10 @@ class Fleet:
     def _build(self, vin: str) -> Unit:
         """A vehicle that plays a scenario stays parked otherwise."""
         plan = self.plan
-        share = 0.0 if vin in self._roles else plan.driving_share
+        share = 0.0 if vin in self._parked else plan.driving_share
         error_ms = plan.clock_error_s * 1_000
         kinds = plan.models or models.built_in()
-        if vin in self._roles:  # what is played needs windows to break and a bonnet to open
+        if vin in self._parked:  # what is played needs windows to break and a bonnet to open
             kinds = tuple(model for model in kinds if model.doors) or kinds
         vehicle = build(vin, plan.seed, kinds, driving_share=share, error_ms=error_ms, habit=plan.habit)
         return Unit(vehicle, Dice(plan.seed, vin, "resends"), self.depot)
@@ -303,10 +357,9 @@ class Fleet:
     def _report(self, ran_s: float) -> Report:
         tally, station = self.depot.tally, self.depot.station
         heard, until_s = self._stage.heard(), self._started_ms / 1_000 + ran_s
-        honest = (
-            [] if self.plan.alarms_per_s else [unit.vin for unit in self.units if unit.vin not in self._roles]
-        )
-        verdicts = [verdict.judge(play, heard, until_s) for play in self._plays] if self._stage.judges else []
+        verdicts = verdict.judge_all(self._plays, heard, until_s) if self._stage.judges else []
+        asked_for = bool(self.plan.alarms_per_s)  # alarms that are load are nobody's mistake
+        elsewhere = () if asked_for else verdict.elsewhere(self._plays, heard, self._started_ms / 1_000)
         return Report(
             seed=self.plan.seed, vehicles=len(self.units), protocol=station.version.name,
             started_at=rfc3339(int(self._started_ms)), ran_s=round(ran_s, 3),
@@ -316,6 +369,6 @@ class Fleet:
             connections={"connects": 0, "disconnects": 0, **station.counts},
             lag_ms=percentiles(tally.lags_ms), scenarios=tuple(self._plays),
             verdicts=tuple(verdicts), left_out=tuple(self._left_out),
-            elsewhere=verdict.elsewhere(honest, heard, self._started_ms / 1_000),
+            elsewhere=elsewhere,
             commands=None if self._crowd is None else self._crowd.report(),
         )  # fmt: skip

@@ -57,6 +57,48 @@ class Listener(Protocol):
         """The window was full and has room again."""
 
 
+class Radio(Protocol):
+    """A connection that comes back, as vehicles and apps use it; ``Link`` is one over the network."""
+
+    is_up: bool
+
+    @property
+    def room(self) -> int:
+        """How many QoS 1 messages may be published now."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there is no connection, and none in the making."""
+
+    def open(self) -> None:
+        """Connect, and connect again whenever the connection is lost."""
+
+    def cut(self) -> None:
+        """Vanish from the air: no DISCONNECT, no reconnect until ``open``."""
+
+    def close(self) -> None:
+        """Leave politely."""
+
+    def publish(self, topic: str, payload: bytes) -> bool:
+        """QoS 0. False if it was dropped."""
+
+    def publish_surely(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        """QoS 1. False if the window is full or the link is down."""
+
+    def keep_alive(self) -> None:
+        """Ping, and notice that nobody answers."""
+
+
+class Carrier(Protocol):
+    """Where radios come from; ``Station`` is the one over the network."""
+
+    version: codec.Version
+    counts: Counter[str]
+
+    def link(self, listener: Listener) -> Radio:
+        """A connection of its own for a vehicle or an app, closed until it is opened."""
+
+
 class Station:
     """What all links of a fleet share: where the broker is, how to speak to it, and what happened."""
 
@@ -74,6 +116,10 @@ class Station:
         self.dice = dice
         self.gate = asyncio.Semaphore(HANDSHAKES)
         self.counts: Counter[str] = Counter()
+
+    def link(self, listener: Listener) -> Link:
+        """See ``Carrier``."""
+        return Link(self, listener)
 
     def backoff_s(self, failures: int) -> float:
         """Full jitter: anything between nothing and the doubled, capped delay."""

@@ -7,11 +7,12 @@ mistakes. Source: contract 4.1 (challenge and response), 6 (special modes), 7 (A
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import http.client
 from functools import lru_cache
 from hashlib import pbkdf2_hmac
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 10.0
 SPECIAL_MODE: Final = "special_mode"
+TRANSFER: Final = "transfer"
 _KEY_BYTES = 32
 _OK = range(200, 300)
 
@@ -29,13 +31,14 @@ class Owner(msgspec.Struct, frozen=True):
     """
     A main user: who it is, and its security code where the vehicle has one.
 
-    ``token`` is for the HTTP API, ``password`` for the broker.
+    ``token`` is for the HTTP API, ``password`` for the broker. ``heir`` buys the car where it is sold.
     """
 
     user: str
     token: str | None = None
     security_code: str | None = None
     password: str | None = None
+    heir: Owner | None = None
 
 
 class Challenge(msgspec.Struct, frozen=True):
@@ -71,8 +74,18 @@ def _key(code: str, salt: str, rounds: int) -> bytes:
     return pbkdf2_hmac("sha512", code.encode(), salt.encode(), rounds, _KEY_BYTES)
 
 
+class Owners(Protocol):
+    """What main users do at a gateway, however they reach it. Errors: RefusedError, OSError."""
+
+    async def set_mode(self, vin: str, wish: ModeWish, place: tuple[float, float]) -> str:
+        """Set a special mode around a place (degrees); the answer is when it ends (RFC 3339)."""
+
+    async def sell(self, vin: str) -> str:
+        """Hand a car over and have the next main user accept it; the answer is who that is."""
+
+
 class Api:
-    """The gateway's HTTP API as main users call it. Blocks: call it from a thread."""
+    """Main users over the gateway's HTTP API. Implements Owners."""
 
     def __init__(self, url: str, owners: dict[str, Owner]) -> None:
         """``url`` is the address without a path; ``owners`` are the main users by VIN."""
@@ -83,29 +96,48 @@ class Api:
         )
         self._owners = owners
 
-    def set_mode(self, vin: str, wish: ModeWish, place: tuple[float, float]) -> str:
-        """
-        Set a special mode around a place (degrees); the answer is when it ends.
+    async def set_mode(self, vin: str, wish: ModeWish, place: tuple[float, float]) -> str:
+        """See ``Owners``."""
+        return await asyncio.to_thread(self._set_mode, vin, wish, place)
 
-        Errors: RefusedError, OSError (the gateway can't be reached).
-        """
+    async def sell(self, vin: str) -> str:
+        """See ``Owners``."""
+        return await asyncio.to_thread(self._sell, vin)
+
+    def _set_mode(self, vin: str, wish: ModeWish, place: tuple[float, float]) -> str:
+        owner = self._owner(vin)
+        latitude, longitude = place
+        body: dict[str, Any] = {
+            "reason": wish.reason,
+            "place": {"latitude": latitude, "longitude": longitude, "radius_m": wish.radius_m},
+            **self._proof(owner, vin, SPECIAL_MODE),
+        }
+        return str(self._call(owner, "PUT", f"/vehicles/{vin}/special-modes/{wish.mode}", body)["ends_at"])
+
+    def _sell(self, vin: str) -> str:
+        owner = self._owner(vin)
+        if owner.heir is None:
+            raise RefusedError("no_heir", f"nobody is known who buys {vin}")
+        body = {"to_user": owner.heir.user, **self._proof(owner, vin, TRANSFER)}
+        started = self._call(owner, "POST", f"/vehicles/{vin}/transfer", body)
+        stated = {"vin": vin, "code": started["code"]}
+        return str(self._call(owner.heir, "POST", "/transfer-acceptance", stated)["to_user"])
+
+    def _owner(self, vin: str) -> Owner:
         owner = self._owners.get(vin)
         if owner is None:
             raise RefusedError("no_owner", f"nobody is known as the main user of {vin}")
         if owner.token is None:
             raise RefusedError("no_token", f"{owner.user} has no token for the API")
-        latitude, longitude = place
-        body: dict[str, Any] = {
-            "reason": wish.reason,
-            "place": {"latitude": latitude, "longitude": longitude, "radius_m": wish.radius_m},
-        }
-        if owner.security_code is not None:
-            asked = self._call(owner, "POST", f"/vehicles/{vin}/challenge", {"purpose": SPECIAL_MODE})
-            challenge = msgspec.convert(asked, Challenge)
-            body["challenge_response"] = respond(
-                challenge, owner.security_code, owner.user, vin, SPECIAL_MODE
-            )
-        return str(self._call(owner, "PUT", f"/vehicles/{vin}/special-modes/{wish.mode}", body)["ends_at"])
+        return owner
+
+    def _proof(self, owner: Owner, vin: str, purpose: str) -> dict[str, str]:
+        """Answer a challenge, where the vehicle has a code."""
+        if owner.security_code is None:
+            return {}
+        asked = self._call(owner, "POST", f"/vehicles/{vin}/challenge", {"purpose": purpose})
+        challenge = msgspec.convert(asked, Challenge)
+        return {"challenge_response": respond(challenge, owner.security_code, owner.user, vin, purpose)}
 
     def _call(self, owner: Owner, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {owner.token}", "Content-Type": "application/json"}

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from vehicle_emulator.diary import Whither
 
 _CITY: Final = 0.35
-_WORK_IN_TOWN: Final = 0.1
+_WORK_IN_TOWN: Final = 0.25
 _SHOP_IN_TOWN: Final = 0.3
-_HOME_GARAGE: Final = 0.05
-_WORK_GARAGE: Final = 0.12
+_HOME_GARAGE: Final = 0.02
+_WORK_GARAGE: Final = 0.06
 _HOME_SOCKET: Final = 0.85
 _WORK_SOCKET: Final = 0.15
 _DROP_ELSEWHERE: Final = 0.4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 import msgspec
 from rich.table import Table
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from vehicle_emulator.outbox import Entry
+
+
+FEW: Final = 5
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -205,14 +208,29 @@ def table(report: Report) -> Table:
     _row(view, "own lateness, ms", _numbers(report.lag_ms))
     if report.commands is not None:
         _add_commands(view, report.commands)
-    judged = {verdict.vin: verdict.sentence() for verdict in report.verdicts}
-    for play in report.scenarios:
-        must = ", ".join(f"{expected.cause} by {expected.by_at}" for expected in play.must)
-        view.add_row(f"{play.name} on {play.vin}", judged.get(play.vin, f"must: {must or 'nothing'}"))
+    _add_plays(view, report)
     for name, found in (("alarms elsewhere", report.elsewhere), ("not played", report.left_out)):
         if found:
             view.add_row(name, ", ".join(found))
     return view
+
+
+def _add_plays(view: Table, report: Report) -> None:
+    """A row for each play; of what many play, one for all whose label was kept."""
+    judged = {(verdict.name, verdict.vin): verdict for verdict in report.verdicts}
+    times = Counter(play.name for play in report.scenarios)
+    for name, count in times.items():
+        if count > FEW:
+            broken = sum(verdict.is_broken for verdict in report.verdicts if verdict.name == name)
+            view.add_row(f"{name} on {count} vehicles", f"{broken} not as labelled" if judged else "")
+    for play in report.scenarios:
+        found = judged.get((play.name, play.vin))
+        if times[play.name] > FEW and not (found and found.is_broken):
+            continue
+        must = ", ".join(f"{expected.cause} by {expected.by_at}" for expected in play.must)
+        view.add_row(
+            f"{play.name} on {play.vin}", found.sentence() if found else f"must: {must or 'nothing'}"
+        )
 
 
 def _add_commands(view: Table, commands: Commands) -> None:

@@ -38,7 +38,7 @@ class Kind(NamedTuple):
 # Shares of bearers; what is left has LTE. "" is no coverage: valleys, tunnels.
 STREET: Final = Kind(30, 0.25, (("3G", 0.02),))
 ARTERIAL: Final = Kind(50, 0.35, (("3G", 0.02),))
-COUNTRY: Final = Kind(80, 0.1, (("", 0.01), ("E", 0.07), ("3G", 0.12)))
+COUNTRY: Final = Kind(80, 0.1, (("", 0.003), ("E", 0.07), ("3G", 0.12)))
 MOTORWAY: Final = Kind(120, 0.0, (("3G", 0.05), ("E", 0.01)))
 
 _CITY_BLOCKS = 13
@@ -58,6 +58,7 @@ _ROAD_BEND_M = 1_400.0
 _MOTORWAY_BEND_M = 5_000.0
 _URBAN_M = 2_000.0
 _TUNNELS = 3
+_TUNNEL_M = 500.0
 
 
 class Edge(NamedTuple):
@@ -246,10 +247,10 @@ class Region:
         return found
 
     def _bore_tunnels(self) -> None:
-        """A few main roads of the city, and one piece of motorway, run underground."""
+        """A few main roads of the city run underground."""
         candidates = [
             (node, edge) for node in self.city.nodes for edge in self.edges[node]
-            if edge.leg.limit_mps > STREET.limit_km_h / KMH_PER_MPS
+            if edge.leg.limit_mps > STREET.limit_km_h / KMH_PER_MPS and edge.leg.length_m < _TUNNEL_M
         ]  # fmt: skip
         for _ in range(_TUNNELS):
             node, edge = self._dice.pick(candidates)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from vehicle_emulator.messages import rfc3339
 
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     Tell = Callable[[int, str], None]
 
 ANY = "any"
+ECHO_S: Final = 180.0
+"""What a scenario did may be alarmed so long after its end: silence must last, and modes end."""
+THEFTS: Final = (
+    "driver_card_missing", "unauthorised_movement", "towed", "tilt", "car_alarm", "intrusion",
+    "ignition_on_armed", "tamper", "battery_disconnect", "jamming_gsm", "jamming_gnss",
+    "comm_loss_after_jamming", "comm_loss_after_tamper", "hold_up", "manual_report", "left_workshop",
+    "wrong_security_code",
+)  # fmt: skip
+"""Every cause that says theft (contract 5.1): for labels that allow technical notes."""
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -45,7 +55,13 @@ class Label(msgspec.Struct, frozen=True):
     def sentence(self) -> str:
         """The label for people."""
         must = ", ".join(expected.sentence() for expected in self.must)
-        return f"must: {must or 'nothing'}; never: {', '.join(self.never) or 'nothing'}"
+        return f"must: {must or 'nothing'}; never: {self.forbidden() or 'nothing'}"
+
+    def forbidden(self) -> str:
+        """What must not be alarmed, for people."""
+        if ANY in self.never:
+            return "anything else" if self.must else "anything"
+        return "any theft" if self.never == THEFTS else ", ".join(self.never)
 
 
 class Beat(NamedTuple):
@@ -64,6 +80,10 @@ class ModeWish(msgspec.Struct, frozen=True):
     radius_m: int = 300
 
 
+class Sale(msgspec.Struct, frozen=True):
+    """The main user hands the car over before the first beat, and the next one accepts; the car confirms."""
+
+
 class Scenario(msgspec.Struct, frozen=True):
     """
     A labelled story of one vehicle.
@@ -78,6 +98,12 @@ class Scenario(msgspec.Struct, frozen=True):
     beats: tuple[Beat, ...]
     parked_for_s: float = 0.0
     mode: ModeWish | None = None
+    sale: Sale | None = None
+
+    @property
+    def needs_people(self) -> bool:
+        """Whether main users must do something at the gateway before it can be played."""
+        return self.mode is not None or self.sale is not None
 
     @property
     def length_s(self) -> float:
@@ -97,6 +123,47 @@ class Scenario(msgspec.Struct, frozen=True):
             vehicle.plan(start_ms + round(beat.at_s * 1_000), act)
 
 
+class FleetWide(msgspec.Struct, frozen=True):
+    """
+    A scenario that many vehicles play, each beginning at its own moment ``within_s`` of the start.
+
+    ``share`` of the fleet; ``parked``: they stay parked otherwise, as a single scenario's vehicle does.
+    ``strikes``: what fails beside the vehicles, where whoever runs the fleet can let it fail.
+    """
+
+    scenario: Scenario
+    share: float = 1.0
+    within_s: float = 0.0
+    parked: bool = False
+    strikes: Literal["broker"] | None = None
+
+    @property
+    def length_s(self) -> float:
+        """Until its last vehicle's last promise has run out."""
+        return self.within_s + self.scenario.length_s
+
+
+def one_after_the_other(first: Scenario, second: Scenario, pause_s: float = 0.0) -> Scenario:
+    """
+    Both on one vehicle, the second when the first has run out; the labels join.
+
+    What the first one must alarm may go on: it is not forbidden to the second, nor the other way round.
+    """
+    later_s = first.length_s + pause_s
+    must = tuple(replace(one, after_s=one.after_s + later_s) for one in second.label.must)
+    alarmed = {one.cause for one in (*first.label.must, *must) if not one.held_back}
+    never = dict.fromkeys((*first.label.never, *second.label.never))
+    return Scenario(
+        name=f"{first.name}+{second.name}",
+        played=f"{first.played} Then: {second.played}",
+        label=Label((*first.label.must, *must), tuple(cause for cause in never if cause not in alarmed)),
+        beats=(*first.beats, *(beat._replace(at_s=beat.at_s + later_s) for beat in second.beats)),
+        parked_for_s=first.parked_for_s,
+        mode=first.mode or second.mode,
+        sale=first.sale or second.sale,
+    )
+
+
 class Deadline(msgspec.Struct, frozen=True):
     """An expected alarm with its place in time."""
 
@@ -112,6 +179,8 @@ class Play(msgspec.Struct, frozen=True):
     name: str
     vin: str
     started_at: str
+    until_at: str
+    """Until then the label judges what its vehicle is alarmed for."""
     must: tuple[Deadline, ...]
     never: tuple[str, ...]
 
@@ -119,7 +188,8 @@ class Play(msgspec.Struct, frozen=True):
 def bill(scenario: Scenario, vin: str, start_ms: int) -> Play:
     """Announce a staging, so that a feed can be scored against it."""
     must = tuple(_deadline(expected, start_ms) for expected in scenario.label.must)
-    return Play(scenario.name, vin, rfc3339(start_ms), must, scenario.label.never)
+    until_ms = start_ms + round((scenario.length_s + ECHO_S) * 1_000)
+    return Play(scenario.name, vin, rfc3339(start_ms), rfc3339(until_ms), must, scenario.label.never)
 
 
 def _deadline(expected: Expected, start_ms: int) -> Deadline:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 import msgspec
 
@@ -12,12 +11,15 @@ from vehicle_emulator.messages import encode, rfc3339
 from vehicle_emulator.owner import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from vehicle_emulator.owner import Api
+    from vehicle_emulator.owner import Owners
     from vehicle_emulator.scenario import Play, Scenario
     from vehicle_emulator.verdict import Heard, Verdict
+
+
+NOT_PLAYED: Final = "Not played"
 
 
 class StoryLine(msgspec.Struct, frozen=True):
@@ -35,13 +37,13 @@ class Stage:
     def __init__(
         self,
         *,
-        api: Api | None = None,
+        owners: Owners | None = None,
         soc_ledger: Path | None = None,
         story: IO[bytes] | None = None,
         narrate: Callable[[StoryLine], None] | None = None,
     ) -> None:
         """``story`` gets a JSON line for each step at once; ``narrate`` hears the same."""
-        self._api, self._soc_ledger, self._story, self._narrate = api, soc_ledger, story, narrate
+        self._owners, self._soc_ledger, self._story, self._narrate = owners, soc_ledger, story, narrate
 
     @property
     def judges(self) -> bool:
@@ -58,28 +60,37 @@ class Stage:
             self._narrate(line)
 
     async def set_scene(self, played: Scenario, vin: str, place: tuple[float, float], now_ms: int) -> bool:
-        """Have the main user set the mode that a scenario needs; False: refused, so it is not played."""
-        wish, api = played.mode, self._api
-        if wish is None:
+        """Have people do what a scenario needs of them; False: it can't be, so it is not played."""
+        if not played.needs_people:
             return True
-        if api is None:
-            self.tell(now_ms, played.name, vin, "Not played: it needs the gateway's API to set a mode.")
+        if self._owners is None:
+            self.tell(now_ms, played.name, vin, f"{NOT_PLAYED}: its main user can't reach the gateway's API.")
             return False
         try:
-            ends_at = await asyncio.to_thread(api.set_mode, vin, wish, place)
+            for line in await self._done(self._owners, played, vin, place):
+                self.tell(now_ms, played.name, vin, line)
         except (RefusedError, OSError) as error:
-            text = f"Not played: {wish.mode} mode was refused ({error})."
-            self.tell(now_ms, played.name, vin, text)
+            self.tell(now_ms, played.name, vin, f"{NOT_PLAYED}: the main user was refused ({error}).")
             return False
-        what = f"{wish.mode} mode ({wish.reason}) within {wish.radius_m} m"
-        text = f"The main user sets {what}, until {ends_at[11:16]} UTC."
-        self.tell(now_ms, played.name, vin, text)
         return True
+
+    async def _done(
+        self, owners: Owners, played: Scenario, vin: str, place: tuple[float, float]
+    ) -> list[str]:
+        """What people did, a line each. Errors: RefusedError, OSError."""
+        lines = []
+        if (wish := played.mode) is not None:
+            ends_at = await owners.set_mode(vin, wish, place)
+            what = f"{wish.mode} mode ({wish.reason}) within {wish.radius_m} m"
+            lines.append(f"The main user sets {what}, until {ends_at[11:16]} UTC.")
+        if played.sale is not None:
+            lines.append(f"The main user hands the car over to {await owners.sell(vin)}.")
+        return lines
 
     def heard(self) -> list[Heard]:
         """What the SOC got until now."""
         return [] if self._soc_ledger is None else verdict.read(self._soc_ledger)
 
-    def judge(self, play: Play, now_ms: float) -> Verdict:
-        """What became of one label until now."""
-        return verdict.judge(play, self.heard(), now_ms / 1_000)
+    def judge(self, play: Play, plays: Iterable[Play], now_ms: float) -> Verdict:
+        """What became of one label until now; ``plays`` are all of its vehicle."""
+        return verdict.judge(play, self.heard(), now_ms / 1_000, plays)

@@ -9,19 +9,19 @@ import msgspec
 
 from gateway.wire.topics import vehicle_topic
 from vehicle_emulator import codec, commands, messages
-from vehicle_emulator.link import Link
 from vehicle_emulator.outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vehicle_emulator.dice import Dice
-    from vehicle_emulator.link import Station
+    from vehicle_emulator.link import Carrier
     from vehicle_emulator.messages import Message
     from vehicle_emulator.report import Tally
     from vehicle_emulator.vehicle import Vehicle
 
 KEEPALIVE_S: Final = 60
+CATCH_UP_MS: Final = 5_000
 
 
 class Clock:
@@ -44,7 +44,7 @@ class Depot:
 
     def __init__(
         self,
-        station: Station,
+        station: Carrier,
         clock: Clock,
         tally: Tally,
         credentials: Callable[[str], tuple[str, str | None]],
@@ -58,13 +58,26 @@ class Depot:
 class Unit:
     """A vehicle with its radio."""
 
-    __slots__ = ("__weakref__", "_depot", "link", "outbox", "vehicle", "vin")
+    __slots__ = (
+        "__weakref__",
+        "_catch_up_until_ms",
+        "_depot",
+        "_drives",
+        "_left",
+        "link",
+        "outbox",
+        "vehicle",
+        "vin",
+    )
 
     def __init__(self, vehicle: Vehicle, dice: Dice, depot: Depot) -> None:
         """Stay off the air until ``link.open``."""
         self.vehicle, self.vin, self._depot = vehicle, vehicle.vin, depot
         self.outbox = Outbox(dice)
-        self.link = Link(depot.station, self)
+        self._left: Message | None = None
+        self._drives = False
+        self._catch_up_until_ms = 0.0
+        self.link = depot.station.link(self)
 
     def step(self, now_ms: int) -> None:
         """Let the vehicle live up to now, and follow its radio."""
@@ -90,7 +103,7 @@ class Unit:
                 self._tell_connection(message)
             return
         if not message.event_id:
-            sent = self.link.publish(vehicle_topic(self.vin, message.kind), message.payload)
+            sent = self._broadcast(message)
             counts["telemetry_sent" if sent else "telemetry_dropped"] += 1
             return
         counts["made"] += 1
@@ -99,6 +112,18 @@ class Unit:
             self._depot.tally.given_up(self.vin, given_up)
         self._depot.busy.add(self)
         self.pump(self._depot.clock.now_ms())
+
+    def _broadcast(self, message: Message) -> bool:
+        """Publish telemetry; where the car was left is kept while nobody hears it."""
+        drives = self.vehicle.has_ignition
+        if not self._is_catching_up and self.link.publish(
+            vehicle_topic(self.vin, message.kind), message.payload
+        ):
+            self._drives = drives
+            return True
+        if self._drives and not drives:
+            self._drives, self._left = False, message
+        return False
 
     def pump(self, now_ms: float) -> None:
         """Send what is due, as far as the link has room."""
@@ -129,14 +154,34 @@ class Unit:
         return tuple(vehicle_topic(self.vin, kind) for kind in messages.HEARD_KINDS)
 
     def link_up(self) -> None:
-        """Birth, all signals, then everything that waits."""
+        """
+        Birth, where it was left unheard, everything that waits, and then how it is now.
+
+        In the order in which it happened: that a driver has come back is told before the drive goes on.
+        """
         now_ms = self._depot.clock.now_ms()
-        birth, *telemetry = self.vehicle.connected(int(now_ms))
+        birth, *left, _now = self.vehicle.connected(int(now_ms))
         self._tell_connection(birth)
-        for message in telemetry:
+        if self._left is not None:
+            left.append(self._left)
+            self._left = None
+        self._catch_up_until_ms = 0.0
+        for message in left:
             self.hand_over(message, now_ms)
+        self._catch_up_until_ms = now_ms + CATCH_UP_MS
         self.outbox.reconnected(now_ms)
         self.pump(now_ms)
+        self._state_all_when_caught_up(now_ms)
+
+    @property
+    def _is_catching_up(self) -> bool:
+        """What waited is told first, but telemetry does not wait for ever."""
+        return self._depot.clock.now_ms() < self._catch_up_until_ms
+
+    def _state_all_when_caught_up(self, now_ms: float) -> None:
+        if self._catch_up_until_ms and not self.outbox:
+            self._catch_up_until_ms = 0.0
+            self.hand_over(self.vehicle.body.everything(int(now_ms)), now_ms)
 
     def link_down(self) -> None:
         """Nothing to do: the outbox keeps what counts."""
@@ -170,5 +215,6 @@ class Unit:
         for rejection in receipt.rejected:
             if entry := self.outbox.settle(rejection.event_id):
                 tally.rejected(self.vin, entry, rejection.reason)
+        self._state_all_when_caught_up(now_ms)
         if self.vehicle.is_resting:
             self._follow_radio()

@@ -6,25 +6,28 @@ Labels against what a Security Operation Center got. Pure, but for reading its l
 2. ``alarm.suppressed`` is a promise kept only where the label says *held back*. It is never an alarm.
 3. An alarm of an expected cause that comes before anything called for it is unexpected.
 4. What is not due yet when the run ends is neither kept nor missed.
+5. A vehicle may play several scenarios: what one of them calls for is not unexpected to another.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import msgspec
 
-from vehicle_emulator.scenario import ANY
+from vehicle_emulator.scenario import ANY, Play
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from vehicle_emulator.scenario import Deadline, Play
+    from vehicle_emulator.scenario import Deadline
 
 ALARMS: Final = ("alarm.raised", "alarm.updated", "alarm.unrecorded")
 SUPPRESSED: Final = "alarm.suppressed"
+Word = Literal["kept", "late", "missed", "not_due"]
 # The SOC's clock and the emulator's are two readings of one machine's.
 _SLACK_S = 0.5
 
@@ -34,9 +37,16 @@ class _Data(msgspec.Struct):
     state: str = ""
     vin: str | None = None
     raised_at: datetime | None = None
+    alarm_class: str = msgspec.field(name="class", default="theft")
+    alarm_id: str = ""
+    soc: str = "default"
+    sequence: int | None = None
+    event_ids: tuple[str, ...] = ()
 
 
-class _Line(msgspec.Struct):
+class Told(msgspec.Struct):
+    """One message of the feed, as far as labels and a scorecard need it."""
+
     kind: str = msgspec.field(name="type")
     data: _Data
     received_at: datetime | None = None
@@ -49,6 +59,24 @@ class Heard(msgspec.Struct, frozen=True):
     cause: str
     at_s: float
     held_back: bool
+    alarm_class: str = "theft"
+
+
+_T = TypeVar("_T", Heard, Play)
+
+
+class Met(msgspec.Struct, frozen=True):
+    """What became of one promise; ``after_s`` from what causes it until it was heard."""
+
+    cause: str
+    held_back: bool
+    word: Word
+    after_s: float | None = None
+
+    def sentence(self) -> str:
+        """For people."""
+        what = f"{self.cause}{' held back' if self.held_back else ''}"
+        return what if self.after_s is None else f"{what} after {self.after_s:.1f} s"
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -77,78 +105,133 @@ class Verdict(msgspec.Struct, frozen=True):
         return "; ".join(told) or "as labelled: no alarm"
 
 
-def read(ledger: Path) -> list[Heard]:
+def read_feed(ledger: Path) -> list[Told]:
     """What the SOC got until now; a line that is being written, or is no message, is left out."""
     if not ledger.exists():
         return []
-    heard = []
+    told = []
     for line in ledger.read_bytes().splitlines():
         try:
-            message = _decode(line)
+            told.append(_decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
-        if (one := _heard(message)) is not None:
-            heard.append(one)
-    return heard
+    return told
 
 
-def judge(play: Play, heard: Iterable[Heard], until_s: float) -> Verdict:
-    """Hold one label against what was heard up to ``until_s``."""
+def read(ledger: Path) -> list[Heard]:
+    """The alarms of a feed until now."""
+    return alarms(read_feed(ledger))
+
+
+def alarms(feed: Iterable[Told]) -> list[Heard]:
+    """What of a feed is an alarm, or one that was held back."""
+    return [one for line in feed if (one := _heard(line)) is not None]
+
+
+def judge(play: Play, heard: Iterable[Heard], until_s: float, plays: Iterable[Play] = ()) -> Verdict:
+    """Hold one label against what was heard up to ``until_s``; ``plays`` are all of its vehicle."""
     mine = sorted((one for one in heard if one.vin == play.vin), key=lambda one: one.at_s)
     found: dict[str, list[str]] = {"kept": [], "late": [], "missed": [], "not_due": []}
-    for promise in play.must:
-        word, sentence = _look_for(promise, mine, until_s)
-        found[word].append(sentence)
-    unexpected = {one.cause: None for one in mine if not one.held_back and _is_wrong(play, one)}
+    for met in promises(play, mine, until_s):
+        found[met.word].append(met.sentence())
+    unexpected = {one.cause: None for one in mine if _is_wrong(play, one) and not _is_explained(plays, one)}
     lists = {word: tuple(sentences) for word, sentences in found.items()}
     return Verdict(play.name, play.vin, unexpected=tuple(unexpected), **lists)
 
 
-def elsewhere(vins: Iterable[str], heard: Iterable[Heard], since_s: float) -> tuple[str, ...]:
-    """Alarms of vehicles that only live their honest lives."""
-    honest = set(vins)
-    found = {f"{one.cause} of {one.vin}": None for one in heard
-             if one.vin in honest and not one.held_back and one.at_s >= since_s}  # fmt: skip
+def judge_all(plays: Sequence[Play], heard: Iterable[Heard], until_s: float) -> list[Verdict]:
+    """Every label, each vehicle's with the others that it plays."""
+    heard_of, plays_of = by_vin(heard), by_vin(plays)
+    return [judge(play, heard_of.get(play.vin, ()), until_s, plays_of[play.vin]) for play in plays]
+
+
+def promises(play: Play, mine: Sequence[Heard], until_s: float) -> list[Met]:
+    """What became of each thing that a label promises; ``mine`` was heard of its vehicle, in order."""
+    return [_look_for(promise, mine, until_s) for promise in play.must]
+
+
+def is_false(one: Heard, plays: Sequence[Play], since_s: float) -> bool:
+    """Whether nothing called for this alarm; ``plays`` are its vehicle's, ``since_s`` the run's begin."""
+    if one.held_back or one.at_s < since_s or _is_explained(plays, one):
+        return False
+    playing = [play for play in plays if _is_playing(play, one)]
+    return not playing or any(_is_wrong(play, one) for play in playing)
+
+
+def by_vin(some: Iterable[_T]) -> dict[str, list[_T]]:
+    """Plays or alarms of each vehicle, in their order."""
+    found: dict[str, list[_T]] = {}
+    for one in some:
+        found.setdefault(one.vin, []).append(one)
+    return found
+
+
+def elsewhere(plays: Iterable[Play], heard: Iterable[Heard], since_s: float) -> tuple[str, ...]:
+    """Alarms that nothing called for, of vehicles that played nothing at that time."""
+    plays_of = by_vin(plays)
+    found = {
+        f"{one.cause} of {one.vin}": None for one in heard
+        if is_false(one, mine := plays_of.get(one.vin, []), since_s)
+        and not any(_is_playing(play, one) for play in mine)
+    }  # fmt: skip
     return tuple(found)
 
 
-def _look_for(promise: Deadline, mine: list[Heard], until_s: float) -> tuple[str, str]:
+def clock(at_s: float) -> str:
+    """Seconds since the epoch as a time of the day, for people."""
+    return f"{datetime.fromtimestamp(at_s, UTC):%H:%M:%S}"
+
+
+def _look_for(promise: Deadline, mine: Iterable[Heard], until_s: float) -> Met:
     from_s, by_s = _epoch_s(promise.from_at), _epoch_s(promise.by_at)
-    what = f"{promise.cause}{' held back' if promise.held_back else ''}"
-    came_s = [
-        one.at_s for one in mine
-        if (one.cause, one.held_back) == (promise.cause, promise.held_back) and one.at_s >= from_s - _SLACK_S
-    ]  # fmt: skip
-    if came_s:
-        return "kept" if came_s[0] <= by_s else "late", f"{what} after {max(0.0, came_s[0] - from_s):.1f} s"
-    return "missed" if until_s >= by_s else "not_due", what
+    for one in mine:
+        fits = (one.cause, one.held_back) == (promise.cause, promise.held_back)
+        if fits and one.at_s >= from_s - _SLACK_S:
+            word: Word = "kept" if one.at_s <= by_s else "late"
+            return Met(promise.cause, promise.held_back, word, max(0.0, one.at_s - from_s))
+    return Met(promise.cause, promise.held_back, "missed" if until_s >= by_s else "not_due")
 
 
 def _is_wrong(play: Play, one: Heard) -> bool:
-    if one.at_s < _epoch_s(play.started_at) - _SLACK_S:
+    if one.held_back or not _is_playing(play, one):
         return False
-    begins_s = [
-        _epoch_s(promise.from_at)
-        for promise in play.must
-        if promise.cause == one.cause and not promise.held_back
-    ]
+    begins_s = _begins_s(play, one)
     if begins_s:
         return one.at_s < min(begins_s) - _SLACK_S
     return ANY in play.never or one.cause in play.never
 
 
-def _heard(line: _Line) -> Heard | None:
+def _is_playing(play: Play, one: Heard) -> bool:
+    return _epoch_s(play.started_at) - _SLACK_S <= one.at_s <= _epoch_s(play.until_at)
+
+
+def _is_explained(plays: Iterable[Play], one: Heard) -> bool:
+    """Whether a label calls for it, and it does not come before what does."""
+    return any(begins_s and one.at_s >= min(begins_s) - _SLACK_S
+               for play in plays if (begins_s := _begins_s(play, one)))  # fmt: skip
+
+
+def _begins_s(play: Play, one: Heard) -> list[float]:
+    return [
+        _epoch_s(promise.from_at)
+        for promise in play.must
+        if promise.cause == one.cause and not promise.held_back
+    ]
+
+
+def _heard(line: Told) -> Heard | None:
     data, at = line.data, line.received_at or line.data.raised_at
     held_back = line.kind == SUPPRESSED
     # What a mode held back stays "suppressed" in all that is said of it later: that is no alarm.
     is_alarm = line.kind in ALARMS and data.state != "suppressed"
     if data.vin is None or at is None or not (held_back or is_alarm):
         return None
-    return Heard(data.vin, data.cause, at.timestamp(), held_back)
+    return Heard(data.vin, data.cause, at.timestamp(), held_back, data.alarm_class)
 
 
+@lru_cache(maxsize=8_192)
 def _epoch_s(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-_decode = msgspec.json.Decoder(_Line).decode
+_decode = msgspec.json.Decoder(Told).decode

@@ -36,6 +36,7 @@ from gateway.api import (
 )
 from gateway.api.auth import Authenticator
 from gateway.api.deps import Deps
+from gateway.api.evidence import routes as evidence
 from gateway.api.feed import Streams
 from gateway.api.problems import HANDLERS, Problem
 from gateway.api.sessions import Sessions
@@ -75,6 +76,7 @@ def build_app(deps: Deps) -> Litestar:
                 route_handlers=[
                     alarms.routes,
                     cases.routes,
+                    evidence.routes,
                     feed.routes,
                     vehicles.routes,
                     modes.routes,

@@ -289,8 +289,8 @@ async def _file(deps: Deps, case_id: str, after: int = 0, limit: int = 0) -> Cas
 
 
 async def _contacts(deps: Deps, vin: str) -> tuple[dict[str, Any], ...]:
-    entry = await deps.store.registration(vin)
-    return () if entry is None else entry.contacts
+    known = await deps.store.registration(vin)
+    return () if known is None else known.contacts
 
 
 def _names(contacts: tuple[dict[str, Any], ...]) -> tuple[str, ...]:
@@ -322,19 +322,20 @@ async def _view(deps: Deps, file: CaseFile, limit: int) -> CaseView:
         calls=calls,
         next_contact=None if case.state == "closed" else next_contact(case, names),
         alarms=[alarm_view(one) for one in file.alarms],
-        entries=[_entry(one) for one in entries],
+        entries=[entry(one) for one in entries],
         next_after=None if last is None else last.n,
     )
 
 
-def _entry(stored: StoredEntry) -> EntryView:
-    entry = stored.entry
+def entry(stored: StoredEntry) -> EntryView:
+    """A line of a timeline."""
+    said = stored.entry
     deliveries = [
         SentView(one.id, one.sink, one.state, f"/api/v1/deliveries?after={one.id - 1}&limit=1")
         for one in stored.deliveries
     ]
-    link = None if entry.alarm_id is None else f"/api/v1/alarms/{entry.alarm_id}"
-    return EntryView(stored.n, entry.at, entry.actor, entry.what, entry.details, link, deliveries)
+    link = None if said.alarm_id is None else f"/api/v1/alarms/{said.alarm_id}"
+    return EntryView(stored.n, said.at, said.actor, said.what, said.details, link, deliveries)
 
 
 routes = Router(

@@ -105,7 +105,7 @@ async def console(
 ) -> Response[bytes]:
     """The page for who is logged in, else the one to log in."""
     token = await sessions.caller(request)
-    language = _language(request)
+    language = language_of(request)
     theme = request.cookies.get("theme", "auto")
     values = {
         "language": language,
@@ -187,7 +187,7 @@ def _view(token: Token, deps: Deps) -> PersonView:
     return PersonView(token.person, token.role, may, deps.clock.now(), deps.site_map is not None)
 
 
-def _language(request: Request[Any, Any, Any]) -> str:
+def language_of(request: Request[Any, Any, Any]) -> str:
     """As chosen on the page, else the first one that the browser asks for and that there is."""
     chosen = request.cookies.get("language", "")
     asked = [one.strip()[:2].lower() for one in request.headers.get("accept-language", "").split(",")]

@@ -1,12 +1,15 @@
 """
 The live feed as server-sent events.
 
-1. A reader is a cursor: it holds the last sequence it was sent and reads pages. There is no queue per
-   reader, so one that reads slowly, or not at all, costs nothing and loses nothing.
+1. A reader is a cursor: it holds the last sequence it was sent and reads pages of the feed that all share.
+   There is no queue per reader, so one that reads slowly costs nothing; one that takes nothing for long is
+   cut off by the server, and goes on after the last event that it has seen.
 2. Only n+1 follows n. If the store can't give it any more, the stream ends and the reader is told when it
    asks again (410), instead of a gap that nobody sees.
 3. A stream ends by itself when its token is revoked or the gateway stops.
 4. Who asks for it is also told which cases have changed. Such an event has no id: it is no feed message.
+5. Readers take turns, and each of them gathers what comes within some milliseconds: no alarm waits until all
+   of them have been told of the one before.
 """
 
 from __future__ import annotations
@@ -33,6 +36,11 @@ from gateway.errors import StoreError
 from gateway.ports import LiveCases, Message, StoredCase, Token
 
 PAGE = 200
+GATHER_S = 0.05
+"""A reader is told at most so often, and of all that came meanwhile at once."""
+TURN_S = 0.002
+"""So much later than the reader before it is each one told."""
+TURNS = 25
 LOOK_UP_S = 1.0
 """How often a quiet stream looks whether its token still holds."""
 
@@ -40,7 +48,10 @@ Sequence = Annotated[
     int | None, QueryParameter(ge=0, le=MAX_SEQUENCE, description="Go on after this sequence.")
 ]
 LastEventId = Annotated[
-    int | None, HeaderParameter(name="Last-Event-ID", ge=0, le=MAX_SEQUENCE, description="Wins over `after`.")
+    str,
+    HeaderParameter(
+        name="Last-Event-ID", pattern=r"^[0-9]{0,19}$", description="Wins over `after`; empty: none."
+    ),
 ]
 WithCases = Annotated[bool, QueryParameter(name="cases", description="Tell of changed cases as well.")]
 Change = Annotated[
@@ -56,14 +67,16 @@ class Streams:
     def __init__(self, on_readers: Callable[[int], None]) -> None:
         self.closing = asyncio.Event()
         self.readers = 0
+        self._turn = 0
         self._on_readers = on_readers
 
     @contextmanager
-    def reader(self) -> Iterator[None]:
-        """Count one reader."""
+    def reader(self) -> Iterator[float]:
+        """Count one reader; gives how many seconds after the first one it is told."""
         self._count(1)
+        self._turn = (self._turn + 1) % TURNS
         try:
-            yield
+            yield self._turn * TURN_S
         finally:
             self._count(-1)
 
@@ -114,11 +127,12 @@ class Cursor:
         self._streams = streams
         self._authenticator = valid
         self._token = token
+        self._turn_s = 0.0
 
     async def stream(self, soc: str, after: int, cases: CaseCursor | None = None) -> AsyncIterator[bytes]:
         """Frames until the reader goes, the token ends, the feed has a hole, or the gateway stops."""
         clock = self._deps.clock
-        with self._streams.reader():
+        with self._streams.reader() as self._turn_s:
             yield b": connected\n\n"
             comment_at = clock.mono_s() + self._deps.comment_every_s
             while await self._may_go_on():
@@ -128,6 +142,8 @@ class Cursor:
                 if messages:
                     after = messages[-1].sequence
                     yield b"".join(map(frame, messages))
+                    if self._deps.feed.latest(soc) - after < PAGE:
+                        await asyncio.sleep(GATHER_S)
                 if cases is not None and (changed := await self._changed(cases)):
                     yield changed
                 if clock.mono_s() >= comment_at:
@@ -147,8 +163,9 @@ class Cursor:
         if self._deps.feed.latest(soc) <= after:
             grown = asyncio.ensure_future(self._deps.feed.grown(soc, after))
             await self._streams.wait(grown, *([] if cases is None else [cases.turned()]))
-        if self._deps.feed.latest(soc) <= after:
-            return []
+            if self._deps.feed.latest(soc) <= after:
+                return []
+            await asyncio.sleep(self._turn_s)
         try:
             messages = await self._deps.feed.read(soc, after, PAGE)
         except StoreError:
@@ -233,7 +250,7 @@ async def read_feed(
     authenticator: NamedDependency[SkipValidation[Authenticator]],
     soc: Soc = "default",
     after: Sequence = None,
-    last_event_id: LastEventId = None,
+    last_event_id: LastEventId = "",
     with_cases: WithCases = False,
     after_change: Change = None,
 ) -> Stream:
@@ -246,7 +263,7 @@ async def read_feed(
     if streams.readers >= deps.max_readers:
         detail = f"{deps.max_readers} readers are connected already; try again."
         raise Problem(503, "too_many_readers", detail, headers={"Retry-After": "5"})
-    begin = await start_after(deps, soc, after if last_event_id is None else last_event_id)
+    begin = await start_after(deps, soc, int(last_event_id) if last_event_id else after)
     cursor, cases = Cursor(deps, streams, authenticator, who), None
     # A reader that loses the connection before its first message must know where it had begun.
     headers = {"Feed-After": str(begin), "X-Accel-Buffering": "no"}

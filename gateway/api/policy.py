@@ -21,6 +21,7 @@ POLICY: dict[str, frozenset[Role]] = {
     "POST /api/v1/alarms/{alarm_id}/close": ACTING,
     "GET /api/v1/cases": ACTING,
     "GET /api/v1/cases/{case_id}": ACTING,
+    "GET /api/v1/cases/{case_id}/export": ACTING,
     "POST /api/v1/cases/{case_id}/claim": ACTING,
     "POST /api/v1/cases/{case_id}/release": ACTING,
     "POST /api/v1/cases/{case_id}/contact": ACTING,

@@ -45,6 +45,8 @@ REMEMBERED = (
 """Last words: sensors that say why a car may fall silent."""
 JAMMING_FLAPS = timedelta(seconds=60)
 """Jamming comes and goes each second: triggers this close together are one, restored or not."""
+JAMMING_IS_OVER = timedelta(seconds=15)
+"""A car that speaks so long after jamming went back to rest, and states no other, is not jammed any more."""
 JAMMING_HOLDS = timedelta(hours=1)
 """Older jamming that was never restored does not explain a silence."""
 HELD_BACK = ("tamper", "battery_disconnect")
@@ -164,7 +166,13 @@ def jammed(vehicle: Vehicle) -> tuple[str, Moment] | None:
         if known is None or known.triggered is None or heard_at is None:
             continue
         age = heard_at - known.triggered.received_at
-        if age <= JAMMING_FLAPS or (known.is_on and age <= JAMMING_HOLDS):
+        if known.is_on:
+            holds = age <= JAMMING_HOLDS
+        else:
+            restored = known.restored
+            over = restored is not None and heard_at - restored.received_at > JAMMING_IS_OVER
+            holds = age <= JAMMING_FLAPS and not over
+        if holds:
             return cause, known.triggered
     return None
 

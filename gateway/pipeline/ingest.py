@@ -69,10 +69,9 @@ class Ingest:
             item.unwanted, item.topic, item.payload = decoded, message.topic, message.payload[:KEPT_BYTES]
             self._meters.count("gateway_quarantined_total", kind=kind)
         else:
-            item.fact = decoded  # type: ignore[assignment]  # a registered topic's fact
             if isinstance(decoded, Event):
                 item.event_id, item.digest = decoded.event_id, content_digest(decoded)
-            self._intake.precede(vin, decoded)
+            item.fact = self._intake.precede(vin, decoded)  # type: ignore[assignment]  # a topic's fact
         return self._inbox.put(item)
 
     def _request(self, message: Inbound, user: str, vin: str, kind: str) -> bool:

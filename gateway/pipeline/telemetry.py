@@ -133,17 +133,23 @@ class TelemetryIntake:
         if vin not in self._watched and vin not in self._awaited:
             track.calm_down()
 
-    def precede(self, vin: str, fact: Event | Connection) -> None:
-        """Take note of a fact that may raise an alarm, and state what the fold should know before it."""
+    def precede(self, vin: str, fact: Event | Connection) -> Event | Connection:
+        """
+        Take note of a fact that may raise an alarm, and state what the fold should know before it.
+
+        Returns the fact to decide: its time may be one that can't be true.
+        """
         known = self._track(vin)
         if known is not None and not (isinstance(fact, Connection) and not fact.online):
             known.heard_at = fact.received_at
         if isinstance(fact, DriverCard):
             track = known or self._new_track(vin)
-            track.watch_until = None if fact.present else fact.at + WATCH_FOR
+            fact = card = track.dated(fact)
+            track.watch_until = None if card.present else card.at + WATCH_FOR
             track.calm_until = NEVER
         if isinstance(fact, TheftSensor | DriverCard):
             self.hand_over(vin, fact.received_at, for_alarm=isinstance(fact, TheftSensor))
+        return fact
 
     def hand_over(self, vin: str, now: datetime, *, for_alarm: bool = False) -> None:
         """State what is newer than the fold knows: movement and position."""

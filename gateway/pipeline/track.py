@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.domain.signals import Fact, Ignition, Movement, Position
+from gateway.domain.signals import DriverCard, Fact, Ignition, Movement, Position
 from gateway.ports import SignalValue
 from gateway.wire.telemetry import (
     ACCURACY,
@@ -37,6 +37,7 @@ TRACK_EVERY = timedelta(seconds=5)
 WATCH_FOR = timedelta(seconds=60)
 PLACES_AT_MOST = 12
 WAS_SILENT = timedelta(minutes=30)
+CLOCK_IS_BEHIND = timedelta(seconds=60)
 ONE_BOOT = 1_000
 """Numbers that are further apart are counts of two boots."""
 MAX_OTHER_SIGNALS = 200
@@ -65,6 +66,7 @@ class Track:
         "places",
         "position",
         "position_at",
+        "set_back",
         "told_driven",
         "told_position",
         "told_position_at",
@@ -93,6 +95,8 @@ class Track:
         self.number: int | None = None
         self.number_at = NEVER
         """Number and time of the newest message that has one."""
+        self.set_back = False
+        """Its clock is behind what it said before: numbers have grown and times have not."""
         self.missed = True
         """What was said of the ignition may have been lost since it was last heard of."""
         self.position: Position | None = None
@@ -178,12 +182,23 @@ class Track:
         if self.number is not None:
             set_back = 0 < seq - self.number <= ONE_BOOT and at < self.number_at
             self.missed = self.missed or seq > self.number + 1
+            self.set_back = set_back
             if set_back:
                 message, at = replace(message, occurred_at=None), message.received_at
             elif at < self.number_at:
                 return message, at
         self.number, self.number_at = seq, at
         return message, at
+
+    def dated(self, fact: DriverCard) -> DriverCard:
+        """
+        The fact as of its arrival, if the vehicle's clock was set back.
+
+        Else a card that goes now would have gone, by that clock, while the car was being driven.
+        """
+        if self.set_back and not fact.clock_suspect and fact.received_at - fact.at > CLOCK_IS_BEHIND:
+            return replace(fact, occurred_at=None)
+        return fact
 
     def remember(self, signals: dict[str, Any], at: datetime) -> None:
         """Keep values; older never overwrites newer."""

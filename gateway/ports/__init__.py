@@ -26,6 +26,7 @@ from gateway.ports.decision import (
     TrackRow,
     VehicleRow,
 )
+from gateway.ports.evidence import KEEP_TRACK, CaseEvidence, StatedFact
 from gateway.ports.fleet import CountryCount, OpenCase
 from gateway.ports.inside import (
     Acts,
@@ -60,6 +61,7 @@ from gateway.ports.store import Store
 from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
 
 __all__ = [
+    "KEEP_TRACK",
     "Acts",
     "AlarmFilter",
     "AlarmRow",
@@ -68,6 +70,7 @@ __all__ = [
     "Backlog",
     "CaseChanges",
     "CaseEntryRow",
+    "CaseEvidence",
     "CaseFile",
     "CaseFilter",
     "CaseRow",
@@ -114,6 +117,7 @@ __all__ = [
     "SinkRole",
     "SinkTester",
     "SiteMap",
+    "StatedFact",
     "Store",
     "StoredAlarm",
     "StoredCase",

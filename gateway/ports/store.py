@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from gateway.domain.audit_proof import Proof
 from gateway.domain.audit_trail import Head
 from gateway.domain.signals import Registration
 from gateway.ports.case_files import CaseChanges, CaseFile, CaseFilter, StoredCase
 from gateway.ports.console import ConsoleStore
 from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
+from gateway.ports.evidence import CaseEvidence
 from gateway.ports.fleet import CountryCount, OpenCase
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
 from gateway.ports.protection import UnprotectedFilter, UnprotectedVehicle
@@ -104,6 +106,14 @@ class Store(ConsoleStore, Protocol):
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         """One case, and a page of its timeline."""
+        ...
+
+    async def evidence(self, case_id: str) -> CaseEvidence | None:
+        """One case with everything that it rests on."""
+        ...
+
+    async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
+        """Audit rows about these subjects, and about a vehicle from the first of them to ``closed_at``."""
         ...
 
     async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
@@ -258,6 +268,14 @@ class Store(ConsoleStore, Protocol):
         """Quarantined payloads: ``n``, ``topic``, ``sha256``, ``reason``, ``payload``, ``count``."""
         ...
 
-    async def prune(self, now: datetime) -> None:
-        """Delete what no rule needs any more (retention periods are the store's settings)."""
-        ...
+    async def prune(
+        self, now: datetime, on_deleted: Callable[[str, int], None] | None = None, pause_s: float = 0.0
+    ) -> None:
+        """
+        Delete what is over its time; the periods are the store's settings.
+
+        In small bites with a pause after each, so that no decision waits long; ``on_deleted`` is told table
+        and number of rows after each bite.
+
+        Errors:  StoreError; what was deleted until then is deleted.
+        """

@@ -19,6 +19,7 @@ from gateway.adapters.storage.sqlite.schema import migrate
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
 from gateway.api.passwords import hash_password
+from gateway.domain.audit_proof import Proof
 from gateway.domain.audit_trail import Head
 from gateway.domain.case_effects import CaseChanged
 from gateway.domain.effects import Announce, Audited, Effect, Register, Revoke
@@ -41,6 +42,7 @@ from gateway.ports import (
     AlarmFilter,
     AuditEntry,
     CaseChanges,
+    CaseEvidence,
     CaseFile,
     CaseFilter,
     CommandRow,
@@ -166,6 +168,13 @@ class MemoryStore(ConsoleMethods):
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         return self.files.get(case_id)
+
+    async def evidence(self, case_id: str) -> CaseEvidence | None:
+        file = self.files.get(case_id)
+        return None if file is None else CaseEvidence(file, (), (), None)
+
+    async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
+        return Proof(str(Head(0, bytes(32))), [])
 
     async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
         found = [one.stored for one in self.files.values() if one.stored.case.state != "closed"]

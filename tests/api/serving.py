@@ -15,10 +15,13 @@ PATIENCE_S = 30.0
 
 
 @asynccontextmanager
-async def served(gateway: Gateway, listen: str = "127.0.0.1:0", **deps: Any) -> AsyncIterator[str]:
+async def served(
+    gateway: Gateway, listen: str = "127.0.0.1:0", serving: dict[str, Any] | None = None, **deps: Any
+) -> AsyncIterator[str]:
     """Serve while the block runs; gives the address."""
     address: asyncio.Queue[str] = asyncio.Queue()
-    task = asyncio.create_task(serve(build_app(gateway.deps(**deps)), listen, address.put_nowait))
+    app = build_app(gateway.deps(**deps))
+    task = asyncio.create_task(serve(app, listen, address.put_nowait, **(serving or {})))
     try:
         yield await asyncio.wait_for(address.get(), timeout=PATIENCE_S)
     finally:

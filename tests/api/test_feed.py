@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import httpx
@@ -76,7 +78,13 @@ async def test_a_live_reader_gets_what_comes_from_now_on(gateway: Gateway) -> No
 
 @pytest.mark.parametrize(
     ("query", "last_event_id", "ids"),
-    [("?after=0", None, [1, 2, 3]), ("?after=2", None, [3]), ("", "1", [2, 3]), ("?after=0", "2", [3])],
+    [
+        ("?after=0", None, [1, 2, 3]),
+        ("?after=2", None, [3]),
+        ("", "1", [2, 3]),
+        ("?after=0", "2", [3]),
+        ("?after=1", "", [2, 3]),
+    ],
 )
 async def test_a_reader_goes_on_where_it_was(
     gateway: Gateway, query: str, last_event_id: str | None, ids: list[int]
@@ -224,3 +232,51 @@ async def test_stopping_takes_no_longer_than_two_seconds_with_open_streams(gatew
         return took_s
 
     assert await quickest(stop_s, 2) < 2
+
+
+async def take_little(url: str, headers: dict[str, str]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect as a reader whose buffers hold next to nothing, and read nothing."""
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    taken.setblocking(False)
+    host, _, port = url.removeprefix("http://").partition(":")
+    await asyncio.get_running_loop().sock_connect(taken, (host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=taken, limit=1024)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    writer.write(f"GET /api/v1/feed?after=0 HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n".encode())
+    return reader, writer
+
+
+async def rest_of(reader: asyncio.StreamReader) -> bytes:
+    """What had been sent until the connection broke."""
+    found = b""
+    with suppress(ConnectionError):
+        while data := await asyncio.wait_for(reader.read(65536), PATIENCE_S):
+            found += data
+    return found
+
+
+async def test_a_reader_that_takes_nothing_is_cut_off_and_goes_on_where_it_was(gateway: Gateway) -> None:
+    many, padding = 600, b'{"pad":"%s",' % (b"x" * 30_000)  # more than the buffers of both ends hold
+    for number in range(many):
+        await gateway.trigger(vin=f"WVWZZZ1JZXW{number:06}")
+    gateway.store.feed[:] = [replace(one, body=padding + one.body[1:]) for one in gateway.store.feed]
+    cut_off = asyncio.Event()
+    async with (
+        served(gateway, serving={"cut_off_s": 0.5, "on_cut_off": cut_off.set}) as url,
+        reading(gateway, url, "?after=0") as other,
+    ):
+        slow, writer = await take_little(url, gateway.bearer("operator"))
+        ids = [(await other.event())["id"] for _ in range(many)]
+        await asyncio.wait_for(cut_off.wait(), PATIENCE_S)
+        seen = [
+            int(one)
+            for one in re.findall(rb"(?<=\n)id: (\d+)\n[^\n]*\ndata: [^\n]*\n\n", await rest_of(slow))
+        ]
+        writer.close()
+        async with reading(gateway, url, "", str(seen[-1])) as again:
+            seen += [(await again.event())["id"] for _ in range(many - seen[-1])]
+        await gateway.trigger(vin="WVWZZZ1JZXW999999")
+        ids.append((await other.event())["id"])
+    assert seen == list(range(1, many + 1))
+    assert ids == list(range(1, many + 2))

@@ -14,7 +14,8 @@ from gateway.pipeline.meters import Tally
 from gateway.ports import TrackRow
 from tests.api.doubles import OTHER, VIN, Gateway
 from tests.api.serving import served
-from tests.console.conftest import NewPage, enter, picture, violations
+from tests.console.conftest import enter, picture, violations
+from tests.support.browser import NewPage
 from tests.support.pmtiles import archive
 
 CLUSTERS = """() => {

@@ -74,6 +74,13 @@ def test_jamming_that_flips_right_before_the_silence_still_counts() -> None:
     assert "comm_loss_after_jamming" in car.raised
 
 
+def test_jamming_that_is_over_and_the_car_spoke_again_explains_no_silence() -> None:
+    passed = [*ARMED, jam("j", 10), jam("r", 20, "restored"), card("d", False, 60)]
+    assert "comm_loss_after_jamming" not in Car(hears=True).live(passed, until_s=600).raised
+    again = [*passed, jam("k", 61)]
+    assert "comm_loss_after_jamming" in Car(hears=True).live(again, until_s=600).raised
+
+
 def test_a_tamper_held_back_then_silence_of_30_minutes() -> None:
     car = Car(hears=True).live([*ARMED], until_s=1)
     held = {"tamper": Moment(at(0), at(0)), "battery_disconnect": Moment(at(-5), at(-5))}

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.emulator.lives import START_MS, Said, play
-from vehicle_emulator import body, messages, scenario, scenarios
+from gateway import wire
+from gateway.domain.causes import BY_NAME, CAUSES
+from gateway.wire import telemetry
+from gateway.wire.event import Unwanted
+from tests.emulator.lives import START_MS, Said, play, vehicle
+from vehicle_emulator import body, life, messages, scenario, scenarios
 from vehicle_emulator.scenarios.battery_cut import BATTERY_CUT
 from vehicle_emulator.scenarios.bundle_runs_out import BUNDLE_RUNS_OUT
 from vehicle_emulator.scenarios.card_missing import CARD_MISSING
 from vehicle_emulator.scenarios.glass_break import GLASS_BREAK
 from vehicle_emulator.scenarios.siren_nudge import SIREN_NUDGE
+from vehicle_emulator.vehicle import Vehicle
 
 
 def of(said: list[Said], kind: str) -> list[dict[str, Any]]:
@@ -38,6 +47,48 @@ def test_expected_alarms_are_not_forbidden(one: scenario.Scenario) -> None:
 @pytest.mark.parametrize("one", scenarios.SCENARIOS, ids=lambda one: one.name)
 def test_a_play_is_byte_identical(one: scenario.Scenario) -> None:
     assert play(one)[1] == play(one)[1]
+
+
+def test_those_of_the_fleet_have_names_of_their_own() -> None:
+    names = [one.scenario.name for one in scenarios.FLEET_WIDE]
+    assert not {one.name for one in scenarios.SCENARIOS} & set(names)
+    assert [scenarios.find_fleet_wide(name) for name in names] == list(scenarios.FLEET_WIDE)
+
+
+def test_the_thefts_of_labels_are_the_gateway_s() -> None:
+    assert set(scenario.THEFTS) == {cause.name for cause in CAUSES if cause.cause_class == "theft"}
+
+
+EVERY = (*scenarios.SCENARIOS, *(wide.scenario for wide in scenarios.FLEET_WIDE))
+
+
+@given(st.sampled_from(EVERY), st.sampled_from(EVERY), st.integers(0, 2**32), st.integers(0, 7))
+def test_any_two_on_any_vehicle_are_understood_and_their_label_names_causes(
+    first: scenario.Scenario, second: scenario.Scenario, seed: int, index: int
+) -> None:
+    both = scenario.one_after_the_other(first, second, pause_s=30)
+    alive = vehicle(seed, index, driving_share=0.0)
+    both.prepare(alive, START_MS)
+    alive.plan(START_MS, life.begin)
+    both.stage(alive, START_MS + 5_000)
+    received_at = datetime.fromtimestamp(START_MS / 1_000 + 86_400, UTC)
+    ids = []
+    for message, _at_ms in told_until(alive, START_MS + 5_000 + round(both.length_s * 1_000)):
+        if message.kind == messages.TELEMETRY:
+            telemetry.decode(message.payload, received_at)
+            continue
+        fact = wire.decode(message.kind, message.payload, received_at)
+        assert not isinstance(fact, Unwanted), message
+        assert getattr(fact, "cause", None) in {None, *BY_NAME}
+        ids += [message.event_id] if message.event_id else []
+    assert len(set(ids)) == len(ids)
+    assert {one.cause for one in both.label.must} <= BY_NAME.keys()
+    assert set(both.label.never) - {scenario.ANY} <= BY_NAME.keys()
+
+
+def told_until(alive: Vehicle, until_ms: int) -> Iterator[tuple[messages.Message, int]]:
+    while (next_ms := alive.next_at_ms) is not None and next_ms <= until_ms:
+        yield from alive.step(next_ms)
 
 
 def test_glass_break_triggers_and_restores() -> None:
@@ -102,6 +153,7 @@ def test_the_bill_puts_the_label_on_the_clock() -> None:
         "name": "card_missing",
         "vin": "XVG",
         "started_at": "2026-11-18T11:06:40.000Z",
+        "until_at": "2026-11-18T11:11:13.000Z",
         "must": [
             {
                 "cause": "driver_card_missing",

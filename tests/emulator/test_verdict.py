@@ -107,5 +107,17 @@ def test_a_ledger_is_read_and_its_broken_line_left_out(tmp_path: Path) -> None:
 
 def test_an_honest_vehicle_s_alarm_is_told() -> None:
     heard = [came("tilt", 1), came("tilt", 2), came("towed", -1), HELD]
-    assert verdict.elsewhere([VIN], heard, START_S) == (f"tilt of {VIN}",)
-    assert verdict.elsewhere([], heard, START_S) == ()
+    assert verdict.elsewhere([], heard, START_S) == (f"tilt of {VIN}",)
+    assert verdict.elsewhere([played()], heard, START_S) == ()
+
+
+def test_after_its_scenario_a_vehicle_is_an_honest_one_again() -> None:
+    late = came("towed", 600)
+    assert verdict.judge(played(), [late], LATER_S).unexpected == ()
+    assert verdict.elsewhere([played()], [late], START_S) == (f"towed of {VIN}",)
+
+
+def test_what_another_scenario_of_the_vehicle_calls_for_is_expected() -> None:
+    quiet, heard = played(Label(never=(ANY,))), [HELD, came("tilt", 6)]
+    assert verdict.judge(quiet, heard, LATER_S).unexpected == ("tilt",)
+    assert verdict.judge_all([quiet, played()], heard, LATER_S)[0].unexpected == ()

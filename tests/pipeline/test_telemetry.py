@@ -124,3 +124,52 @@ async def test_an_ignition_that_found_no_room_is_such_a_gap(
     telemetry(rig, 3, Speed=20, LowVoltageSystemState="ON")
     await rig.wait(120)
     assert "unauthorised_movement" not in raised(rig)
+
+
+def card(rig: Rig, event_id: str, back_s: float, *, present: bool) -> None:
+    """A Driver Card stated by a clock that was set back so far."""
+    occurred_at = rig.clock.now() - timedelta(seconds=back_s)
+    fields = {"event_id": event_id, "occurred_at": occurred_at, "present": present, "card_id": "DC-1"}
+    rig.send("driver-card", fields)
+
+
+async def drive_home(rig: Rig) -> None:
+    """Ten minutes on the road with the card; the clock is set back by an hour in the middle."""
+    rig.card("c0", True)
+    telemetry(rig, 1, Speed=0, LowVoltageSystemState="ON")
+    for number in range(2, 32):
+        await rig.wait(20)
+        telemetry(rig, number, 3600 if number > 15 else 0, Speed=40)
+
+
+async def test_under_a_clock_set_back_a_card_goes_when_it_is_said_to_have_gone(rig: Rig) -> None:
+    """Scenario: every clock of a fleet is set back, and its drivers park and get out."""
+    await drive_home(rig)
+    await rig.wait(5)
+    telemetry(rig, 32, 3600, Speed=0, LowVoltageSystemState="OFF")
+    await rig.wait(20)
+    card(rig, "c1", 3600, present=False)
+    await rig.wait(120)
+    assert raised(rig) == {}
+
+
+async def test_under_a_clock_set_back_a_card_that_goes_in_motion_is_alarmed(rig: Rig) -> None:
+    await drive_home(rig)
+    card(rig, "c1", 3600, present=False)
+    for number in range(32, 36):
+        telemetry(rig, number, 3600, Speed=40)
+        await rig.wait(10)
+    assert raised(rig)["driver_card_missing"] == 1
+
+
+async def test_a_card_s_event_is_the_same_before_and_after_its_clock_is_known_to_be_wrong(rig: Rig) -> None:
+    """What counts as of its arrival is still compared by what was said."""
+    await drive_home(rig)
+    first = rig.clock.now()
+    for _ in range(2):
+        payload = {"event_id": "c1", "occurred_at": first - timedelta(hours=1), "present": False}
+        rig.send("driver-card", payload | {"card_id": "DC-1"})
+        telemetry(rig, 32, Speed=0, LowVoltageSystemState="OFF")
+        await rig.wait(5)
+    assert "tamper" not in raised(rig)
+    assert rig.tally.totals["gateway_duplicates_total"] == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vehicle_emulator.scenario import Beat, Label, Scenario
+from vehicle_emulator.scenario import ANY, Beat, Label, Scenario
 
 if TYPE_CHECKING:
     from vehicle_emulator.vehicle import Act, Vehicle
@@ -21,6 +21,6 @@ def _used(percent: int) -> Act:
 BUNDLE_RUNS_OUT = Scenario(
     name="bundle_runs_out",
     played="A data bundle passes 80 % (the main user is told: low), then 100 % (exhausted). No alarm.",
-    label=Label(never=("any",)),
+    label=Label(never=(ANY,)),
     beats=(Beat(0, _used(70)), Beat(5, _used(82)), Beat(10, _used(100)), Beat(15, _used(103))),
 )

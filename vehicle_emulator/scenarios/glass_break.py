@@ -2,26 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from vehicle_emulator import deeds
 from vehicle_emulator.scenario import Beat, Expected, Label, Scenario
-
-if TYPE_CHECKING:
-    from vehicle_emulator.vehicle import Vehicle
-
-
-def _break_in(vehicle: Vehicle, at_ms: int) -> None:
-    vehicle.trigger(at_ms, "intrusion", zone="glass")
-    vehicle.trigger(at_ms, "car_alarm")
-
-
-def _siren_ends(vehicle: Vehicle, at_ms: int) -> None:
-    vehicle.restore(at_ms, "car_alarm", active_for_s=20)
-
-
-def _sensor_rests(vehicle: Vehicle, at_ms: int) -> None:
-    vehicle.restore(at_ms, "intrusion", zone="glass")
-
 
 GLASS_BREAK = Scenario(
     name="glass_break",
@@ -31,8 +13,12 @@ GLASS_BREAK = Scenario(
         never=("driver_card_missing", "unauthorised_movement", "tamper"),
     ),
     beats=(
-        Beat(0, _break_in, "A window of a parked car is broken; the siren sounds."),
-        Beat(20, _siren_ends, "The siren ends."),
-        Beat(22, _sensor_rests),
+        Beat(
+            0,
+            deeds.together(deeds.trigger("intrusion", zone="glass"), deeds.trigger("car_alarm")),
+            "A window of a parked car is broken; the siren sounds.",
+        ),
+        Beat(20, deeds.restore("car_alarm", active_for_s=20), "The siren ends."),
+        Beat(22, deeds.restore("intrusion", zone="glass")),
     ),
 )

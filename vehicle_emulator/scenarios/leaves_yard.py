@@ -2,28 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from vehicle_emulator import journey, life
+from vehicle_emulator import deeds, life
 from vehicle_emulator.scenario import ANY, Beat, Expected, Label, ModeWish, Scenario
-
-if TYPE_CHECKING:
-    from vehicle_emulator.vehicle import Vehicle
-
-_ROAD_M = 6_000.0
-_ROAD_MPS = 50 / journey.KMH_PER_MPS
-_NIGHT_S = 6 * 3_600.0
-
-
-def _take_key(vehicle: Vehicle, at_ms: int) -> None:
-    life.unlock(vehicle, at_ms)
-    life.ignite(vehicle, at_ms)
-
-
-def _take_the_road(vehicle: Vehicle, at_ms: int) -> None:
-    heading_deg = float(vehicle.dice.below(360))
-    life.take_way(vehicle, at_ms, (journey.Leg(heading_deg, _ROAD_M, _ROAD_MPS),))
-
 
 LEAVES_YARD = Scenario(
     name="leaves_yard",
@@ -40,12 +20,12 @@ LEAVES_YARD = Scenario(
         never=(ANY,),
     ),
     beats=(
-        Beat(0, _take_key, "Somebody takes the key from the workshop's board; no Driver Card."),
-        Beat(4, _take_the_road, "The car drives off towards the gate."),
-        Beat(24, lambda _vehicle, _at_ms: None, "It passes the gate and does not stop."),
+        Beat(0, deeds.take_key, "Somebody takes the key from the workshop's board; no Driver Card."),
+        Beat(4, deeds.take_the_road(6_000, 50), "The car drives off towards the gate."),
+        Beat(24, deeds.nothing, "It passes the gate and does not stop."),
         Beat(70, life.stand, "It is parked two streets away."),
         Beat(73, life.switch_off),
     ),
-    parked_for_s=_NIGHT_S,
+    parked_for_s=deeds.NIGHT_S,
     mode=ModeWish("workshop", "Brakes"),
 )

@@ -3,6 +3,7 @@
 import { acknowledge, certain, closeAlarms, DISPOSITIONS } from "./acts.js";
 import { isOverdue } from "./alarms.js";
 import { ask, field, h, options, say } from "./dom.js";
+import { saveEvidence } from "./evidence.js";
 import { read, send } from "./http.js";
 import { bind } from "./keys.js";
 import { draw } from "./map.js";
@@ -13,6 +14,7 @@ const LOOK_AGAIN_MS = 5000;
 const SEE_AGAIN_MS = 10_000; // each look at a vehicle or a case stands in the audit trail
 const CASE = "/api/v1/cases/{case_id}";
 const HIDDEN = new Set(["alarm_id", "vin", "role", "state", "sequence"]);
+const EVIDENCE = [["e", "html"], ["j", "json"]];
 const OUTCOMES = ["reached", "no_answer", "voicemail", "busy", "wrong_number", "refused"];
 
 await loadScripts();
@@ -309,8 +311,12 @@ class AlarmPage {
       recover: state === "confirmed", lost: state === "confirmed", close: ["dismissed", "recovered", "lost"].includes(state),
     };
     const keys = { claim: "a", contact: "t", police: "p", note: "w", release: "r", confirm: "y", dismiss: "x", recover: "b", lost: "l", close: "c" };
-    return Object.keys(acts).filter((name) => acts[name]).map((name, place) =>
-      this.#button(keys[name], t(`act.${name}`), () => this.#act(name), place === 0));
+    const evidence = mine || this.context.me.role === "supervisor" ? EVIDENCE : [];
+    return [
+      ...Object.keys(acts).filter((name) => acts[name]).map((name, place) =>
+        this.#button(keys[name], t(`act.${name}`), () => this.#act(name), place === 0)),
+      ...evidence.map(([key, format]) => this.#button(key, t(`act.export_${format}`), () => saveEvidence(this.case, format))),
+    ];
   }
 
   async #act(name) {
@@ -345,6 +351,7 @@ class AlarmPage {
     for (const [key, name] of [["t", "contact"], ["p", "police"], ["w", "note"], ["y", "confirm"], ["x", "dismiss"], ["r", "release"], ["b", "recover"], ["l", "lost"]]) {
       bind(key, `act.${name}`, press(key));
     }
+    for (const [key, format] of EVIDENCE) bind(key, `act.export_${format}`, press(key));
   }
 }
 

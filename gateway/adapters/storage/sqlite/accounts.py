@@ -94,9 +94,12 @@ def _keep_tries(connection: sqlite3.Connection, tries: Tries, at: datetime) -> N
     connection.execute("INSERT OR REPLACE INTO user_tries VALUES (?, ?, ?)", values)
 
 
-def forget_tries(connection: sqlite3.Connection, now: datetime) -> None:
+def forget_tries(connection: sqlite3.Connection, now: datetime, limit: int) -> sqlite3.Cursor:
     """Let go what no lock-out needs any more."""
-    connection.execute("DELETE FROM user_tries WHERE at < ?", (text(now - KEEP_TRIES),))
+    few = "SELECT user FROM user_tries WHERE at < ? LIMIT ?"
+    return connection.execute(
+        f"DELETE FROM user_tries WHERE user IN ({few})", (text(now - KEEP_TRIES), limit)
+    )
 
 
 def involved(connection: sqlite3.Connection, user: str) -> list[str]:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.adapters.storage.sqlite import feeds
+from gateway.adapters.storage.sqlite.listing import conditions
 from gateway.adapters.storage.sqlite.outbox import DELIVERY, delivery
 from gateway.domain.cases import Case
 from gateway.ports import (
@@ -28,6 +29,8 @@ MAX_ALARMS = 100
 """Alarms that one case shows: the newest."""
 
 CASE = "n, vin, soc, body, state, claimed_by, closed_at"
+_LIVE = ({"vin"}, {"claimed_by"}, {"state"}, {"soc"})
+_CLOSED = ({"vin"}, {"claimed_by"}, {"soc"}, {"state"})
 _case = msgspec.json.Decoder(Case)
 
 
@@ -35,12 +38,14 @@ def cases(connection: sqlite3.Connection, where: CaseFilter, after: int, limit: 
     """A page of cases."""
     columns = {"state": where.state, "soc": where.soc, "vin": where.vin, "claimed_by": where.claimed_by}
     wanted = {name: value for name, value in columns.items() if value is not None}
-    conditions = ["n > ?", *(f"{name} = ?" for name in wanted)]
-    if where.escalated is not None:
-        conditions.append("escalated = 0" if where.escalated == 0 else "escalated > 0")
-        conditions.append(f"escalated >= {int(where.escalated)}")
-    query = f"SELECT {CASE} FROM cases WHERE {' AND '.join(conditions)} ORDER BY n LIMIT ?"
-    return [stored_case(row) for row in connection.execute(query, (after, *wanted.values(), limit))]
+    level = where.escalated
+    leading = _CLOSED if where.state in {None, "closed"} else _LIVE
+    query = f"SELECT {CASE} FROM cases WHERE n > :after AND {conditions(wanted, leading)}"
+    if level is not None:
+        # The index holds only those that are escalated: SQLite must see so in the text.
+        query += " AND escalated = 0" if level == 0 else " AND escalated > 0 AND escalated >= :level"
+    values = {**wanted, "level": level, "after": after, "limit": limit}
+    return [stored_case(row) for row in connection.execute(f"{query} ORDER BY n LIMIT :limit", values)]
 
 
 def case(

@@ -11,7 +11,7 @@ import msgspec
 from gateway.adapters.storage.sqlite.times import text
 from gateway.ports import CaseRow, Decision
 
-FORGET_AT_ONCE = 100
+FORGET_AT_ONCE = 20
 
 _encode = msgspec.json.Encoder().encode
 
@@ -40,12 +40,13 @@ def write(connection: sqlite3.Connection, decision: Decision) -> None:
     )
 
 
-def forget(connection: sqlite3.Connection, closed_before: datetime) -> None:
-    """A case that was closed long ago goes with everything that was written into it."""
+def forget(connection: sqlite3.Connection, closed_before: datetime) -> int:
+    """A case that was closed long ago goes with everything that was written into it; how many went."""
     query = "SELECT case_id FROM cases WHERE closed_at < ? ORDER BY closed_at LIMIT ?"
     over = connection.execute(query, (text(closed_before), FORGET_AT_ONCE)).fetchall()
     connection.executemany("DELETE FROM case_entries WHERE case_id = ?", over)
     connection.executemany("DELETE FROM cases WHERE case_id = ?", over)
+    return len(over)
 
 
 def _row(row: CaseRow) -> tuple[Any, ...]:

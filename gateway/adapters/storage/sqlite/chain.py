@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from gateway.adapters.storage.sqlite.times import text
 from gateway.domain.audit_trail import GENESIS, SALT_BYTES, Head, Row, digest, link, parse_head
 from gateway.ports import AuditEntry
 
@@ -27,8 +28,13 @@ def append(connection: sqlite3.Connection, entries: Sequence[AuditEntry]) -> Non
     salts = secrets.token_bytes(SALT_BYTES * len(entries))
     rows = []
     for place, entry in enumerate(entries):
-        at = entry.at.isoformat(timespec="microseconds")
-        content = (at, entry.actor, entry.action, entry.subject, _encoder.encode(entry.details).decode())
+        content = (
+            text(entry.at),
+            entry.actor,
+            entry.action,
+            entry.subject,
+            _encoder.encode(entry.details).decode(),
+        )
         salt = salts[place * SALT_BYTES :][:SALT_BYTES]
         basis = digest(salt, content)
         previous = link(previous, basis)
@@ -71,3 +77,9 @@ def rows(connection: sqlite3.Connection, first: int = -(2**63)) -> Iterator[Row]
     query = f"SELECT {COLUMNS} FROM audit WHERE n >= ? ORDER BY n"
     for n, *content, salt, basis, stored in connection.execute(query, (first,)):
         yield Row(n, tuple(content), salt, basis, stored)
+
+
+def hash_of(connection: sqlite3.Connection, n: int) -> bytes | None:
+    """The hash of one row."""
+    row = connection.execute("SELECT hash FROM audit WHERE n = ?", (n,)).fetchone()
+    return None if row is None or not isinstance(row[0], bytes) else row[0]

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import datetime
+from heapq import merge
+from itertools import islice
+from typing import get_args
 
+from gateway.adapters.storage.sqlite.listing import conditions, distinct
+from gateway.domain.alarms import AlarmState
 from gateway.ports import AlarmFilter, Message, StoredAlarm
 
 _MESSAGE = "soc, sequence, type, alarm_id, subject, critical, body, created_at"
 _ALARM = "alarm_id, subject, first_sequence, last_sequence, body, soc"
+_Row = tuple[str, str, int, int, bytes, str]
+_LIVE = ({"vin"}, {"soc", "state"}, {"state"}, {"cause"}, {"class"})
+"""Indexes for what is not closed: few alarms are."""
+_CLOSED = ({"vin"}, {"cause"}, {"soc", "state"}, {"class"}, {"state"})
+MAX_SEQUENCE = 2**63 - 1
 
 
 def message(row: tuple[str, int, str, str, str, int, bytes, str]) -> Message:
@@ -27,14 +37,9 @@ def messages(connection: sqlite3.Connection, soc: str, after: int, limit: int) -
 
 def sequences(connection: sqlite3.Connection) -> dict[str, int]:
     """Last sequence of each feed."""
-    # From one SOC to the next by the key, so that a million messages cost no more than one.
-    query = (
-        "WITH RECURSIVE socs (soc) AS (SELECT MIN(soc) FROM messages UNION ALL"
-        " SELECT (SELECT MIN(soc) FROM messages WHERE soc > socs.soc) FROM socs WHERE soc IS NOT NULL)"
-        " SELECT soc, (SELECT MAX(sequence) FROM messages m WHERE m.soc = socs.soc) FROM socs"
-        " WHERE soc IS NOT NULL"
-    )
-    return dict(connection.execute(query).fetchall())
+    query = "SELECT MAX(sequence) FROM messages WHERE soc = ?"
+    socs = distinct(connection, "messages", "soc")
+    return {soc: connection.execute(query, (soc,)).fetchone()[0] for soc in socs}
 
 
 def oldest_sequence(connection: sqlite3.Connection, soc: str) -> int | None:
@@ -49,15 +54,34 @@ def alarms(connection: sqlite3.Connection, where: AlarmFilter, after: int, limit
     """A page of alarms. It never ends between two feeds' alarms of one sequence number."""
     columns = {"state": where.state, "vin": where.vin, "cause": where.cause, "class": where.cause_class}
     wanted = {name: value for name, value in (columns | {"soc": where.soc}).items() if value is not None}
-    conditions = " AND ".join(["first_sequence > ?", *(f"{name} = ?" for name in wanted)])
-    query = f"SELECT {_ALARM} FROM alarms WHERE {conditions} ORDER BY first_sequence, soc LIMIT ?"
-    rows = connection.execute(query, (after, *wanted.values(), limit)).fetchall()
-    if len(rows) == limit:
-        last = rows[-1][2]
-        rest = f"SELECT {_ALARM} FROM alarms WHERE first_sequence = ? AND {conditions} ORDER BY soc"
-        same = connection.execute(rest, (last, after, *wanted.values())).fetchall()
-        rows = [row for row in rows if row[2] != last] + same
-    return [_stored(connection, row) for row in rows]
+    found = _page(connection, wanted, after, limit)
+    if len(found) == limit:
+        last = found[-1][2]
+        found = [row for row in found if row[2] != last] + _page(connection, wanted, last - 1, -1, until=last)
+    return [_stored(connection, row) for row in found]
+
+
+def _page(
+    connection: sqlite3.Connection, wanted: dict[str, str], after: int, limit: int, until: int = MAX_SEQUENCE
+) -> list[_Row]:
+    """Rows in the order of the list; those of one SOC state by state, as its index has them, and merged."""
+    if "soc" in wanted and not wanted.keys() & {"vin", "cause", "state"}:
+        pages = [
+            _page(connection, {**wanted, "state": state}, after, limit, until)
+            for state in get_args(AlarmState)
+        ]
+        return list(islice(merge(*pages, key=_place), limit if limit >= 0 else None))
+    leading = _CLOSED if wanted.get("state", "closed") == "closed" else _LIVE
+    query = (
+        f"SELECT {_ALARM} FROM alarms WHERE first_sequence > :after AND first_sequence <= :until"
+        f" AND {conditions(wanted, leading)} ORDER BY first_sequence, soc LIMIT :limit"
+    )
+    values = {**wanted, "after": after, "until": until, "limit": limit}
+    return connection.execute(query, values).fetchall()
+
+
+def _place(row: _Row) -> tuple[int, str]:
+    return row[2], row[5]
 
 
 def alarm(connection: sqlite3.Connection, alarm_id: str) -> StoredAlarm | None:
@@ -66,7 +90,7 @@ def alarm(connection: sqlite3.Connection, alarm_id: str) -> StoredAlarm | None:
     return None if row is None else _stored(connection, row)
 
 
-def _stored(connection: sqlite3.Connection, row: tuple[str, str, int, int, bytes, str]) -> StoredAlarm:
+def _stored(connection: sqlite3.Connection, row: _Row) -> StoredAlarm:
     alarm_id, subject, first, last, body, _soc = row
     query = "SELECT event_id FROM facts WHERE alarm_id = ? ORDER BY n"
     event_ids = tuple(event_id for (event_id,) in connection.execute(query, (alarm_id,)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,18 @@ from gateway.adapters.storage.sqlite import (
     chain,
     commands,
     deciding,
+    evidence,
     feeds,
     fleet,
     outbox,
     people,
     protection,
-    retention,
 )
 from gateway.adapters.storage.sqlite.console import ConsoleMethods
+from gateway.adapters.storage.sqlite.retention import BY_DEFAULT, Bitten, Keeping, Sweep
 from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
+from gateway.domain.audit_proof import Proof
 from gateway.domain.audit_trail import Head
 from gateway.domain.signals import Registration
 from gateway.errors import StartError
@@ -33,6 +37,7 @@ from gateway.ports import (
     AuditEntry,
     Backlog,
     CaseChanges,
+    CaseEvidence,
     CaseFile,
     CaseFilter,
     CommandRow,
@@ -61,8 +66,9 @@ from gateway.ports import (
 class SqliteStore(ConsoleMethods):
     """See ``gateway.ports.Store``. Opening migrates; several processes may have it open."""
 
-    def __init__(self, path: Path, canary_vin: str) -> None:
+    def __init__(self, path: Path, canary_vin: str, keeping: Keeping = BY_DEFAULT) -> None:
         self.path = path
+        self._keeping = keeping
         self.migrated = _prepare(path)
         self._canary_vin = canary_vin
         self._sinks: tuple[SinkPlan, ...] = ()
@@ -138,6 +144,12 @@ class SqliteStore(ConsoleMethods):
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         return await self._serving.run(lambda on: case_files.case(on, case_id, after, limit, self._sinks))
+
+    async def evidence(self, case_id: str) -> CaseEvidence | None:
+        return await self._serving.run(lambda on: evidence.evidence(on, case_id, self._sinks))
+
+    async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
+        return await self._serving.run(lambda on: evidence.proof(on, subjects, vin, closed_at))
 
     async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
         return await self._serving.run(lambda on: fleet.open_cases(on, soc, after, limit))
@@ -252,8 +264,17 @@ class SqliteStore(ConsoleMethods):
     async def quarantine_page(self, after: int, limit: int) -> list[dict[str, Any]]:
         return await self._serving.run(lambda on: people.quarantine_page(on, after, limit))
 
-    async def prune(self, now: datetime) -> None:
-        await self._writer.run(lambda on: retention.prune(on, now, self._canary_vin))
+    async def prune(
+        self, now: datetime, on_deleted: Callable[[str, int], None] | None = None, pause_s: float = 0.0
+    ) -> None:
+        for table, bite in Sweep(self._keeping, self._canary_vin).bites():
+            bitten = Bitten(0, more=True)
+            while bitten.more:
+                bitten = await self._writer.run(partial(bite, now))
+                if bitten.deleted:
+                    if on_deleted is not None:
+                        on_deleted(table, bitten.deleted)
+                    await asyncio.sleep(pause_s)
 
 
 def _prepare(path: Path) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from gateway.adapters.storage.sqlite import chain
+from gateway.adapters.storage.sqlite.retention import PURGED
 from gateway.domain.audit_faults import faults
 from gateway.domain.audit_trail import Head, Row
 
@@ -80,16 +81,17 @@ def _watched(connection: sqlite3.Connection, progress: Callable[[int, int], None
 def _triggers(connection: sqlite3.Connection) -> Iterator[str]:
     """Each accepted trigger has its one message, or a recorded verdict."""
     told, recent = _told(connection)
+    purged_until = _purged_until(connection)
     waiting = _gathered(connection)
     expected: Counter[Key] = Counter()
     recorded: set[Key] = set()
-    for vin, event_id, verdict in connection.execute(
-        "SELECT vin, event_id, verdict FROM facts WHERE is_trigger = 1"
+    for vin, event_id, verdict, decided_at in connection.execute(
+        "SELECT vin, event_id, verdict, decided_at FROM facts WHERE is_trigger = 1"
     ):
         recorded.add((vin, event_id))
         if verdict is None:
             yield f"Trigger {event_id} of {vin} has neither a message nor a verdict."
-        elif verdict in {"alarm", "suppressed"}:
+        elif verdict in {"alarm", "suppressed"} and decided_at > purged_until:
             expected[vin, event_id] += 1
     for (vin, event_id), count in expected.items():
         messages = told[vin, event_id] + waiting[vin, event_id]
@@ -97,6 +99,12 @@ def _triggers(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"Trigger {event_id} of {vin} stands in {messages} messages instead of {count}."
     for vin, event_id in recent - recorded:
         yield f"Trigger {event_id} of {vin} stands in a message and is not recorded."
+
+
+def _purged_until(connection: sqlite3.Connection) -> str:
+    """When the newest message was made that retention has deleted: what was told before can't be seen."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (PURGED,)).fetchone()
+    return "" if row is None else str(row[0])
 
 
 def _told(

@@ -1,0 +1,99 @@
+"""Runs against their labels: what counts as missed, false, doubled and lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from tests.emulator.lives import START_MS
+from vehicle_emulator import cli, scenario
+from vehicle_emulator.messages import rfc3339
+from vehicle_emulator.report import Events, Line, Percentiles, Report
+from vehicle_emulator.scenario import ANY, Beat, Expected, Label, Play, Scenario
+from vehicle_emulator.score import Bounds, Run, Scorecard, score
+from vehicle_emulator.verdict import Told
+
+VIN, HONEST = "XVG00000000000001", "XVG00000000000002"
+LABEL = Label(must=(Expected("tilt", within_s=3, after_s=5),), never=(ANY,))
+TECHNICAL: dict[str, Any] = {"class": "technical"}
+RUN = Run(vehicles=2, began_s=START_MS / 1_000, ran_s=3_600)
+
+
+def played() -> Play:
+    return scenario.bill(Scenario("one", "", LABEL, (Beat(0, lambda *_: None),)), VIN, START_MS)
+
+
+def told(sequence: int | None, cause: str = "tilt", after_s: float = 6, **data: Any) -> dict[str, Any]:
+    base = {"cause": cause, "vin": VIN, "class": "theft", "alarm_id": cause, "event_ids": [f"e{sequence}"]}
+    at = rfc3339(START_MS + int(after_s * 1_000))
+    kind = data.pop("type", "alarm.raised")
+    return {"type": kind, "received_at": at, "data": base | {"sequence": sequence} | data}
+
+
+def line(event_id: str, cause: str = "tilt", receipted_at: str | None = "x") -> Line:
+    return Line(VIN, event_id, "theft-sensor", cause, "triggered", "x", receipted_at)
+
+
+def scored(feed: list[dict[str, Any]], lines: list[Line] | None = None) -> Scorecard:
+    return score(RUN, [played()], [msgspec.convert(one, Told) for one in feed], lines or [])
+
+
+def test_a_kept_label_and_nothing_else_is_within_every_bound() -> None:
+    card = scored([told(1)], [line("e1")])
+    assert (card.recall, card.kept, card.false_alarms, card.triggers) == (1.0, 1, 0, 1)
+    assert card.to_alarm_s["tilt"].max == 1.0
+    assert card.broken(Bounds()) == []
+
+
+@pytest.mark.parametrize(
+    ("feed", "lines", "sentence"),
+    [
+        ([], [], "recall 0.0000"),
+        ([told(1, after_s=20)], [], "1 late"),
+        ([told(1), told(2, "towed", vin=HONEST)], [], "false alarms"),
+        ([told(1), told(2, "towed", after_s=900)], [], "false alarms"),
+        ([told(1), told(2, type="alarm.updated", event_ids=["e1"])], [], "1 duplicates"),
+        ([told(1), told(2, event_ids=[])], [], "1 duplicates"),
+        ([told(1), told(3, type="alarm.updated")], [], "1 lost"),
+        ([told(1)], [line("e1"), line("e2")], "1 lost"),
+        ([told(1)], [line("e1", receipted_at=None)], "1 lost"),
+    ],
+    ids=[
+        "missed", "late", "of-an-honest-car", "long-after", "event-twice", "raised-twice", "gap", "not-told",
+        "no-receipt",
+    ],
+)  # fmt: skip
+def test_each_broken_promise_is_told(feed: list[dict[str, Any]], lines: list[Line], sentence: str) -> None:
+    (found,) = scored(feed, lines).broken(Bounds())
+    assert sentence in found
+
+
+def test_what_breaks_no_promise() -> None:
+    feed = [
+        told(1), told(1),
+        told(2, "supervision_lost", vin=HONEST, **TECHNICAL),
+        told(3, "towed", type="alarm.suppressed", state="suppressed"),
+        told(None, "tilt", type="alarm.unrecorded", event_ids=["e1"]),
+    ]  # fmt: skip
+    card = scored(feed, [line("siren", cause="car_alarm")])
+    assert card.broken(Bounds()) == []
+    assert (card.repeats, card.notes) == (1, 1)
+
+
+@pytest.mark.parametrize(("feed", "code"), [([told(1)], 0), ([], 1)], ids=["kept", "missed"])
+def test_the_command_scores_files(feed: list[dict[str, Any]], code: int, tmp_path: Path) -> None:
+    nothing = Percentiles(0, 0, 0, 0, 0)
+    report = Report(
+        1, 2, "V5", rfc3339(START_MS), 3_600, Events(0, 0, 0, 0, 0, 0, 0, 0), nothing, 0, 0, {}, nothing,
+        (played(),),
+    )  # fmt: skip
+    (tmp_path / "run.json").write_bytes(msgspec.json.encode(report))
+    (tmp_path / "soc.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, feed)))
+    card = tmp_path / "card.json"
+    words = ["--report", tmp_path / "run.json", "--soc", tmp_path / "soc.jsonl", "--json", card]
+    assert CliRunner().invoke(cli.app, ["score", *map(str, words)]).exit_code == code
+    assert msgspec.json.decode(card.read_bytes())["promises"] == 1
