@@ -10,7 +10,7 @@ import argparse
 import sys
 from typing import Protocol
 
-from bench import alarms, commands, crashes, day, kills, latency, replay, soc_outage
+from bench import alarms, commands, crashes, day, feed, kills, latency, replay, soc_outage, start, stored
 from bench.stage import StageError
 
 
@@ -24,7 +24,15 @@ class Part(Protocol):
         """Run it; the exit code."""
 
 
-BENCHES: dict[str, Part] = {"alarms": alarms, "commands": commands, "latency": latency, "replay": replay}
+BENCHES: dict[str, Part] = {
+    "alarms": alarms,
+    "commands": commands,
+    "feed": feed,
+    "latency": latency,
+    "replay": replay,
+    "start": start,
+    "stored": stored,
+}
 DRILLS: dict[str, Part] = {"day": day, "kills": kills, "crashes": crashes, "soc-outage": soc_outage}
 
 
