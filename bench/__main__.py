@@ -10,7 +10,19 @@ import argparse
 import sys
 from typing import Protocol
 
-from bench import alarms, commands, crashes, day, kills, latency, replay, soc_outage
+from bench import (
+    alarms,
+    commands,
+    crashes,
+    day,
+    flood,
+    kills,
+    latency,
+    outage,
+    replay,
+    soc_outage,
+    storm,
+)
 from bench.stage import StageError
 
 
@@ -25,7 +37,15 @@ class Part(Protocol):
 
 
 BENCHES: dict[str, Part] = {"alarms": alarms, "commands": commands, "latency": latency, "replay": replay}
-DRILLS: dict[str, Part] = {"day": day, "kills": kills, "crashes": crashes, "soc-outage": soc_outage}
+DRILLS: dict[str, Part] = {
+    "kills": kills,
+    "outage": outage,
+    "flood": flood,
+    "storm": storm,
+    "day": day,
+    "crashes": crashes,
+    "soc-outage": soc_outage,
+}
 
 
 def main(arguments: list[str]) -> int:
