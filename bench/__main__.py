@@ -15,13 +15,16 @@ from bench import (
     commands,
     crashes,
     day,
+    feed,
     flood,
     kills,
     latency,
     outage,
     replay,
     soc_outage,
+    start,
     storm,
+    stored,
 )
 from bench.stage import StageError
 
@@ -36,7 +39,15 @@ class Part(Protocol):
         """Run it; the exit code."""
 
 
-BENCHES: dict[str, Part] = {"alarms": alarms, "commands": commands, "latency": latency, "replay": replay}
+BENCHES: dict[str, Part] = {
+    "alarms": alarms,
+    "commands": commands,
+    "feed": feed,
+    "latency": latency,
+    "replay": replay,
+    "start": start,
+    "stored": stored,
+}
 DRILLS: dict[str, Part] = {
     "kills": kills,
     "outage": outage,

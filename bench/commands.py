@@ -14,23 +14,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import Struct
 from msgspec.structs import asdict
 
-from bench.figures import Percentiles, Rounds, percentiles
+from bench.figures import Rounds, percentiles
 from bench.latency import (
     BARE_TOPIC,
     PAUSE_S,
     PROBE,
     Party,
     Probe,
-    bare,
-    flowing,
-    lost,
-    taken,
+    Samples,
+    alternate,
 )
 from bench.show import Progress, broken, save, table
-from bench.stage import Stage, StageError, end_vehicles, wait_for
+from bench.stage import Stage, StageError, wait_for
 from gateway.wire import command, command_request, command_response, command_result
 from gateway.wire.topics import gateway_topic, user_vehicle_topic, vehicle_topic
 from vehicle_emulator.messages import rfc3339
@@ -40,24 +37,6 @@ EACH = 15
 """So many commands a vehicle takes without its ignition, and fewer than one person may ask at once."""
 KNOWN_WITHIN_S = 30.0
 UNTIL = "2100-01-01T00:00:00Z"
-
-
-class Samples(Struct, frozen=True, kw_only=True):
-    """One round at one load, milliseconds."""
-
-    wanted_per_s: float
-    telemetry_per_s: float
-    telemetry_lost: int
-    ms: dict[str, list[float]]
-
-    def of(self, way: str) -> Percentiles:
-        """One way's percentiles."""
-        return percentiles(self.ms[way])
-
-    @property
-    def ratio(self) -> float:
-        """Request to vehicle, to the bare round trip's p50."""
-        return self.of("vehicle").p50 / self.of("bare").p50
 
 
 class Pair:
@@ -139,25 +118,11 @@ async def measure(stage: Stage, vins: list[str], requests: int, telemetry_per_s:
     for pair in pairs:
         pair.enable()
     await asyncio.to_thread(_until_known, stage, vins)
-    at_first = await taken(stage)
-    crowd = stage.emulator(telemetry_rate=telemetry_per_s, drain_s=2, crowd=True) if telemetry_per_s else None
-    try:
-        before, began_s = await flowing(stage, telemetry_per_s), time.monotonic()
-        for number in range(requests):
-            await bare(probe, mouth, number)
-            await _request(probe, pairs[number % len(pairs)], number)
-        flowed, lasted_s = await taken(stage) - before, time.monotonic() - began_s
-    finally:
-        for party in parties:
-            party.link.close()
-        if crowd:
-            await asyncio.to_thread(end_vehicles, crowd, 30.0)
-    return Samples(
-        wanted_per_s=telemetry_per_s,
-        telemetry_per_s=flowed / lasted_s,
-        telemetry_lost=await lost(stage, at_first) if crowd else 0,
-        ms=probe.ms,
-    )
+
+    async def request(number: int) -> None:
+        await _request(probe, pairs[number % len(pairs)], number)
+
+    return await alternate(stage, probe, parties, request, count=requests, telemetry_per_s=telemetry_per_s)
 
 
 async def _request(probe: Probe, pair: Pair, number: int) -> None:
@@ -216,7 +181,11 @@ def main(options: argparse.Namespace) -> int:
         _show(load, some)
         sentences += broken([_bound(options, load, some)])
     results = [
-        {"telemetry_per_s": one.telemetry_per_s, "telemetry_lost": one.telemetry_lost, "ratio": one.ratio}
+        {
+            "telemetry_per_s": one.telemetry_per_s,
+            "telemetry_lost": one.telemetry_lost,
+            "ratio": one.ratio("vehicle"),
+        }
         | {way: asdict(one.of(way)) for way in WAYS}
         for one in samples
     ]
@@ -253,7 +222,9 @@ def _show(load: float, samples: list[Samples]) -> None:
     ]
     rows.append(("  vehicle p50, by round", Rounds(tuple(one.of("vehicle").p50 for one in samples)).text(2)))
     rows.append(("  vehicle p99, by round", Rounds(tuple(one.of("vehicle").p99 for one in samples)).text(2)))
-    rows.append(("RATIO vehicle to bare, p50", Rounds(tuple(one.ratio for one in samples)).text(2)))
+    rows.append(
+        ("RATIO vehicle to bare, p50", Rounds(tuple(one.ratio("vehicle") for one in samples)).text(2))
+    )
     if load:
         rows.append(
             ("telemetry per s, in truth", Rounds(tuple(one.telemetry_per_s for one in samples)).text())

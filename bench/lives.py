@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +33,7 @@ from gateway.pipeline.meters import Tally
 from gateway.pipeline.receipts import Receipts
 from gateway.pipeline.survey import Survey
 from gateway.pipeline.telemetry import TelemetryIntake
-from gateway.ports import AlarmFilter, DeliveryMark, Inbound, SinkPlan
+from gateway.ports import AlarmFilter, DeliveryMark, Inbound, SinkPlan, StoredAlarm
 from gateway.testing import FakeClock, RecordingLink
 from vehicle_emulator import messages
 from vehicle_emulator.messages import Position, TheftSensor
@@ -96,12 +99,23 @@ class Author:
         self._survey = Survey(self.store, self._decider, self.clock, EVERYWHERE, log)
         self._events = 0
 
-    async def tell(self, lives: tuple[Life, ...], nights: int) -> None:
-        """Let all of it happen; every delivery is confirmed in the end but those that are parked."""
+    @asynccontextmanager
+    async def deciding(self) -> AsyncIterator[None]:
+        """Decide while the block runs, and then close the store."""
         await self.store.plan_sinks([SinkPlan(SINK, "default", "primary")])
         await self._decider.open()
         deciding = asyncio.create_task(self._decider.run())
         try:
+            yield
+        finally:
+            deciding.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await deciding
+            self.store.close()
+
+    async def tell(self, lives: tuple[Life, ...], nights: int) -> None:
+        """Let all of it happen; every delivery is confirmed in the end but those that are parked."""
+        async with self.deciding():
             await self.store.register([_entry(life) for life in lives])
             while await self._survey.page():
                 pass
@@ -110,11 +124,16 @@ class Author:
                 for life in lives:
                     await self._night(life, night, is_last=night == nights - 1)
             await self._confirm(lives)
-        finally:
-            deciding.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await deciding
-            self.store.close()
+
+    async def acknowledge(self, alarm: StoredAlarm) -> float:
+        """Let an operator see an alarm; how long deciding and commit took, in milliseconds."""
+        fact = Acknowledge(received_at=self.clock.now(), alarm_id=alarm.alarm_id, by="Kim")
+        began_s = time.perf_counter()
+        effects = await self._decider.act(alarm.subject, fact)
+        took_ms = (time.perf_counter() - began_s) * 1_000
+        if any(isinstance(effect, Refused) for effect in effects):
+            raise RuntimeError(f"{alarm.alarm_id} could not be acknowledged")
+        return took_ms
 
     async def _night(self, life: Life, night: int, *, is_last: bool) -> None:
         ends = life.ends if is_last else "closed"

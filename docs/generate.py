@@ -44,7 +44,9 @@ from gateway.wire import (  # noqa: E402
     command_response,
     connection,
     notification,
+    package,
     receipt,
+    self_test,
     status,
     telemetry,
 )
@@ -265,6 +267,12 @@ def asyncapi() -> str:
             command.Payload,
         ),
         (
+            package.KIND,
+            f"v1/vehicles/{{vin}}/{package.KIND}",
+            "A booked package to download (QoS 1). Nothing can be booked yet: it is not sent.",
+            package.Payload,
+        ),
+        (
             "remote-access/response",
             "v1/users/{user}/vehicles/{vin}/remote-access/response",
             _answering(),
@@ -282,6 +290,12 @@ def asyncapi() -> str:
             "v1/gateway/{instance}/status",
             "How the gateway is (QoS 1, retained, last will).",
             status.Payload,
+        ),
+        (
+            self_test.KIND,
+            f"v1/gateway/{{instance}}/{self_test.KIND}",
+            "A gateway to itself at its start: proof that it acknowledges by hand (QoS 1).",
+            self_test.Payload,
         ),
     ):
         _add(channels, operations, name, address, "send", text, payload)
@@ -407,6 +421,8 @@ _ALL = [
     receipt.Payload,
     notification.Payload,
     status.Payload,
+    self_test.Payload,
+    package.Payload,
     CloudEvent[FeedData],
 ]
 _REFERENCES, _ = msgspec.json.schema_components(_ALL, ref_template="{name}")

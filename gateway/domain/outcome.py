@@ -62,4 +62,4 @@ class Part(Struct, frozen=True):
     expire: Callable[[Vehicle, datetime], Outcome | None] | None = None
     """What is over by the gateway's clock; asked before a fact once a time of ``wakes`` has come."""
     wakes: Callable[[Vehicle], list[datetime]] | None = None
-    """Every time at which ``expire`` would find something; asked after every fact, so it must be cheap."""
+    """Every time at which ``expire`` would find something; what makes one must stand in ``parts.is_idle``."""

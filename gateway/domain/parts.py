@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from gateway.domain import (
     approval_part,
     bundle_acts,
@@ -16,6 +18,7 @@ from gateway.domain.outcome import Act, Part, Watch
 from gateway.domain.people.part import PART as PEOPLE
 from gateway.domain.remote_access.acts import PART as REMOTE_ACCESS
 from gateway.domain.signals import Fact
+from gateway.domain.vehicle import Vehicle
 
 PARTS: tuple[Part, ...] = (
     mode_acts.PART,
@@ -45,3 +48,38 @@ def _watchers() -> dict[type[Fact], tuple[Watch, ...]]:
 
 
 WATCHES = _watchers()
+
+
+def soonest(vehicle: Vehicle) -> datetime | None:
+    """When the first part wants to be woken; None: no part does."""
+    if is_idle(vehicle):
+        return soonest_notice(vehicle)
+    return min((at for wakes in WAKES for at in wakes(vehicle)), default=None)
+
+
+def is_idle(vehicle: Vehicle) -> bool:
+    """
+    Whether no part looks at a movement, or wants to be woken but for what ``soonest_notice`` tells.
+
+    It asks at once what each of them would ask first: it is asked at every fact, and nearly all are idle.
+    """
+    people = vehicle.people
+    return not (
+        vehicle.modes.running
+        or vehicle.suppressed
+        or vehicle.remote.open
+        or vehicle.approvals.waiting
+        or people.transfer
+        or people.pairing
+        or people.invitations
+        or people.past_contacts
+    )
+
+
+def soonest_notice(vehicle: Vehicle) -> datetime | None:
+    """When the first part of an idle vehicle wants to be woken: a bundle, a term, the lease of a case."""
+    bundle_at, term_at, case = vehicle.bundles.next_at, vehicle.terms.next_at, vehicle.case
+    if bundle_at is None and case is None:
+        return term_at
+    times = (bundle_at, term_at, None if case is None else case.lease_until)
+    return min((at for at in times if at is not None), default=None)

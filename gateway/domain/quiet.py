@@ -11,65 +11,67 @@ from datetime import datetime
 
 from msgspec.structs import force_setattr, replace
 
-from gateway.domain import escalation, silence
+from gateway.domain import escalation, parts, silence
 from gateway.domain.dead_zones import SILENT_FOR
-from gateway.domain.parts import WAKES, WATCHES
-from gateway.domain.rules import nothing_due
+from gateway.domain.rules import car_alarm, nothing_due
 from gateway.domain.signals import Movement
-from gateway.domain.situation import apply
+from gateway.domain.situation import Situation, moment_of, moved_on
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.timers import SOON
-from gateway.domain.vehicle import Past, Vehicle, bare, compact
-
-_watches = WATCHES.get(Movement, ())
+from gateway.domain.vehicle import Past, Vehicle, bare, compact, is_before
 
 
 def moved(vehicle: Vehicle, fact: Movement, now: datetime, thresholds: Thresholds) -> Vehicle | None:
     """The vehicle after its newest statement of movement; None: something may come of it."""
     past, heard_at, wake_at = vehicle.past, vehicle.heard_at, vehicle.wake_at
-    if fact.position is not None or heard_at is None or not _is_calm(vehicle):
+    if fact.position is not None or heard_at is None or vehicle.pending or not parts.is_idle(vehicle):
         return None
     if wake_at is not None and now >= wake_at - SOON:
         return None  # something ends now
-    received_at, at, window = fact.received_at, fact.at, past.window
-    if not heard_at < received_at < heard_at + SILENT_FOR or (window and window[-1].at >= at):
+    received_at, moment, window = fact.received_at, moment_of(fact), past.window
+    if not heard_at < received_at < heard_at + SILENT_FOR:
+        return None
+    if window and not is_before(window[-1], moment.at):
+        return None
+    if vehicle.alarms and not _are_told(vehicle):
         return None
     counting, before = vehicle.counting_cards, past.now
-    if not nothing_due(before, counting):
+    after = moved_on(before, fact, moment)
+    # Of what rules look at, only the movement changes: one of the two tells for both.
+    telling = after if before.moving_since is None else before
+    if not nothing_due(telling if telling.siren is None else _but_told_siren(vehicle, telling), counting):
         return None
-    after = apply(before, fact, thresholds, counting)
-    if before.moving_since is None and not nothing_due(after, counting):
-        return None  # of what this looks at, only the movement can have changed
-    base, kept = compact(past.base, (*window, bare(fact)), at, thresholds, counting)
+    base, kept = compact(past.base, (*window, bare(fact)), moment.at, thresholds, counting)
     past = Past(base, kept, after, past.folded + len(window) + 1 - len(kept))
     heard = replace(vehicle, past=past, heard_at=received_at, version=vehicle.version + 1)
-    for watch in _watches:
-        if watch(heard, fact, now) is not None:
-            return None
     force_setattr(heard, "wake_at", _wake_at(heard, received_at, now, thresholds))  # nobody else has it yet
     return heard
 
 
-def _is_calm(vehicle: Vehicle) -> bool:
-    """Whether nothing is waited for or gathered that hearing of the vehicle could change."""
-    if vehicle.suppressed or vehicle.pending:
-        return False
+def _are_told(vehicle: Vehicle) -> bool:
+    """Whether hearing of the vehicle changes no alarm: nothing is gathered, and none is of its silence."""
     for alarm in vehicle.alarms.values():
         if alarm.gathering or alarm.cause == silence.SUPERVISION:
             return False
     return True
 
 
+def _but_told_siren(vehicle: Vehicle, situation: Situation) -> Situation:
+    """Leave out a siren that had its alarm: it is kept until the next one, and nothing comes of it."""
+    siren = situation.siren
+    if siren is None or f"{car_alarm.CAUSE}/{car_alarm.key(siren)}" not in vehicle.settled:
+        return situation
+    return replace(situation, siren=None)
+
+
 def _wake_at(vehicle: Vehicle, heard_at: datetime, now: datetime, thresholds: Thresholds) -> datetime:
     """When its silence would be noted, or a part wants to be woken: no rule waits for anything here."""
-    if vehicle.sensed or vehicle.held_back:
+    soonest, part_at = silence.noted_at(vehicle, heard_at), parts.soonest_notice(vehicle)
+    if vehicle.held_back or (vehicle.sensed and silence.jammed(vehicle) is not None):
         silent = silence.Silence(heard_at, broken=True)
-        soonest = silence.wake_at(vehicle, silent, thresholds) or silence.noted_at(vehicle, heard_at)
-    else:
-        soonest = silence.noted_at(vehicle, heard_at)
+        soonest = silence.wake_at(vehicle, silent, thresholds) or soonest
     if vehicle.alarms:
         soonest = min([soonest, *escalation.wakes(vehicle, thresholds.escalation, now)])
-    for wakes in WAKES:
-        if times := wakes(vehicle):
-            soonest = min(soonest, *times)
+    if part_at is not None and part_at < soonest:
+        soonest = part_at
     return soonest if soonest > now else now + SOON

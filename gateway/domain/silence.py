@@ -82,12 +82,14 @@ NOTED_AFTER: dict[State, timedelta] = {state: longest - COUNTED_BEFORE for state
 
 def state_of(vehicle: Vehicle) -> State:
     """What the vehicle was doing when it was last heard."""
-    stated = vehicle.stated
+    stated, situation = vehicle.stated, vehicle.past.now
     mode = stated.get("mode")
     if isinstance(mode, Mode) and mode.private_mode:
         return "private"
-    if vehicle.past.now.ignition_on:
-        return "edge" if _may_be_calling(vehicle) else "driving"
+    if situation.ignition_on:
+        online = stated.get("connection.online")  # a last will does not say by what it was
+        on_edge = isinstance(online, Connection) and online.bearer == EDGE
+        return "edge" if on_edge and _may_be_calling(vehicle) else "driving"
     charging, connection = stated.get("charging"), stated.get("connection")
     if isinstance(charging, Charging) and charging.charging:
         return "charging"
@@ -96,17 +98,8 @@ def state_of(vehicle: Vehicle) -> State:
     return "parked"
 
 
-def last_online(vehicle: Vehicle) -> Connection | None:
-    """The vehicle's newest statement that it is online: a last will does not say by what it was."""
-    stated = vehicle.stated.get("connection.online")
-    return stated if isinstance(stated, Connection) else None
-
-
 def _may_be_calling(vehicle: Vehicle) -> bool:
     """A gap on EDGE is expected; never under jamming, under a theft alarm, or in a car that may be armed."""
-    stated = last_online(vehicle)
-    if stated is None or stated.bearer != EDGE:
-        return False
     return vehicle.case_id is None and vehicle.past.now.off_spell is None and jammed(vehicle) is None
 
 

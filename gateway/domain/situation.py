@@ -149,17 +149,30 @@ def apply(
     counting: frozenset[str] = EVERY_CARD,
 ) -> Situation:
     """Fold one fact into the situation. Never fails; an older statement changes nothing."""
-    match fact:
-        case Movement():
-            return _moved(situation, fact) if fact.moving else _stopped(situation, fact)
-        case DriverCard():
-            return _card(situation, fact, thresholds, counting)
-        case Ignition():
-            return _ignition(situation, fact, counting)
-        case TheftSensor():
-            return replace(situation, siren=_siren(situation.siren, fact, thresholds.car_alarm_min_s))
-        case Located():
-            return _located(situation, fact, thresholds)
+    if isinstance(fact, Movement):  # no ``match``: it is several times slower, and every fact comes by twice
+        return moved_on(situation, fact, moment_of(fact))
+    if isinstance(fact, DriverCard):
+        return _card(situation, fact, thresholds, counting)
+    if isinstance(fact, Ignition):
+        return _ignition(situation, fact, counting)
+    if isinstance(fact, TheftSensor):
+        return replace(situation, siren=_siren(situation.siren, fact, thresholds.car_alarm_min_s))
+    return _located(situation, fact, thresholds)
+
+
+def moved_on(situation: Situation, fact: Movement, moment: Moment) -> Situation:
+    """``apply`` for a movement whose moment is known; by far the most say that a drive goes on."""
+    stated = situation.moving_stated
+    if (
+        fact.moving
+        and situation.moving_since is not None  # so it has not stopped since it was last stated
+        and stated is not None
+        and stated.received_at <= moment.received_at  # so its beginning was not heard of later
+        and stated.at <= moment.at <= stated.at + MOVEMENT_HOLDS
+        and not situation.moving_in_doubt
+    ):
+        return replace(situation, moving_stated=moment)
+    return _moved(situation, fact, moment) if fact.moving else _stopped(situation, moment)
 
 
 def _card(
@@ -209,8 +222,7 @@ def _with_room(cards: dict[str, Card]) -> dict[str, Card] | None:
     return {card_id: card for card_id, card in cards.items() if card_id != first}
 
 
-def _moved(situation: Situation, fact: Movement) -> Situation:
-    moment = moment_of(fact)
+def _moved(situation: Situation, fact: Movement, moment: Moment) -> Situation:
     stated, stopped, since = situation.moving_stated, situation.stopped, situation.moving_since
     if stopped is not None and stopped.at > moment.at:
         return situation
@@ -225,26 +237,17 @@ def _moved(situation: Situation, fact: Movement) -> Situation:
     heard_at, at = max(moment.received_at, stated.received_at), moment.at
     if stated.at > at:
         return replace(situation, moving_stated=replace(stated, received_at=heard_at))
-    newest = moment if heard_at is moment.received_at else Moment(at, heard_at, moment.suspect)
     goes_on = since is not None and at <= stated.at + MOVEMENT_HOLDS
-    in_doubt = fact.after_gap and (situation.moving_in_doubt or not goes_on)
-    if since is not None and goes_on:
-        since = began(since, moment)
-        if since is situation.moving_since and in_doubt is situation.moving_in_doubt:
-            return replace(situation, moving_stated=newest)  # by far the most frequent: a drive goes on
-    else:
-        since = moment
     return replace(
         situation,
-        moving_since=since,
-        moving_in_doubt=in_doubt,
+        moving_since=began(since, moment) if since is not None and goes_on else moment,
+        moving_in_doubt=fact.after_gap and (situation.moving_in_doubt or not goes_on),
         drive_since=situation.drive_since if at <= stated.at + SAME_DRIVE else moment,
-        moving_stated=newest,
+        moving_stated=Moment(at, heard_at, moment.suspect),
     )
 
 
-def _stopped(situation: Situation, fact: Movement) -> Situation:
-    moment = moment_of(fact)
+def _stopped(situation: Situation, moment: Moment) -> Situation:
     stated, stopped = situation.moving_stated, situation.stopped
     if (stated is not None and stated.at > moment.at) or (stopped is not None and stopped.at > moment.at):
         return situation

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gateway.domain import alarm_life, escalation, silence
+from gateway.domain import alarm_life, escalation, parts, silence
 from gateway.domain.durations import key_of, settle
 from gateway.domain.effects import Silent
 from gateway.domain.facts import AnyFact
 from gateway.domain.finding import Finding, on_gateway_clock
-from gateway.domain.parts import WAKES
 from gateway.domain.rules import RULES, nothing_due
 from gateway.domain.signals import Event, Ignition, Movement, Tick
 from gateway.domain.turn import Turn
@@ -46,10 +45,12 @@ def look(turn: Turn, fact: AnyFact) -> None:
         if finding.at <= reached:
             settle(turn, finding)
     silent = _silence(turn) if is_tick else None
-    if silent is not None:
-        for finding in silence.due(turn.vehicle, silent, turn.thresholds):
-            if finding.at <= reached:
-                settle(turn, finding)
+    soonest = None if silent is None else silence.wake_at(turn.vehicle, silent, turn.thresholds)
+    if silent is None or soonest is None or soonest > reached:
+        return
+    for finding in silence.due(turn.vehicle, silent, turn.thresholds):
+        if finding.at <= reached:
+            settle(turn, finding)
 
 
 def wake_at(turn: Turn) -> datetime | None:
@@ -63,8 +64,9 @@ def wake_at(turn: Turn) -> datetime | None:
     if vehicle.alarms:
         times += alarm_life.tell_at(turn)
         times += escalation.wakes(vehicle, turn.thresholds.escalation, turn.now)
-    for wakes in WAKES:
-        times += wakes(vehicle)
+    part_at = parts.soonest(vehicle)
+    if part_at is not None:
+        times.append(part_at)
     if not times:
         return None
     soonest = times[0] if len(times) == 1 else min(times)

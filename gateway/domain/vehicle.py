@@ -184,7 +184,7 @@ def insert(window: Window, fact: SituationFact) -> tuple[Window, int]:
     Returns the new window and the fact's place in it: only from there on it can change anything.
     """
     fact = bare(fact)
-    if not window or window[-1].at < fact.at:  # nearly always: no key needs to be made
+    if not window or is_before(window[-1], fact.at):  # nearly always: no key needs to be made
         return (*window, fact), len(window)
     place = bisect_right(window, sort_key(fact), key=sort_key)
     return (*window[:place], fact, *window[place:]), place
@@ -195,28 +195,31 @@ def compact(
 ) -> tuple[Situation, Window]:
     """Fold what is older than the window, or beyond its size, into the base: its first facts."""
     horizon = newest_at - WINDOW
-    too_many, keep = len(window) - MAX_WINDOW, 0
+    too_many, folded = len(window) - MAX_WINDOW, 0
     for fact in window:
-        if keep >= too_many and fact.at >= horizon:
-            break
+        if fact.received_at >= horizon and folded >= too_many and fact.at >= horizon:
+            break  # the arrival comes first for speed: no fact's time is after it
         base = apply(base, fact, thresholds, counting)
-        keep += 1
-    return base, window[keep:] if keep else window
+        folded += 1
+    return base, window[folded:] if folded else window
+
+
+def is_before(fact: SituationFact, at: datetime) -> bool:
+    """Whether a fact's time ``Fact.at`` is before another; it never is after the fact's arrival."""
+    return fact.received_at < at or fact.at < at
 
 
 def bare(fact: SituationFact) -> SituationFact:
     """Only what the situation is made of: the window is written with every commit."""
-    match fact:
-        case Movement():
-            if fact.speed_km_h is None and fact.position is None and fact.odometer_m is None:
-                return fact
-            return Movement(
-                received_at=fact.received_at,
-                occurred_at=fact.occurred_at,
-                moving=fact.moving,
-                after_gap=fact.after_gap,
-            )
-        case TheftSensor():
-            return replace(fact, zone=None, position=None, detail=None, notes=())
-        case _:
+    if isinstance(fact, Movement):
+        if fact.speed_km_h is None and fact.position is None and fact.odometer_m is None:
             return fact
+        return Movement(
+            received_at=fact.received_at,
+            occurred_at=fact.occurred_at,
+            moving=fact.moving,
+            after_gap=fact.after_gap,
+        )
+    if isinstance(fact, TheftSensor):
+        return replace(fact, zone=None, position=None, detail=None, notes=())
+    return fact

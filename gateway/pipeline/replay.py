@@ -50,17 +50,23 @@ class Record(Struct, frozen=True, gc=False):
     cause: str | None = None
 
 
+class _Life(Struct):
+    """One vehicle of a run, and the time at which it stands in the heap."""
+
+    vehicle: Vehicle
+    entered: datetime | None = None
+
+
 class Replay:
     """One configuration's run over a recording."""
 
     def __init__(self, thresholds: Thresholds, messages: Messages | None = None) -> None:
         """``messages``: where the records come from, if they come from messages."""
         self.facts = 0
-        self.vehicles: dict[str, Vehicle] = {}
+        self._lives: dict[str, _Life] = {}
         self._thresholds = thresholds
         self._messages = messages
         self._heap: list[tuple[datetime, str]] = []
-        self._entered: dict[str, datetime] = {}
 
     def take(self, record: Record) -> list[Alarm]:
         """Fold one record, and before it the timers that were due; returns what is raised."""
@@ -92,24 +98,25 @@ class Replay:
         return raised
 
     def _own(self, record: Record, fact: Acknowledge | Close) -> Acknowledge | Close | None:
-        vehicle = self.vehicles.get(record.vin)
-        alarm = vehicle.alarms.get(record.cause or "") if vehicle is not None else None
+        life = self._lives.get(record.vin)
+        alarm = life.vehicle.alarms.get(record.cause or "") if life is not None else None
         return fact if alarm is None else replace(fact, alarm_id=alarm.alarm_id)
 
     def _wake(self, raised: list[Alarm]) -> None:
         """Take the earliest entry: it is put off, or it wakes its vehicle."""
         at, vin = self._heap[0]
-        wanted = self.vehicles[vin].wake_at if self._entered.get(vin) == at else None
+        life = self._lives[vin]
+        if life.entered != at:
+            heapq.heappop(self._heap)  # it was entered again, earlier
+            return
+        wanted = life.entered = life.vehicle.wake_at
         if wanted is not None and wanted > at:
-            self._entered[vin] = wanted
             heapq.heapreplace(self._heap, (wanted, vin))
             return
         heapq.heappop(self._heap)
-        if self._entered.get(vin) == at:
-            del self._entered[vin]
         if wanted is not None:
-            now = at + JUST_AFTER
-            self._tick(vin, now, raised)
+            life.entered = None
+            self._tick(vin, at + JUST_AFTER, raised)
 
     def _tick(self, vin: str, now: datetime, raised: list[Alarm]) -> None:
         """Wake a vehicle as the gateway does: first it is told what telemetry has not stated yet."""
@@ -121,19 +128,16 @@ class Replay:
         self._step(vin, self._messages.tick(vin, now), now, raised)
 
     def _step(self, vin: str, fact: AnyFact, at: datetime, raised: list[Alarm]) -> None:
-        vehicle, now = self.vehicles.get(vin), fact.received_at
-        if vehicle is None:
-            vehicle = Vehicle(vin=vin)
-        vehicle, effects = step(vehicle, fact, max(at, now), self._thresholds)
-        self.vehicles[vin] = vehicle
+        life = self._lives.get(vin)
+        if life is None:
+            life = self._lives[vin] = _Life(Vehicle(vin=vin))
+        vehicle, effects = step(life.vehicle, fact, max(at, fact.received_at), self._thresholds)
+        life.vehicle, wake_at = vehicle, vehicle.wake_at
         if self._messages is not None:
             self._messages.watch(vin, vehicle.is_watched)
-        wake_at = vehicle.wake_at
-        if wake_at is not None:
-            known = self._entered.get(vin)
-            if known is None or wake_at < known:
-                self._entered[vin] = wake_at
-                heapq.heappush(self._heap, (wake_at, vin))
+        if wake_at is not None and (life.entered is None or wake_at < life.entered):
+            life.entered = wake_at
+            heapq.heappush(self._heap, (wake_at, vin))
         if effects:
             told = (one for one in effects if isinstance(one, Announce) and one.type in RAISES)
             raised.extend(one.alarm for one in told)

@@ -28,6 +28,15 @@ from gateway.ports.decision import (
 )
 from gateway.ports.evidence import KEEP_TRACK, CaseEvidence, StatedFact
 from gateway.ports.fleet import CountryCount, OpenCase
+from gateway.ports.handovers import (
+    CaseThen,
+    Handover,
+    HandoverFilter,
+    HandoverStore,
+    Reading,
+    Standing,
+    StoredHandover,
+)
 from gateway.ports.inside import (
     Acts,
     Commands,
@@ -74,6 +83,7 @@ __all__ = [
     "CaseFile",
     "CaseFilter",
     "CaseRow",
+    "CaseThen",
     "Clock",
     "CommandRow",
     "Commands",
@@ -86,6 +96,9 @@ __all__ = [
     "DeliveryState",
     "EscalationRow",
     "FactRow",
+    "Handover",
+    "HandoverFilter",
+    "HandoverStore",
     "HealthReport",
     "HealthReporter",
     "Inbound",
@@ -105,6 +118,7 @@ __all__ = [
     "Park",
     "Person",
     "QuarantineRow",
+    "Reading",
     "RegistryRow",
     "Reply",
     "Retry",
@@ -117,11 +131,13 @@ __all__ = [
     "SinkRole",
     "SinkTester",
     "SiteMap",
+    "Standing",
     "StatedFact",
     "Store",
     "StoredAlarm",
     "StoredCase",
     "StoredEntry",
+    "StoredHandover",
     "StoredVehicle",
     "Token",
     "TrackRow",

@@ -14,12 +14,13 @@ from gateway.ports.console import ConsoleStore
 from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
 from gateway.ports.evidence import CaseEvidence
 from gateway.ports.fleet import CountryCount, OpenCase
+from gateway.ports.handovers import HandoverStore
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
 from gateway.ports.protection import UnprotectedFilter, UnprotectedVehicle
 from gateway.ports.stored import AlarmFilter, Known, Mention, StoredAlarm, StoredVehicle, Token, User
 
 
-class Store(ConsoleStore, Protocol):
+class Store(ConsoleStore, HandoverStore, Protocol):
     """
     The durable store: one writer, many readers.
 

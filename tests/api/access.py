@@ -13,12 +13,13 @@ from litestar import Litestar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway import ports
 from gateway.api.app import build_app
 from gateway.api.auth import make_token
 from gateway.api.policy import PUBLIC
 from gateway.domain.signals import ActOnCase, Registration
 from gateway.pipeline.quota import Quota
-from gateway.ports import CommandRow, DeliveryRow, Role
+from gateway.ports import AuditEntry, CommandRow, DeliveryRow, Handover, Role
 from tests.api.doubles import NOW, OTHER, VIN, Gateway, MemoryFeed, MemoryStore
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -39,6 +40,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/cases/{case_id}/contact": {"outcome": "no_answer"},
     "POST /api/v1/cases/{case_id}/police": {"reference": "P-1"},
     "POST /api/v1/cases/{case_id}/note": {"note": "seen"},
+    "POST /api/v1/handovers": {"text": "quiet night"},
     "POST /api/v1/vehicles/{vin}/services/car_security/certify": {"method": "test_alarm"},
     "POST /api/v1/vehicles/{vin}/challenge": {"purpose": "unlock"},
     "POST /api/v1/vehicles/{vin}/commands": {
@@ -66,6 +68,7 @@ NAMES = {
     "user": "bert",
     "command_id": "c-1",
     "delivery_id": "1",
+    "n": "1",
     "name": "soc",
 }
 
@@ -199,6 +202,8 @@ class World:
             gateway.store.commands[command_id] = CommandRow(
                 command_id, vin, user, "r", "lock", "sent", None, NOW, NOW, NOW
             )
+        note = Handover("default", NOW, "Ada", "quiet night", (), ports.Standing())
+        await gateway.store.add_handover(note, AuditEntry(NOW, "Ada", "handover.written", ""))
         gateway.store.parked.append(
             DeliveryRow(
                 1,

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from gateway.adapters.storage.sqlite.console import ConsoleMethods
+from gateway.adapters.storage.sqlite.handovers import HandoverMethods
 from gateway.adapters.storage.sqlite.schema import migrate
 from gateway.api.auth import make_token
 from gateway.api.deps import Deps
@@ -108,7 +109,7 @@ class _OnTheSpot:
         return work(self.connection)
 
 
-class MemoryStore(ConsoleMethods):
+class MemoryStore(ConsoleMethods, HandoverMethods):
     """The part of the store that the HTTP side uses; logins are those of the real store."""
 
     def __init__(self) -> None:
@@ -164,7 +165,8 @@ class MemoryStore(ConsoleMethods):
         return self.rows.get(alarm_id)
 
     async def cases(self, where: CaseFilter, after: int, limit: int) -> list[StoredCase]:
-        return [file.stored for file in self.files.values()][after : after + limit]
+        all_ = [file.stored for file in self.files.values()][after : after + limit]
+        return [one for one in all_ if where.state in {None, one.case.state}]
 
     async def case(self, case_id: str, after: int = 0, limit: int = 0) -> CaseFile | None:
         return self.files.get(case_id)

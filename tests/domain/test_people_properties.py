@@ -27,7 +27,7 @@ from gateway.domain.people.facts import (
 from gateway.domain.people.state import MAX_SECONDARY_USERS
 from gateway.domain.signals import Registered, Registration
 from tests.domain.cars import VIN, at
-from tests.domain.test_people import CODE, SERVICES, Street
+from tests.domain.streets import CODE, SERVICES, Street
 
 PEOPLE = ("anna", "bert", "carl", "dora", "eve", "finn", "gus", "hans")
 ROLES = ("main_user", "secondary_user")

@@ -10,10 +10,18 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from gateway.domain import quiet
+from gateway.domain import parts, quiet
 from gateway.domain import step as step_module
+from gateway.domain.alarms import Alarm
+from gateway.domain.approvals import Approval, Approvals
+from gateway.domain.cases import Case
 from gateway.domain.facts import AnyFact
+from gateway.domain.people.facts import Hashed
+from gateway.domain.people.state import Code, PastContacts, People, Transfer
+from gateway.domain.remote_access.state import Command, RemoteAccess
+from gateway.domain.services.data_bundle import Bundles
 from gateway.domain.services.special_modes import Modes, SpecialMode
 from gateway.domain.signals import (
     Connection,
@@ -28,9 +36,10 @@ from gateway.domain.signals import (
     TheftSensor,
     Tick,
 )
+from gateway.domain.terms import Terms
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
-from tests.domain.cars import VIN, at, card, registered
+from tests.domain.cars import VIN, at, card, moves, registered, siren
 from tests.domain.test_properties import lives
 
 T = Thresholds()
@@ -76,6 +85,11 @@ def _fact(rng: random.Random, pool: str, number: int, now_s: float) -> AnyFact:
     return choices[rng.choice(pool)]()
 
 
+def _mode(mode: str) -> SpecialMode:
+    times: dict[str, Any] = {"starts_at": at(0), "set_at": at(0), "ends_at": at(9e6)}
+    return SpecialMode(mode_id="m", mode=mode, set_by="anna", role="operator", **times)
+
+
 def _both(vehicle: Vehicle, fact: AnyFact, now_s: float) -> tuple[Vehicle, bool]:
     """The vehicle after the whole step, and whether the short way led there as well."""
     now = max(fact.received_at, at(now_s))
@@ -117,12 +131,68 @@ def test_so_it_does_for_odd_clocks(facts: list[AnyFact]) -> None:
 
 @pytest.mark.parametrize("mode", ["workshop", "transport", "deactivation"])
 def test_a_special_mode_sees_each_movement(mode: Any) -> None:
-    running = SpecialMode(
-        mode_id="m", mode=mode, starts_at=at(0), set_at=at(0), ends_at=at(9e6), set_by="anna", role="operator"
-    )
     for seed in range(10):
-        vehicle = Vehicle(vin=VIN, modes=Modes((running,)))
+        vehicle = Vehicle(vin=VIN, modes=Modes((_mode(mode),)))
         _live(vehicle, random.Random(seed), 150)
+
+
+_HELD = Alarm(
+    alarm_id="a",
+    vin=VIN,
+    cause="tilt",
+    state="open",
+    case_id=None,
+    occurred_at=at(0),
+    received_at=at(0),
+    raised_at=at(0),
+    told_at=at(0),
+    gathering=True,
+)
+_CODE = Code(Hashed("00", "s"), "anna", at(0), at(900))
+_COMMAND: dict[str, Any] = {name: name for name in ("command_id", "request_id", "user", "by", "role")}
+_COMMAND |= {"action": "locate", "issued_at": at(0), "expires_at": at(900), "changed_at": at(0)}
+WAITING: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "a mode": {"modes": Modes((_mode("workshop"),))},
+    "what a mode held back": {"suppressed": {"tilt": _HELD}},
+    "a command": {"remote": RemoteAccess(open=(Command(**_COMMAND, status="accepted"),), look_at=at(60))},
+    "a command that was sent": {"remote": RemoteAccess(open=(Command(**_COMMAND, status="sent"),))},
+    "a second person": {"approvals": Approvals((Approval("a", "k", "w", "anna", at(0)),))},
+    "a pairing": {"people": People(pairing=_CODE)},
+    "an invitation": {"people": People(invitations=(_CODE,))},
+    "a hand-over": {"people": People(transfer=Transfer("anna", _CODE))},
+    "a list of contacts": {"people": People(past_contacts=(PastContacts((), at(900)),))},
+    "a lease": {"case": Case(case_id="c", opened_at=at(0), lease_until=at(900))},
+    "a case": {"case": Case(case_id="c", opened_at=at(0))},
+    "a bundle": {"bundles": Bundles(next_at=at(900))},
+    "a term": {"terms": Terms(next_at=at(900))},
+}
+
+
+@pytest.mark.parametrize("first", WAITING)
+@pytest.mark.parametrize("second", WAITING)
+def test_at_a_glance_parts_want_what_each_of_them_wants(first: str, second: str) -> None:
+    vehicle = Vehicle(vin=VIN, heard_at=at(0), **(WAITING[first] | WAITING[second]))
+    wanted = [one for wakes in parts.WAKES for one in wakes(vehicle)]
+    assert parts.soonest(vehicle) == min(wanted, default=None)
+    seen = [watch(vehicle, moves(1), at(1)) for watch in parts.WATCHES[Movement]]
+    assert not parts.is_idle(vehicle) or not any(seen)
+
+
+def test_each_part_waits_for_something_here() -> None:
+    """A new part that wants to be woken or looks at movements stands here, or the glance overlooks it."""
+    vehicles = [Vehicle(vin=VIN, heard_at=at(0), **one) for one in WAITING.values()]
+    assert all(any(wakes(one) for one in vehicles) for wakes in parts.WAKES)
+    for watch in parts.WATCHES[Movement]:
+        assert any(watch(one, moves(1), at(1)) for one in vehicles)
+
+
+def test_a_siren_that_had_its_alarm_makes_no_drive_loud() -> None:
+    vehicle, _ = _both(Vehicle(vin=VIN), card("c", True, 0), 0)
+    vehicle, _ = _both(vehicle, siren("s", 1, active_for_s=20), 1)
+    assert "car_alarm" in vehicle.alarms
+    assert _both(vehicle, moves(2), 2)[1]
+    assert not _both(replace(vehicle, settled=()), moves(2), 2)[1]
 
 
 def test_a_drive_with_its_card_takes_it() -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from gateway.domain import situation
+from gateway.domain.signals import Movement
 from gateway.domain.situation import (
     MAX_SIREN_EVENTS,
     Card,
@@ -13,15 +17,16 @@ from gateway.domain.situation import (
     Situation,
     SituationFact,
     apply,
+    moment_of,
 )
 from tests.domain.cars import at, card, ignition, moves, quiet, siren, stands
 
 
 def after(*facts: SituationFact) -> Situation:
-    situation = Situation()
+    known = Situation()
     for fact in facts:
-        situation = apply(situation, fact)
-    return situation
+        known = apply(known, fact)
+    return known
 
 
 def moment(seconds: float, received_s: float | None = None) -> Moment:
@@ -88,3 +93,24 @@ def test_within_one_boot_its_own_order_counts(seq: int, present: bool) -> None:
 def test_between_boots_the_clock_counts() -> None:
     known = after(card("c", False, 100, boot_id="b", seq=4))
     assert apply(known, card("d", True, 50, 101, boot_id="c", seq=5)) == known
+
+
+TOLD = st.builds(
+    Movement,
+    moving=st.sampled_from((True, True, True, False)),
+    after_gap=st.booleans(),
+    occurred_at=st.sampled_from([None, *map(at, (0, 5, 30, 60, 61, 90, 700))]),
+    received_at=st.sampled_from([*map(at, (700, 705, 730, 760))]),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(told=st.lists(TOLD, max_size=12))
+def test_that_a_drive_goes_on_is_what_any_movement_says(told: list[Movement]) -> None:
+    """The short way of a drive gives what all others take."""
+    known = Situation()
+    for fact in told:
+        then = apply(known, fact)
+        if fact.moving:
+            assert then == situation._moved(known, fact, moment_of(fact))
+        known = then

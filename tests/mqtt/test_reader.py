@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -25,6 +23,7 @@ from gateway.adapters.mqtt.splitter import Received
 from gateway.errors import PublishUnknown
 from gateway.pipeline.meters import Tally
 from tests.mqtt.conftest import PATIENCE_S, TOPIC, Listener, eventually
+from tests.support.certificates import self_signed
 
 Listen = Callable[..., AbstractAsyncContextManager[Listener]]
 Publish = Callable[..., None]
@@ -91,16 +90,7 @@ async def connected(
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for this machine, its key beside it."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    path = tmp_path_factory.mktemp("tls") / "broker.pem"
-    subject = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
-    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-    files = ("-out", str(path), "-keyout", str(path.with_suffix(".key")))
-    subprocess.run((openssl, "req", "-x509", *kind, *subject, *files), check=True, capture_output=True)
-    return path
+    return self_signed(tmp_path_factory.mktemp("tls") / "broker.pem")
 
 
 async def test_what_stands_right_behind_the_connack_is_read() -> None:

@@ -11,11 +11,14 @@ import asyncio
 import secrets
 from collections.abc import Sequence
 
+import msgspec
+
 from gateway.adapters.mqtt.connection import FAILURE, Connection, Refused
 from gateway.adapters.mqtt.sessions import BAD_CREDENTIALS, UNSUPPORTED_VERSION
 from gateway.adapters.mqtt.settings import MqttSettings
 from gateway.adapters.mqtt.splitter import Received, Version
 from gateway.errors import LinkDown, PublishRefused, PublishUnknown, StartError
+from gateway.wire import self_test as message
 from gateway.wire.topics import gateway_topic
 
 COMES_WITHIN_S = 3.0
@@ -43,8 +46,8 @@ async def self_test(settings: MqttSettings, instance: str) -> Version:
 
 
 async def _prove(settings: MqttSettings, instance: str, version: Version) -> None:
-    topic = gateway_topic(instance, "self-test")
-    marker = secrets.token_hex(8).encode()
+    topic = gateway_topic(instance, message.KIND)
+    marker = _message(secrets.token_hex(8))
     inbox: asyncio.Queue[Received] = asyncio.Queue()
 
     def connection(*, clean: bool) -> Connection:
@@ -75,13 +78,17 @@ async def _prove(settings: MqttSettings, instance: str, version: Version) -> Non
         again = await _expect(second, inbox, topic)
         second.ack(again)
         # A round trip behind the acknowledgement, so that the broker has it before the connection ends.
-        await _publish(second, topic, b"flush")
+        await _publish(second, topic, _message("flush"))
     async with connection(clean=False):
         await asyncio.sleep(STAYS_AWAY_FOR_S)
         if not inbox.empty():
             raise StartError("an acknowledged message came again: acknowledgements do not reach the broker")
     async with connection(clean=True):
         pass
+
+
+def _message(marker: str) -> bytes:
+    return msgspec.json.encode(message.Payload(marker))
 
 
 async def _publish(connection: Connection, topic: str, payload: bytes) -> None:

@@ -20,6 +20,7 @@ from gateway.domain.audit_proof import AuditedRow, Proof, proven
 from gateway.domain.audit_trail import Head
 
 MAX_BYTES = 128 * 1024 * 1024
+MAX_TOLD = 200
 EXPORTED = "case.exported"
 
 HashOf = Callable[[int], bytes | None]
@@ -98,10 +99,9 @@ def _sha256(row: AuditedRow) -> dict[str, Any]:
 
 
 def _against(proof: Proof, stated: Sequence[Head], hash_of: HashOf) -> list[str]:
-    """Each row in full that the store does not have like that; else the first of those that are digests."""
-    rows = {row.n: row.row().name for row in proof.rows()}
-    wrong = [one.n or 0 for one in stated if one.n and hash_of(one.n) != one.hash]
-    named = [n for n in wrong if n in rows]
-    if wrong and not named:
-        return [f"From audit row {wrong[0]} on it is not what the store has."]
-    return [f"{rows[n]} is not what the store has." for n in named]
+    """Each row, in full or as a digest, that the store does not have like that."""
+    names = {row.n: row.row().name for row in proof.rows()}
+    wrong = [one.n for one in stated if one.n and hash_of(one.n) != one.hash]
+    told = [f"{names.get(n, f'Audit row {n}')} is not what the store has." for n in wrong[:MAX_TOLD]]
+    more = len(wrong) - len(told)
+    return [*told, *([f"{more} more rows are not what the store has."] if more else [])]

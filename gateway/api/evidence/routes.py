@@ -65,7 +65,7 @@ async def export(
         said["reason"] = stated
     details = {**said, "sha256": sums}
     await deps.store.audit([AuditEntry(now, who.person, "case.exported", case_id, details)])
-    subjects = [case_id, *(one.alarm_id for one in found.file.alarms)]
+    subjects = [case_id, *(one["alarm_id"] for one in (*sections["alarms"], *sections["held_back"]))]
     proof = await deps.store.audit_proof(subjects, stored.vin, stored.case.closed_at)
     language = language_of(request)
     return await asyncio.to_thread(_answer, document(sections, proof), form, language, case_id)

@@ -4,6 +4,7 @@ import { Alarms, isOverdue, LIVE, OPEN_CASES } from "./alarms.js";
 import { useSite } from "./basemap.js";
 import { $, h, say } from "./dom.js";
 import { Feed } from "./feed.js";
+import { unread } from "./handover.js";
 import { call, pages, Refused, whenLoggedOut } from "./http.js";
 import { bind, leavePage, listen, showHelp } from "./keys.js";
 import { bindLook } from "./look.js";
@@ -15,6 +16,7 @@ const IDLE_MS = 15 * 60_000;
 const WARN_MS = 13 * 60_000;
 const TELL_MS = 60_000; // somebody is there: told to the gateway at most so often
 const SOUND_AGAIN_MS = 10_000;
+const HANDOVERS_MS = 30_000;
 
 const alarms = new Alarms();
 const unseen = new Map(); // new critical items that nobody has looked at yet
@@ -177,6 +179,18 @@ function showMute() {
   say($("mute"), t(muted ? "sound.off" : sound.isAllowed() ? "sound.on" : "sound.blocked"));
 }
 
+// What the shift before has left stands above every page until it is acknowledged.
+async function handovers() {
+  if (ended || !context.me.may.includes("POST /api/v1/handovers")) return;
+  try {
+    const waiting = await unread(context.soc);
+    $("handover").hidden = waiting.length === 0;
+    if (waiting.length) say($("handover"), t("shell.handover", { n: waiting.length, who: [...new Set(waiting.map((one) => one.author))].join(", ") }));
+  } catch {
+    // The link says already that the gateway is not there.
+  }
+}
+
 // -- whether somebody is there ---------------------------------------------------------------------------------
 
 let doneAt = Date.now();
@@ -221,7 +235,7 @@ function loggedOut() {
   const enter = h("button.main", { type: "button", onclick: () => location.reload() }, t("login.enter"));
   $("page").replaceChildren(h("div.ended", h("h1", t("shell.logged_out")), h("p", t("shell.logged_out_more")), enter));
   $("totals").replaceChildren();
-  $("newest").hidden = $("idle").hidden = true;
+  $("newest").hidden = $("idle").hidden = $("handover").hidden = true;
   link("lost", t("shell.logged_out"));
   enter.focus();
 }
@@ -270,6 +284,10 @@ setInterval(() => {
   watchIdle();
 }, 1000);
 setInterval(soundAgain, SOUND_AGAIN_MS);
+setInterval(handovers, HANDOVERS_MS);
+document.addEventListener("handover", handovers);
+$("handover").addEventListener("click", () => go("handover"));
+handovers();
 if (context.me.may.includes("GET /api/v1/feed")) follow();
 else link("off", t("link.none"));
 totals();

@@ -19,7 +19,7 @@ from itertools import islice
 
 from msgspec import Struct
 
-from gateway.adapters.storage.sqlite import accounts, cases
+from gateway.adapters.storage.sqlite import accounts, cases, handovers
 from gateway.adapters.storage.sqlite.listing import distinct
 from gateway.adapters.storage.sqlite.times import text
 from gateway.ports import KEEP_TRACK
@@ -81,6 +81,7 @@ class Sweep:
         yield "tracks", _left_tracks
         yield "tracks", self._long_tracks
         yield "cases", _cases
+        yield "handovers", _handovers
         yield "user_tries", _tries
 
     def _messages(self, now: datetime, connection: sqlite3.Connection) -> Bitten:
@@ -201,6 +202,11 @@ def _left_tracks(now: datetime, connection: sqlite3.Connection) -> Bitten:
 def _cases(now: datetime, connection: sqlite3.Connection) -> Bitten:
     forgotten = cases.forget(connection, now - KEEP_CASES)
     return Bitten(forgotten, more=forgotten == cases.FORGET_AT_ONCE)
+
+
+def _handovers(now: datetime, connection: sqlite3.Connection) -> Bitten:
+    forgotten = handovers.forget(connection, now - KEEP_CASES)
+    return Bitten(forgotten, more=forgotten == handovers.FORGET_AT_ONCE)
 
 
 def _tries(now: datetime, connection: sqlite3.Connection) -> Bitten:

@@ -25,6 +25,7 @@ from gateway.adapters.storage.sqlite import (
     protection,
 )
 from gateway.adapters.storage.sqlite.console import ConsoleMethods
+from gateway.adapters.storage.sqlite.handovers import HandoverMethods
 from gateway.adapters.storage.sqlite.retention import BY_DEFAULT, Bitten, Keeping, Sweep
 from gateway.adapters.storage.sqlite.schema import WAIT_MS, migrate
 from gateway.adapters.storage.sqlite.threads import Reader, Writer, connect
@@ -63,7 +64,7 @@ from gateway.ports import (
 )
 
 
-class SqliteStore(ConsoleMethods):
+class SqliteStore(ConsoleMethods, HandoverMethods):
     """See ``gateway.ports.Store``. Opening migrates; several processes may have it open."""
 
     def __init__(self, path: Path, canary_vin: str, keeping: Keeping = BY_DEFAULT) -> None:
