@@ -23,8 +23,8 @@ from bench import (
     replay,
     soc_outage,
     start,
-    storm,
     stored,
+    storm,
 )
 from bench.stage import StageError
 
