@@ -13,10 +13,12 @@ from typing import Protocol
 from bench import (
     alarms,
     commands,
+    cpu,
     crashes,
     day,
     feed,
     flood,
+    ingest,
     kills,
     latency,
     outage,
@@ -42,7 +44,9 @@ class Part(Protocol):
 BENCHES: dict[str, Part] = {
     "alarms": alarms,
     "commands": commands,
+    "cpu": cpu,
     "feed": feed,
+    "ingest": ingest,
     "latency": latency,
     "replay": replay,
     "start": start,
