@@ -1,4 +1,4 @@
-"""``vehicle-emulator``: run a fleet against a broker, list the scenarios, score a run."""
+"""``vehicle-emulator``: run a fleet against a broker, list the scenarios; ``judging`` has the rest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Annotated
@@ -22,14 +21,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vehicle_emulator import models, report, scenarios, score, verdict
+from vehicle_emulator import judging, report, scenarios
 from vehicle_emulator.codec import Version
 from vehicle_emulator.crowd import Crowd
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.fleet import Fleet, Plan, parts, vins
 from vehicle_emulator.link import Station
-from vehicle_emulator.models import Model, ModelsError
 from vehicle_emulator.owner import Api, Owner
+from vehicle_emulator.realism import command
 from vehicle_emulator.report import Report, Tally
 from vehicle_emulator.rest import OFFLINE_AFTER_S, SLEEP_AFTER_S, Habit
 from vehicle_emulator.scenario import FleetWide, Scenario
@@ -41,6 +40,8 @@ _SPARE_FILES = 64
 _PROGRESS_EVERY_S = 1.0
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A seeded fleet of emulated vehicles.")
+app.command("score")(judging.score_run)
+app.command("drill", context_settings={"ignore_unknown_options": True})(judging.drill)
 console = Console()
 
 
@@ -85,6 +86,10 @@ class Apps(msgspec.Struct, frozen=True):
     rate_per_s: float
 
 
+app.command("realism")(command.show_realism)
+app.command("day")(command.write_day)
+
+
 def main() -> None:
     """Start the command line."""
     app()
@@ -101,43 +106,6 @@ def show_scenarios() -> None:
         played, length = wide.scenario, f"{wide.length_s:g} s"
         table.add_row(f"{played.name} ({wide.share:.0%})", played.played, played.label.sentence(), length)
     console.print(table)
-
-
-@app.command("score")
-def score_run(
-    report_file: Annotated[
-        Path, typer.Option("--report", exists=True, dir_okay=False, help="closing report of `run --report`")
-    ],
-    soc: Annotated[
-        Path,
-        typer.Option(exists=True, dir_okay=False, help="JSON lines of what the SOC got, with received_at"),
-    ],
-    ledger: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="events of `run --ledger`: finds losses")
-    ] = None,
-    max_false: Annotated[float, typer.Option(help="bound: false alarms per 1,000 vehicle-days")] = 1.0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="the scorecard as JSON")] = None,
-) -> None:
-    """Score what a SOC got of a run against its labels; exit 1 beyond a bound."""
-    closing = msgspec.json.decode(report_file.read_bytes(), type=Report)
-    lines = [] if ledger is None else ledger.read_bytes().splitlines()
-    began_s = datetime.fromisoformat(closing.started_at).timestamp()
-    card = score.score(
-        score.Run(closing.vehicles, began_s, closing.ran_s),
-        closing.scenarios,
-        verdict.read_feed(soc),
-        [msgspec.json.decode(line, type=report.Line) for line in lines],
-    )
-    table = Table(title=f"scorecard, seed {closing.seed}", show_header=False)
-    for name, value in card.rows():
-        table.add_row(name, str(value))
-    console.print(table)
-    if json_file is not None:
-        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(card)) + b"\n")
-    broken = card.broken(score.Bounds(false_per_1000_days=max_false))
-    for sentence in broken:
-        console.print(f"FAILED: {sentence}")
-    raise typer.Exit(1 if broken else 0)
 
 
 @app.command()
@@ -192,7 +160,7 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     plan = Plan(
         vehicles=vehicles, seed=seed, duration_s=duration, drain_s=drain, telemetry_per_s=telemetry_rate,
         alarms_per_s=alarm_rate, driving_share=None if diary else driving_share, clock_error_s=clock_error,
-        habit=Habit(sleep_after, offline_after), models=read_models(models_file),
+        habit=Habit(sleep_after, offline_after), models=command.read_models(models_file),
         scenarios=_cast_list(scenario or [], duration, vehicles), fleet_wide=_wide(scenario or [], duration),
     )  # fmt: skip
     address = _address(broker)
@@ -235,14 +203,6 @@ async def _run(
     if outputs.report is not None:
         outputs.report.write_bytes(msgspec.json.format(msgspec.json.encode(closing)) + b"\n")
     return closing
-
-
-def read_models(path: Path | None) -> tuple[Model, ...]:
-    """The kinds of vehicles, or the sentence that says why not."""
-    try:
-        return models.load(path)
-    except ModelsError as error:
-        raise typer.BadParameter(str(error), param_hint="--models") from error
 
 
 def _people(plan: Plan, owners: Path | None, users: int) -> list[tuple[str, Owner]]:
