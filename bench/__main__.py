@@ -10,7 +10,21 @@ import argparse
 import sys
 from typing import Protocol
 
-from bench import alarms, commands, crashes, day, feed, kills, latency, replay, soc_outage, start, stored
+from bench import (
+    alarms,
+    commands,
+    cpu,
+    crashes,
+    day,
+    feed,
+    ingest,
+    kills,
+    latency,
+    replay,
+    soc_outage,
+    start,
+    stored,
+)
 from bench.stage import StageError
 
 
@@ -27,7 +41,9 @@ class Part(Protocol):
 BENCHES: dict[str, Part] = {
     "alarms": alarms,
     "commands": commands,
+    "cpu": cpu,
     "feed": feed,
+    "ingest": ingest,
     "latency": latency,
     "replay": replay,
     "start": start,

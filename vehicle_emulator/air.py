@@ -3,7 +3,8 @@ Where the radio reaches, and what waits where it does not. Acts are pure functio
 
 1. Under a mountain nothing passes: what the car says is held, telemetry as well, with its true times.
 2. A hole shorter than the connection's patience is bridged: what was held follows in one burst. After a
-   longer one the broker has given the car up, and the burst comes behind a new birth.
+   longer one the broker has given the car up, and the burst comes behind a new birth. Either way in the order
+   in which it was said: a card that came before the ignition must not be heard after it.
 3. Into a full hold the oldest telemetry gives way; an event never does.
 """
 
@@ -72,8 +73,8 @@ def regain(vehicle: Vehicle, at_ms: int) -> None:
     held, air.held, air.is_covered = air.held, [], True
     if air.is_given_up:
         air.is_given_up, vehicle.is_on_air = False, True
-        air.unheard += [told.message for told in held if not told.message.event_id]
-        held = [told for told in held if told.message.event_id]
+        air.unheard += [message for message, _ in held]
+        return
     for message, _ in held:
         vehicle.say(at_ms, message)
 

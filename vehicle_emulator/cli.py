@@ -22,14 +22,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vehicle_emulator import models, report, scenarios, score, verdict
+from vehicle_emulator import report, scenarios, score, verdict
 from vehicle_emulator.codec import Version
 from vehicle_emulator.crowd import Crowd
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.fleet import Fleet, Plan, parts, vins
 from vehicle_emulator.link import Station
-from vehicle_emulator.models import Model, ModelsError
 from vehicle_emulator.owner import Api, Owner
+from vehicle_emulator.realism import command
 from vehicle_emulator.report import Report, Tally
 from vehicle_emulator.rest import OFFLINE_AFTER_S, SLEEP_AFTER_S, Habit
 from vehicle_emulator.scenario import FleetWide, Scenario
@@ -83,6 +83,10 @@ class Apps(msgspec.Struct, frozen=True):
     people: list[tuple[str, Owner]]
     address: Address
     rate_per_s: float
+
+
+app.command("realism")(command.show_realism)
+app.command("day")(command.write_day)
 
 
 def main() -> None:
@@ -192,7 +196,7 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     plan = Plan(
         vehicles=vehicles, seed=seed, duration_s=duration, drain_s=drain, telemetry_per_s=telemetry_rate,
         alarms_per_s=alarm_rate, driving_share=None if diary else driving_share, clock_error_s=clock_error,
-        habit=Habit(sleep_after, offline_after), models=read_models(models_file),
+        habit=Habit(sleep_after, offline_after), models=command.read_models(models_file),
         scenarios=_cast_list(scenario or [], duration, vehicles), fleet_wide=_wide(scenario or [], duration),
     )  # fmt: skip
     address = _address(broker)
@@ -235,14 +239,6 @@ async def _run(
     if outputs.report is not None:
         outputs.report.write_bytes(msgspec.json.format(msgspec.json.encode(closing)) + b"\n")
     return closing
-
-
-def read_models(path: Path | None) -> tuple[Model, ...]:
-    """The kinds of vehicles, or the sentence that says why not."""
-    try:
-        return models.load(path)
-    except ModelsError as error:
-        raise typer.BadParameter(str(error), param_hint="--models") from error
 
 
 def _people(plan: Plan, owners: Path | None, users: int) -> list[tuple[str, Owner]]:

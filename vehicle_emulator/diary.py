@@ -78,10 +78,10 @@ def _commuter(dice: Dice, is_weekend: bool) -> _Planned:  # noqa: FBT001  # a pl
     if not dice.chance(0.8):
         return _at_home(dice)
     work = Stop("work", _stay_s(dice, 8.3, 0.7))
-    first = (Stop("school", 120.0), work) if dice.chance(0.1) else (work,)
+    first = (Stop("school", 120.0), work) if dice.chance(0.06) else (work,)
     stops = (*first, Stop("shop", _stay_s(dice, 0.45, 0.15))) if dice.chance(0.28) else first
     planned = [(_hour(dice, 7.5, 0.65), stops)]
-    if dice.chance(0.22):
+    if dice.chance(0.16):
         planned.append((_hour(dice, 19.2, 0.6), (Stop("visit", _stay_s(dice, 1.6, 0.5)),)))
     return planned
 
@@ -90,7 +90,7 @@ def _homebody(dice: Dice, is_weekend: bool) -> _Planned:  # noqa: FBT001  # a pl
     if is_weekend:
         return _free_day(dice)
     planned = _at_home(dice)
-    if dice.chance(0.45):
+    if dice.chance(0.18):
         planned.append((_hour(dice, 8.0, 0.12), (Stop("school", 180.0),)))
         planned.append((_hour(dice, 15.0, 0.15), (Stop("school", 420.0),)))
     return planned
@@ -99,7 +99,7 @@ def _homebody(dice: Dice, is_weekend: bool) -> _Planned:  # noqa: FBT001  # a pl
 def _delivery(dice: Dice, is_weekend: bool) -> _Planned:  # noqa: FBT001  # a plan's one question
     if is_weekend or dice.chance(0.06):
         return []
-    drops = tuple(Stop("drop", 60.0 * dice.between(4.0, 16.0)) for _ in range(9 + dice.below(10)))
+    drops = tuple(Stop("drop", 60.0 * dice.between(4.0, 16.0)) for _ in range(4 + dice.below(7)))
     return [(_hour(dice, 7.2, 0.4), (Stop("work", 1_500.0), *drops))]
 
 

@@ -28,6 +28,7 @@ _STRAIGHT_ON_DEG: Final = 20.0
 # How fast one takes a bend: up to so many degrees, at so many m/s.
 _BENDS: Final = ((_STRAIGHT_ON_DEG, 99.0), (50.0, 13.0), (75.0, 8.0), (180.0, 5.5))
 _SLOWEST_MPS: Final = 1.5
+_AT_THE_LINE_M: Final = 0.1
 _LIGHTS_S: Final = (3.0, 40.0)
 _WAIT_IN_TRAFFIC: Final = 1.5
 
@@ -124,7 +125,8 @@ class Journey:
 
     def _place(self) -> None:
         corners, leg = self._corners, self._leg
-        while leg + 1 < len(self._legs) and corners[leg + 1][0] <= self.along_m:
+        # Who waits at a junction is still on the road that leads there.
+        while leg + 1 < len(self._legs) and corners[leg + 1][0] + _AT_THE_LINE_M < self.along_m:
             leg += 1
         self._leg = leg
         from_m, east_m, north_m, to_east, to_north = corners[leg]
@@ -144,7 +146,7 @@ def _cruising(legs: Sequence[Leg], dice: Dice, traffic: float, top_mps: float) -
     speeds = []
     for leg in legs:
         speed_mps = min(leg.limit_mps * manner, top_mps)
-        if traffic and dice.chance(0.5):
+        if traffic and leg.air and dice.chance(0.5):  # traffic does not stand in tunnels
             speed_mps *= 1.0 - traffic * dice.between(0.1, 0.65)
         speeds.append(max(_SLOWEST_MPS, speed_mps))
     return speeds

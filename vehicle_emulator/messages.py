@@ -190,10 +190,10 @@ decode_package = msgspec.json.Decoder(Package).decode
 
 def rfc3339(at_ms: int) -> str:
     """Milliseconds since the epoch as the contract writes a time."""
-    seconds, rest_ms = divmod(at_ms, 1_000)
-    return f"{_second(seconds)}.{rest_ms:03d}Z"
+    minutes, rest_ms = divmod(at_ms, 60_000)
+    return f"{_minute(minutes)}{rest_ms // 1_000:02d}.{rest_ms % 1_000:03d}Z"
 
 
 @lru_cache(maxsize=4_096)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _minute(minutes: int) -> str:
+    return datetime.fromtimestamp(minutes * 60, UTC).strftime("%Y-%m-%dT%H:%M:")

@@ -11,13 +11,14 @@ from vehicle_emulator.journey import KMH_PER_MPS, Leg
 if TYPE_CHECKING:
     from vehicle_emulator.diary import Whither
 
-_IN_THE_CITY: Final = 0.4
-_WORK_IN_THE_CITY: Final = 0.5
-_SHOP_IN_THE_CITY: Final = 0.3
-_HOME_GARAGE: Final = 0.05
-_WORK_GARAGE: Final = 0.12
+_CITY: Final = 0.35
+_WORK_IN_TOWN: Final = 0.25
+_SHOP_IN_TOWN: Final = 0.3
+_HOME_GARAGE: Final = 0.02
+_WORK_GARAGE: Final = 0.06
 _HOME_SOCKET: Final = 0.85
 _WORK_SOCKET: Final = 0.15
+_DROP_ELSEWHERE: Final = 0.4
 _AT_HAND_M: Final = 60.0
 
 
@@ -30,11 +31,11 @@ class Places:
         """Home is where the car begins."""
         dice = Dice(seed, vin, "home")
         self.region = region = roads.region(seed, dice.below(len(roads.CENTRES)))
-        self.home = self.here = _anywhere(region, dice, _IN_THE_CITY)
+        self.home = self.here = _anywhere(region, dice, _CITY)
         town = region.settlement(self.home)
-        self.work = _anywhere(region, dice, _WORK_IN_THE_CITY)
+        self.work = dice.pick(town.nodes) if dice.chance(_WORK_IN_TOWN) else _anywhere(region, dice, _CITY)
         self.school = dice.pick(town.nodes)
-        self.shop = dice.pick(region.city.nodes if dice.chance(_SHOP_IN_THE_CITY) else town.nodes)
+        self.shop = dice.pick(town.nodes) if dice.chance(_SHOP_IN_TOWN) else _anywhere(region, dice, _CITY)
         garages = ((self.home, _HOME_GARAGE), (self.work, _WORK_GARAGE))
         self.garages = tuple(node for node, share in garages if dice.chance(share))
         sockets = ((self.home, _HOME_SOCKET), (self.work, _WORK_SOCKET))
@@ -70,7 +71,9 @@ class Places:
         if whither == "far":
             return dice.pick(region.abroad.nodes)
         if whither == "visit":
-            return _anywhere(region, dice, _IN_THE_CITY)
+            return _anywhere(region, dice, _CITY)
+        if whither == "drop" and dice.chance(_DROP_ELSEWHERE):
+            return _anywhere(region, dice, _CITY)
         return dice.pick(region.settlement(self.here).nodes)
 
 
@@ -78,7 +81,7 @@ def home_of(seed: int, vin: str) -> tuple[float, float]:
     """Latitude and longitude of where a vehicle lives: in or around one of a dozen cities."""
     dice = Dice(seed, vin, "home")
     region = roads.region(seed, dice.below(len(roads.CENTRES)))
-    return region.place(_anywhere(region, dice, _IN_THE_CITY))
+    return region.place(_anywhere(region, dice, _CITY))
 
 
 def degrees_per_m_east(seed: int, vin: str) -> float:

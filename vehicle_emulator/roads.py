@@ -36,28 +36,29 @@ class Kind(NamedTuple):
 
 
 # Shares of bearers; what is left has LTE. "" is no coverage: valleys, tunnels.
-STREET: Final = Kind(30, 0.12, (("3G", 0.02),))
-ARTERIAL: Final = Kind(50, 0.22, (("3G", 0.02),))
-COUNTRY: Final = Kind(80, 0.06, (("", 0.01), ("E", 0.07), ("3G", 0.12)))
+STREET: Final = Kind(30, 0.25, (("3G", 0.02),))
+ARTERIAL: Final = Kind(50, 0.35, (("3G", 0.02),))
+COUNTRY: Final = Kind(80, 0.1, (("", 0.003), ("E", 0.07), ("3G", 0.12)))
 MOTORWAY: Final = Kind(120, 0.0, (("3G", 0.05), ("E", 0.01)))
 
 _CITY_BLOCKS = 13
-_CITY_BLOCK_M = 330.0
+_CITY_BLOCK_M = 460.0
 _TOWN_BLOCKS = 5
-_TOWN_BLOCK_M = 230.0
+_TOWN_BLOCK_M = 330.0
 _TOWNS = 8
-_NEAREST_TOWN_M = 5_500.0
-_FARTHEST_TOWN_M = 26_000.0
+_NEAREST_TOWN_M = 7_000.0
+_FARTHEST_TOWN_M = 30_000.0
 _ABROAD_M = 68_000.0
 _BORDER_SHARE = 0.5
-_FAR_TOWN_M = 12_000.0
+_FAR_TOWN_M = 22_000.0
 _JITTER_SHARE = 0.16
 _MISSING_STREETS = 0.1
 _FEWEST_ROADS = 3
 _ROAD_BEND_M = 1_400.0
 _MOTORWAY_BEND_M = 5_000.0
-_URBAN_M = 1_500.0
+_URBAN_M = 2_000.0
 _TUNNELS = 3
+_TUNNEL_M = 500.0
 
 
 class Edge(NamedTuple):
@@ -246,10 +247,10 @@ class Region:
         return found
 
     def _bore_tunnels(self) -> None:
-        """A few main roads of the city, and one piece of motorway, run underground."""
+        """A few main roads of the city run underground."""
         candidates = [
             (node, edge) for node in self.city.nodes for edge in self.edges[node]
-            if edge.leg.limit_mps > STREET.limit_km_h / KMH_PER_MPS
+            if edge.leg.limit_mps > STREET.limit_km_h / KMH_PER_MPS and edge.leg.length_m < _TUNNEL_M
         ]  # fmt: skip
         for _ in range(_TUNNELS):
             node, edge = self._dice.pick(candidates)

@@ -35,6 +35,7 @@ def test_every_way_is_driven_to_its_end(seed: int, step_s: float, traffic: float
     assert under_way.length_m / under_way.takes_s < max(leg.limit_mps for leg in legs) * 1.08
 
 
+@settings(max_examples=30)
 @given(seed=SEEDS)
 def test_speed_keeps_limits_and_changes_as_a_car_can(seed: int) -> None:
     under_way, before_mps, step_s = Journey(some_way(seed), Dice(seed)), 0.0, 0.5

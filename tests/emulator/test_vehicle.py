@@ -20,7 +20,7 @@ from vehicle_emulator.day import sent
 EVENT_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 CORE = set(body.CORE)
 # Of 20 cars' day. Change it only together with the behaviour it stands for.
-DIGEST = "798b16820c71de9cc616d2e73dbccc4b436d0a6d11fa333174ecad71af409c16"
+DIGEST = "ac6c07ed0ed045b9121655821a2610616610938de0b835119cdcb1298cc93be5"
 
 
 def digest() -> str:

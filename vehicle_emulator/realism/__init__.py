@@ -1,0 +1,1 @@
+"""Realism shown: what an emulated fleet does, measured from its messages alone, beside published figures."""
