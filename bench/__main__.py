@@ -10,7 +10,24 @@ import argparse
 import sys
 from typing import Protocol
 
-from bench import alarms, commands, crashes, day, feed, kills, latency, replay, soc_outage, start, stored
+from bench import (
+    alarms,
+    commands,
+    cpu,
+    crashes,
+    day,
+    feed,
+    flood,
+    ingest,
+    kills,
+    latency,
+    outage,
+    replay,
+    soc_outage,
+    start,
+    stored,
+    storm,
+)
 from bench.stage import StageError
 
 
@@ -27,13 +44,23 @@ class Part(Protocol):
 BENCHES: dict[str, Part] = {
     "alarms": alarms,
     "commands": commands,
+    "cpu": cpu,
     "feed": feed,
+    "ingest": ingest,
     "latency": latency,
     "replay": replay,
     "start": start,
     "stored": stored,
 }
-DRILLS: dict[str, Part] = {"day": day, "kills": kills, "crashes": crashes, "soc-outage": soc_outage}
+DRILLS: dict[str, Part] = {
+    "kills": kills,
+    "outage": outage,
+    "flood": flood,
+    "storm": storm,
+    "day": day,
+    "crashes": crashes,
+    "soc-outage": soc_outage,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -16,6 +16,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+import msgspec
+
 from gateway.texts import TEXTS
 
 STYLE = (
@@ -57,7 +59,7 @@ def page(made: dict[str, Any], language: str) -> str:
             show.trail(proof),
         ]
     )
-    data = escape(json.dumps(made, ensure_ascii=False), quote=False)
+    data = escape(msgspec.json.encode(made).decode(), quote=False)
     return (
         f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>{body}"

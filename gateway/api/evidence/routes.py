@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from typing import Annotated, Any, Literal
 
+import msgspec
 from litestar import MediaType, Request, Response, Router, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
@@ -93,8 +93,7 @@ def _answer(made: dict[str, Any], form: str, language: str, case_id: str) -> Res
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", case_id)
     headers = {"Content-Disposition": f'attachment; filename="case-{name}.{form}"'}
     if form == "json":
-        body = json.dumps(made, ensure_ascii=False).encode()
-        return Response(body, media_type="application/json", headers=headers)
+        return Response(msgspec.json.encode(made), media_type="application/json", headers=headers)
     headers["Content-Security-Policy"] = POLICY
     return Response(page(made, language).encode(), media_type="text/html; charset=utf-8", headers=headers)
 
