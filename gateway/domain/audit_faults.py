@@ -179,7 +179,7 @@ class _Walk:
                 why = (
                     "begins the trail: it was written as row 1."
                     if one.before is None
-                    else f"follows row {one.place_before}: one of them had another number, or the head was gone."
+                    else f"follows row {one.place_before}: one had another number, or the head was gone."
                 )
                 self._say(first, f"{one.row.name} {why}")
             else:
