@@ -17,13 +17,16 @@ from bench import (
     crashes,
     day,
     feed,
+    flood,
     ingest,
     kills,
     latency,
+    outage,
     replay,
     soc_outage,
     start,
     stored,
+    storm,
 )
 from bench.stage import StageError
 
@@ -49,7 +52,15 @@ BENCHES: dict[str, Part] = {
     "start": start,
     "stored": stored,
 }
-DRILLS: dict[str, Part] = {"day": day, "kills": kills, "crashes": crashes, "soc-outage": soc_outage}
+DRILLS: dict[str, Part] = {
+    "kills": kills,
+    "outage": outage,
+    "flood": flood,
+    "storm": storm,
+    "day": day,
+    "crashes": crashes,
+    "soc-outage": soc_outage,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -193,6 +193,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     usual = Plan()
     parser.add_argument("--seconds", type=float, default=usual.seconds)
+    parser.add_argument("--kills", type=int, default=usual.least_kills, help="go on until there were so many")
     parser.add_argument("--rate", type=float, default=usual.rate, help="alarms per second over the fleet")
     parser.add_argument(
         "--seed", type=int, default=usual.seed, help="the same seed kills at the same moments"
@@ -210,6 +211,7 @@ def main(options: argparse.Namespace) -> int:
     """Run, report, judge."""
     plan = Plan(
         seconds=options.seconds,
+        least_kills=options.kills,
         rate=options.rate,
         seed=options.seed,
         victims=_names(options.victims, VICTIMS),

@@ -199,13 +199,15 @@ class Stage:
         """Start vehicles (or the crowd) that live until SIGTERM and then wait for their last receipts."""
         passwords = self._crowd_passwords if crowd else self.passwords
         count, seed = (self.crowd, self._crowd_seed) if crowd else (self.vehicles, self.seed)
+        ledger, report = self.vehicles_ledger, self.vehicles_report
+        if crowd:
+            ledger, report = self.folder / "crowd.jsonl", self.folder / "crowd-report.json"
         return Process(
             sys.executable, "-m", "vehicle_emulator", "run",
             "--broker", f"mqtt://{HOST}:{self.broker.ports['vehicles']}", "--passwords", passwords,
             "--vehicles", str(count), "--seed", str(seed), "--duration", "0",
             "--drain", str(drain_s), "--alarm-rate", str(alarm_rate), "--telemetry-rate", str(telemetry_rate),
-            "--ledger", self.vehicles_ledger, "--report", self.vehicles_report,
-            log=self.folder / "vehicles.log", cwd=ROOT,
+            "--ledger", ledger, "--report", report, log=self.folder / "vehicles.log", cwd=ROOT,
         )  # fmt: skip
 
     def at_soc(self) -> int:

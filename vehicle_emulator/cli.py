@@ -1,4 +1,4 @@
-"""``vehicle-emulator``: run a fleet against a broker, list the scenarios, score a run."""
+"""``vehicle-emulator``: run a fleet against a broker, list the scenarios; ``judging`` has the rest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Annotated
@@ -22,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vehicle_emulator import report, scenarios, score, verdict
+from vehicle_emulator import judging, report, scenarios
 from vehicle_emulator.codec import Version
 from vehicle_emulator.crowd import Crowd
 from vehicle_emulator.dice import Dice
@@ -41,6 +40,8 @@ _SPARE_FILES = 64
 _PROGRESS_EVERY_S = 1.0
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A seeded fleet of emulated vehicles.")
+app.command("score")(judging.score_run)
+app.command("drill", context_settings={"ignore_unknown_options": True})(judging.drill)
 console = Console()
 
 
@@ -105,43 +106,6 @@ def show_scenarios() -> None:
         played, length = wide.scenario, f"{wide.length_s:g} s"
         table.add_row(f"{played.name} ({wide.share:.0%})", played.played, played.label.sentence(), length)
     console.print(table)
-
-
-@app.command("score")
-def score_run(
-    report_file: Annotated[
-        Path, typer.Option("--report", exists=True, dir_okay=False, help="closing report of `run --report`")
-    ],
-    soc: Annotated[
-        Path,
-        typer.Option(exists=True, dir_okay=False, help="JSON lines of what the SOC got, with received_at"),
-    ],
-    ledger: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="events of `run --ledger`: finds losses")
-    ] = None,
-    max_false: Annotated[float, typer.Option(help="bound: false alarms per 1,000 vehicle-days")] = 1.0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="the scorecard as JSON")] = None,
-) -> None:
-    """Score what a SOC got of a run against its labels; exit 1 beyond a bound."""
-    closing = msgspec.json.decode(report_file.read_bytes(), type=Report)
-    lines = [] if ledger is None else ledger.read_bytes().splitlines()
-    began_s = datetime.fromisoformat(closing.started_at).timestamp()
-    card = score.score(
-        score.Run(closing.vehicles, began_s, closing.ran_s),
-        closing.scenarios,
-        verdict.read_feed(soc),
-        [msgspec.json.decode(line, type=report.Line) for line in lines],
-    )
-    table = Table(title=f"scorecard, seed {closing.seed}", show_header=False)
-    for name, value in card.rows():
-        table.add_row(name, str(value))
-    console.print(table)
-    if json_file is not None:
-        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(card)) + b"\n")
-    broken = card.broken(score.Bounds(false_per_1000_days=max_false))
-    for sentence in broken:
-        console.print(f"FAILED: {sentence}")
-    raise typer.Exit(1 if broken else 0)
 
 
 @app.command()

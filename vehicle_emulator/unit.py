@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 KEEPALIVE_S: Final = 60
 CATCH_UP_MS: Final = 5_000
+# Of the ignition, while nobody hears it; the oldest gives way.
+UNHEARD_LIMIT: Final = 32
 
 
 class Clock:
@@ -63,7 +66,7 @@ class Unit:
         "_catch_up_until_ms",
         "_depot",
         "_drives",
-        "_left",
+        "_unheard",
         "link",
         "outbox",
         "vehicle",
@@ -74,7 +77,7 @@ class Unit:
         """Stay off the air until ``link.open``."""
         self.vehicle, self.vin, self._depot = vehicle, vehicle.vin, depot
         self.outbox = Outbox(dice)
-        self._left: Message | None = None
+        self._unheard: deque[tuple[float, Message]] = deque(maxlen=UNHEARD_LIMIT)
         self._drives = False
         self._catch_up_until_ms = 0.0
         self.link = depot.station.link(self)
@@ -103,7 +106,7 @@ class Unit:
                 self._tell_connection(message)
             return
         if not message.event_id:
-            sent = self._broadcast(message)
+            sent = self._broadcast(message, intended_ms)
             counts["telemetry_sent" if sent else "telemetry_dropped"] += 1
             return
         counts["made"] += 1
@@ -113,26 +116,36 @@ class Unit:
         self._depot.busy.add(self)
         self.pump(self._depot.clock.now_ms())
 
-    def _broadcast(self, message: Message) -> bool:
-        """Publish telemetry; where the car was left is kept while nobody hears it."""
+    def _broadcast(self, message: Message, at_ms: float) -> bool:
+        """Publish telemetry; that the ignition went on or off is kept while nobody hears it."""
         drives = self.vehicle.has_ignition
         if not self._is_catching_up and self.link.publish(
             vehicle_topic(self.vin, message.kind), message.payload
         ):
             self._drives = drives
             return True
-        if self._drives and not drives:
-            self._drives, self._left = False, message
+        if self._drives != drives:
+            self._drives = drives
+            self._unheard.append((at_ms, message))
         return False
 
+    def _tell_unheard(self, until_ms: float) -> None:
+        """State what nobody heard of the ignition, with its own time."""
+        while self._unheard and self._unheard[0][0] <= until_ms:
+            _, message = self._unheard.popleft()
+            self.link.publish(vehicle_topic(self.vin, message.kind), message.payload)
+
     def pump(self, now_ms: float) -> None:
-        """Send what is due, as far as the link has room."""
+        """Send what is due, as far as the link has room, in the order in which it happened."""
         if (room := self.link.room) <= 0:
             return
-        counts = self._depot.tally.counts
-        for entry in self.outbox.due(now_ms, room):
+        counts, due = self._depot.tally.counts, self.outbox.due(now_ms, room)
+        for entry in due:
+            self._tell_unheard(entry.intended_ms)
             self.link.publish_surely(vehicle_topic(self.vin, entry.message.kind), entry.message.payload)
             counts["sent" if entry.sends == 1 else "resent"] += 1
+        if self._unheard and len(due) < room:
+            self._tell_unheard(now_ms)
 
     def leave(self) -> None:
         """Say goodbye on the retained topic and hang up."""
@@ -155,16 +168,13 @@ class Unit:
 
     def link_up(self) -> None:
         """
-        Birth, where it was left unheard, everything that waits, and then how it is now.
+        Birth, everything that waits, and then how it is now.
 
-        In the order in which it happened: that a driver has come back is told before the drive goes on.
+        In the order in which it happened: a drive that nobody heard has ended before its card goes.
         """
         now_ms = self._depot.clock.now_ms()
         birth, *left, _now = self.vehicle.connected(int(now_ms))
         self._tell_connection(birth)
-        if self._left is not None:
-            left.append(self._left)
-            self._left = None
         self._catch_up_until_ms = 0.0
         for message in left:
             self.hand_over(message, now_ms)

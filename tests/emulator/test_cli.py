@@ -46,6 +46,10 @@ def test_mistakes_stop_the_start(words: list[str]) -> None:
     assert invoke("run", *words)[0] == 2
 
 
+def test_an_unknown_drill_is_a_mistake() -> None:
+    assert invoke("drill", "moonlight", "--seed", "1")[0] == 2
+
+
 def test_without_a_gateway_the_exit_says_so(broker: Broker, tmp_path: Path) -> None:
     numbers = vins(SEED, 2)
     passwords = tmp_path / "passwords.json"
