@@ -29,11 +29,11 @@ from gateway.api.sessions import Sessions
 from gateway.ports import Token
 
 MEDIA_TYPES = {
-    "html": "text/html; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
-    "mjs": "text/javascript; charset=utf-8",
+    "html": "text/html",
+    "js": "text/javascript",
+    "mjs": "text/javascript",
     "json": "application/json",
-    "css": "text/css; charset=utf-8",
+    "css": "text/css",
     "svg": "image/svg+xml",
 }
 LANGUAGES = ("en", "nl")

@@ -9,7 +9,7 @@ from gateway.api.answers import Alive
 from gateway.api.deps import FromApp
 from gateway.ports import HealthReport
 
-PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+PROMETHEUS = "text/plain; version=0.0.4"
 NOT_READY = {
     503: ResponseSpec(HealthReport, description="It can't; the body says what.", generate_examples=False)
 }

@@ -182,6 +182,7 @@ async def test_every_answer_has_the_security_headers(client: Client, path: str) 
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert "unsafe" not in headers["content-security-policy"]
     assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
+    assert headers["content-type"].count("charset") <= 1
 
 
 async def test_the_page_needs_nothing_from_elsewhere(client: Client) -> None:

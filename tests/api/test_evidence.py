@@ -25,7 +25,7 @@ from tests.pipeline.conftest import VIN
 
 __all__ = ["desk"]
 
-EVIL = "<script>alert(1)</script>\u2028&amp;"
+EVIL = "<script>alert(1)</script>\u2028&amp;\u202egnp.exe"
 
 
 async def worked_on(desk: Desk) -> str:
@@ -111,6 +111,7 @@ async def test_the_page_shows_it_and_is_inert(desk: Desk) -> None:
         assert f"<h1>{title} {case_id}</h1>" in page
         assert "PL-7" in page
         assert "<script" not in page
+        assert "\u202e" not in page.partition('<pre id="export"')[0]
         assert re.findall(r"(?:src|href|url)\s*[=(]", page) == []
         assert check(answer.content, hash_of=hash_of(desk)) == []
         forged = page.replace("PL-7", "PL-8", 1).encode()

@@ -9,7 +9,8 @@ from playwright.async_api import Page, expect
 
 from devtools.broker import HOST, free_ports
 from gateway.domain.cases import CaseAct
-from gateway.domain.signals import ActOnCase
+from gateway.domain.signals import Acknowledge, ActOnCase
+from gateway.ports import Role
 from tests.api.doubles import VIN, Gateway
 from tests.api.serving import quickest, served
 from tests.console.conftest import enter
@@ -18,11 +19,16 @@ from tests.support.browser import NewPage
 HEAD = "([text]) => document.querySelector('.alarm .head').textContent.includes(text)"
 
 
-async def by_api(gateway: Gateway, act: CaseAct, by: str = "lee") -> None:
+HOLD_CLAIM = """() => { const real = fetch; window.fetch = async (path, ...more) => {
+    if (String(path).endsWith('/claim')) await new Promise((done) => { window.go = done; });
+    return real(path, ...more); }; }"""
+
+
+async def by_api(gateway: Gateway, act: CaseAct, by: str = "lee", role: Role = "operator") -> None:
     """Somebody acts on the case from elsewhere."""
     case = gateway.store.states[VIN].case
     assert case is not None
-    fact = ActOnCase(received_at=gateway.clock.now(), case_id=case.case_id, act=act, by=by, role="operator")
+    fact = ActOnCase(received_at=gateway.clock.now(), case_id=case.case_id, act=act, by=by, role=role)
     await gateway.act(VIN, fact)
 
 
@@ -67,11 +73,7 @@ async def test_of_two_who_claim_at_once_one_has_it_and_the_other_is_told_who(
             await at_the_case(gateway, page, url, name)
         # Both hold their claim back until the other has asked as well.
         for page in pages.values():
-            await page.evaluate(
-                """() => { const real = fetch; window.fetch = async (path, ...more) => {
-                    if (String(path).endsWith('/claim')) await new Promise((done) => { window.go = done; });
-                    return real(path, ...more); }; }"""
-            )
+            await page.evaluate(HOLD_CLAIM)
             await page.keyboard.press("a")
             await page.wait_for_function("() => window.go")
         for page in pages.values():
@@ -84,6 +86,50 @@ async def test_of_two_who_claim_at_once_one_has_it_and_the_other_is_told_who(
         for page in pages.values():
             await expect(page.locator(".alarm .head")).to_contain_text(f"{winner} has it")
         await expect(pages[winner].locator(".alarm > .wrong")).to_be_empty()
+
+
+async def test_who_holds_a_case_is_told_who_takes_it_over(gateway: Gateway, page: Page) -> None:
+    await gateway.trigger("tamper")
+    async with served(gateway) as url:
+        await at_the_case(gateway, page, url, "kim")
+        await page.keyboard.press("a")
+        await expect(page.locator(".alarm .acts [aria-keyshortcuts=y]")).to_be_visible()
+        await by_api(gateway, "claim", "sam", "supervisor")
+        await expect(page.locator(".alarm > .wrong")).to_have_text("sam has taken over this case.")
+
+
+async def test_an_alarm_that_another_has_just_acknowledged_spoils_no_claim(
+    gateway: Gateway, page: Page
+) -> None:
+    await gateway.trigger("tamper")
+    async with served(gateway) as url:
+        await at_the_case(gateway, page, url, "kim")
+        [alarm] = gateway.store.states[VIN].alarms.values()
+        now = gateway.clock.now()
+        await gateway.act(VIN, Acknowledge(received_at=now, alarm_id=alarm.alarm_id, by="lee", note=None))
+        # The page does not know it yet: its own question is answered by a refusal.
+        answer = await page.evaluate(
+            """async (id) => { const { acknowledge } = await import("/console/js/acts.js"); const put = [];
+              const item = { caseId: location.hash.split("/")[1],
+                alarms: new Map([[id, { alarm_id: id, state: "open" }]]) };
+              await acknowledge({ me: { may: [] }, alarms: { put: (one) => put.push(one.state) } }, item);
+              return put; }""",
+            alarm.alarm_id,
+        )
+        assert answer == ["acknowledged"]
+
+
+async def test_a_refusal_is_told_in_the_readers_language(gateway: Gateway, new_page: NewPage) -> None:
+    await gateway.trigger("tamper")
+    async with served(gateway) as url:
+        page = await new_page(locale="nl")
+        await at_the_case(gateway, page, url, "kim")
+        await page.evaluate(HOLD_CLAIM)
+        await page.keyboard.press("a")
+        await page.wait_for_function("() => window.go")
+        await by_api(gateway, "claim")
+        await page.evaluate("() => window.go()")
+        await expect(page.locator(".alarm > .wrong")).to_have_text("De zaak is in handen van lee.")
 
 
 async def test_a_reload_in_the_middle_of_a_case_and_a_lost_gateway_lose_nothing(

@@ -51,3 +51,17 @@ async def test_a_link_leads_to_a_password_of_ones_own_and_is_good_once(
         await other.locator("#password").fill(OWN)
         await other.keyboard.press("Enter")
         await expect(other.locator("#link")).to_have_attribute("data-state", "live")
+
+
+async def test_a_broken_link_sends_no_password_by_the_address(gateway: Gateway, new_page: NewPage) -> None:
+    password = await gateway.person("kim", "operator")
+    async with served(gateway) as url:
+        page = await new_page()
+        asked: list[str] = []
+        page.on("request", lambda one: asked.append(one.url))
+        await page.goto(f"{url}/#login/%/x")
+        await page.locator("#name").fill("kim")
+        await page.locator("#password").fill(password)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#link")).to_have_attribute("data-state", "live")
+        assert not any(password in one for one in asked)

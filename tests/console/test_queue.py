@@ -59,12 +59,17 @@ async def test_an_alarm_appears_live_is_taken_and_closed_by_keyboard_alone(
 
 
 async def test_what_a_vehicle_says_is_text_and_never_markup(gateway: Gateway, page: Page) -> None:
-    await gateway.trigger_as("<img src=x onerror=document.title='owned'>", "unknown", VIN, "<b>bold</b>")
+    said = "<b>bold</b>\u202egnp.exe"
+    await gateway.trigger_as("<img src=x onerror=document.title='owned'>", "unknown", VIN, said)
     async with served(gateway) as url:
         await enter(gateway, page, url)
         await page.keyboard.press("2")
         await expect(page.locator(".row:visible .cause")).to_have_text("Cause not known here")
         assert await page.locator("#page img, #page small b").count() == 0
+        await page.keyboard.press("Enter")
+        # What would turn the letters after it is shown as what it is.
+        await expect(page.locator(".timeline")).to_contain_text("<b>bold</b>\\u202egnp.exe")
+        assert await page.locator(".alarm img, .timeline b").count() == 0
         assert "owned" not in await page.title()
 
 

@@ -10,8 +10,11 @@ from typing import get_args
 import pytest
 
 from gateway.api.answers import Disposition
+from gateway.domain.arming import ArmingState
 from gateway.domain.causes import CAUSES
+from gateway.domain.escalation import WHY
 from gateway.domain.said import SENTENCES
+from gateway.domain.services.data_bundle import BundleState
 from gateway.texts import placeholders
 
 CONSOLE = Path(__file__).parent.parent.parent / "gateway" / "console"
@@ -27,6 +30,13 @@ def test_every_sentence_of_evidence_is_translated_with_its_values() -> None:
         missing = placeholders(SENTENCES[code]) - placeholders(text)
         assert missing <= {"expected"}, code  # the reason why so much silence is expected is English only
         assert placeholders(text) <= placeholders(SENTENCES[code]), code
+
+
+def test_every_refusal_that_is_translated_is_one_and_needs_no_more_than_who() -> None:
+    sources = "\n".join(one.read_text() for one in CONSOLE.parent.rglob("*.py"))
+    for code, text in json.loads((CONSOLE / "problems" / "nl.json").read_text()).items():
+        assert f'"{code}"' in sources, code
+        assert set(re.findall(r"\{(\w+)\}", text)) <= {"by"}, code
 
 
 @pytest.mark.parametrize("language", ["en", "nl"])
@@ -51,6 +61,9 @@ def test_every_word_that_the_page_asks_for_is_there() -> None:
         ("cause", [cause.name for cause in CAUSES]),
         ("severity", ["critical", "major", "minor"]),
         ("disposition", list(get_args(Disposition))),
+        ("arming", list(get_args(ArmingState))),
+        ("bundle", list(get_args(BundleState))),
+        ("why", list(WHY.values())),
     ],
 )
 def test_everything_that_the_gateway_names_has_a_word(kind: str, names: list[str]) -> None:

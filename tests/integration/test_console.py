@@ -124,12 +124,17 @@ async def test_a_case_is_worked_by_two_over_a_kill_and_a_reload_until_it_is_clos
             await expect(kim.locator(".alarm .head")).to_contain_text("Stolen", timeout=30_000)
             await act(kim, "p", reference="PL-4711")
             await expect(kim.locator(".timeline")).to_contain_text("PL-4711", timeout=30_000)
-            await act(kim, "b")
-            await expect(kim.locator(".alarm > .wrong")).to_contain_text("second person", timeout=30_000)
             await sam.keyboard.press("Home")
             await sam.keyboard.press("Enter")
-            await act(sam, "b")
+            await act(kim, "b", note="Found at the river.")
+            for page in (kim, sam):
+                asked = "kim asks: Recovered. A second person"
+                await expect(page.locator(".asked")).to_contain_text(asked, timeout=30_000)
+            # The same act, though each says something else.
+            await act(sam, "b", note="Seen on a picture.")
             await expect(kim.locator(".alarm .head")).to_contain_text("Recovered", timeout=30_000)
+            for page in (kim, sam):
+                await expect(page.locator(".asked")).to_be_empty(timeout=30_000)
             await act(kim, "c", disposition="recovered")
             await expect(kim.locator(".timeline")).to_contain_text("PL-4711", timeout=30_000)
             await kim.keyboard.press("Escape")

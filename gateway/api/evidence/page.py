@@ -34,6 +34,11 @@ POLICY = (
 )
 EMBEDDED = '<pre id="export" hidden>(.*?)</pre>'
 
+TURNS = {
+    mark: f"\\u{mark:04x}" for mark in (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+"""Marks that turn the direction of the letters after them: shown, or one text would look like another."""
+
 Cells = Iterable[Any]
 
 
@@ -247,7 +252,7 @@ def _table(columns: Sequence[str], rows: Iterable[Cells]) -> str:
 
 
 def _cell(value: Any) -> str:
-    text = escape("" if value is None else str(value))
+    text = escape("" if value is None else str(value).translate(TURNS))
     if isinstance(value, _Code):
         text = f"<code>{text}</code>"
     return f'<td class="long">{text}</td>' if isinstance(value, _Long) else f"<td>{text}</td>"

@@ -95,7 +95,7 @@ def _answer(made: dict[str, Any], form: str, language: str, case_id: str) -> Res
     if form == "json":
         return Response(msgspec.json.encode(made), media_type="application/json", headers=headers)
     headers["Content-Security-Policy"] = POLICY
-    return Response(page(made, language).encode(), media_type="text/html; charset=utf-8", headers=headers)
+    return Response(page(made, language).encode(), media_type="text/html", headers=headers)
 
 
 routes = Router("/", route_handlers=[export], tags=["cases"])

@@ -1,7 +1,7 @@
 // What an operator can do with an item of the queue.
 
 import { ask, field, h, options } from "./dom.js";
-import { send, Unreachable } from "./http.js";
+import { read, send, Unreachable } from "./http.js";
 import { causeWords, t, word } from "./words.js";
 
 export const DISPOSITIONS = ["theft_confirmed", "attempt", "recovered", "user_error_card", "user_error_mode", "workshop",
@@ -17,7 +17,12 @@ export async function acknowledge(context, item) {
   }
   const open = [...item.alarms.values()].filter((one) => one.state === "open");
   for (const alarm of open) {
-    const { body } = await certain(() => send("POST", `/alarms/${encodeURIComponent(alarm.alarm_id)}/acknowledge`));
+    const path = `/alarms/${encodeURIComponent(alarm.alarm_id)}`;
+    const { body } = await certain(() => send("POST", `${path}/acknowledge`)).catch(async (error) => {
+      // Of a case that is ours, somebody else has just acknowledged the alarm: that is as good.
+      if (!item.caseId || error.code !== "illegal_transition") throw error;
+      return { body: await certain(() => read(path)) };
+    });
     context.alarms.put(body);
   }
 }

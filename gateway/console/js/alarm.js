@@ -14,6 +14,10 @@ const LOOK_AGAIN_MS = 5000;
 const SEE_AGAIN_MS = 10_000; // each look at a vehicle or a case stands in the audit trail
 const CASE = "/api/v1/cases/{case_id}";
 const HIDDEN = new Set(["alarm_id", "vin", "role", "state", "sequence"]);
+const TWO_PERSONS = new Set(["recover", "lost"]);
+const WAITS = { confirmed: ["case.recover_asked", "case.lost_asked"], dismissed: ["case.close_asked"], recovered: ["case.close_asked"], lost: ["case.close_asked"] };
+const DECIDES = new Set(["case.confirm", "case.dismiss", "case.recover", "case.lost"]);
+const APPROVAL_LIVES_MS = 600_000;
 const EVIDENCE = [["e", "html"], ["j", "json"]];
 const OUTCOMES = ["reached", "no_answer", "voicemail", "busy", "wrong_number", "refused"];
 
@@ -27,10 +31,11 @@ export function show(context) {
 class AlarmPage {
   constructor(context, key) {
     Object.assign(this, { context, key, alarms: context.alarms, vehicle: null, track: [], case: null, map: null, left: false, drawn: null, looks: 0 });
-    this.parts = Object.fromEntries(["head", "acts", "wrong", "script", "calls", "story", "facts", "where"].map((name) => [name, h(`div.${name}`)]));
+    this.parts = Object.fromEntries(["head", "acts", "asked", "wrong", "script", "calls", "story", "facts", "where"].map((name) => [name, h(`div.${name}`)]));
     this.parts.wrong.setAttribute("role", "alert");
+    this.parts.asked.setAttribute("role", "status");
     this.canvas = h("div.map", { role: "region", "aria-label": t("map.label") });
-    context.root.append(h("article.alarm", this.parts.head, this.parts.acts, this.parts.wrong,
+    context.root.append(h("article.alarm", this.parts.head, this.parts.acts, this.parts.asked, this.parts.wrong,
       h("div.columns3", h("section", this.parts.calls, this.parts.script), h("section", this.parts.story),
         h("section", this.canvas, this.parts.where, this.parts.facts))));
     this.changed = () => this.refresh();
@@ -104,8 +109,9 @@ class AlarmPage {
       }
     }
     if (item.caseId && this.may(`GET ${CASE}`)) {
-      tasks.push(read(`/cases/${encodeURIComponent(item.caseId)}?limit=1000`, { background: true }).then((found) => {
+      tasks.push(readCase(item.caseId).then((found) => {
         if (look < this.caseLook) return;
+        this.#takenOver(found);
         Object.assign(this, { case: found, caseLook: look });
         this.alarms.putCase(found);
       }));
@@ -122,6 +128,7 @@ class AlarmPage {
     if (!item || this.left) return;
     this.#head(item);
     this.#acts(item);
+    this.#asked();
     this.#script(item);
     this.#calls();
     this.#story(item);
@@ -148,7 +155,7 @@ class AlarmPage {
         held ? h("span.badge", word("case", held)) : null,
         this.case?.stolen ? h("span.badge.critical", t("case.stolen")) : null,
         h("span", item.who ? t("alarm.has_it", { who: item.who }) : item.free ? t("alarm.nobody") : ""),
-        h("span", t("alarm.waiting"), " ", this.clock)),
+        item.done ? null : h("span", t("alarm.waiting"), " ", this.clock)),
     ]);
     this.#age();
   }
@@ -172,8 +179,7 @@ class AlarmPage {
   async #do(act) {
     say(this.parts.wrong, "");
     try {
-      const done = await act();
-      if (done?.status === 202) this.#tell(t("case.second_person"));
+      await act();
     } catch (error) {
       this.#tell(error.message);
     }
@@ -184,6 +190,23 @@ class AlarmPage {
   // Beside what an act told that ended since: one that was under way meanwhile must not take its place.
   #tell(text) {
     say(this.parts.wrong, `${this.parts.wrong.textContent} ${text}`.trim());
+  }
+
+  // Who holds a case must not go on with a call that is another's now.
+  #takenOver({ claimed_by: who }) {
+    if (this.case?.claimed_by === this.context.me.person && who && who !== this.context.me.person) this.#tell(t("case.taken_over", { who }));
+  }
+
+  // What waits for a second person, until it is done or too old.
+  #asked() {
+    const { state, entries = [] } = this.case ?? {};
+    const decided = entries.findLastIndex(({ what }) => DECIDES.has(what));
+    const waits = entries.slice(decided + 1).filter(({ what, at }) => WAITS[state]?.includes(what) && Date.parse(at) + APPROVAL_LIVES_MS > this.context.now());
+    this.#swap("asked", JSON.stringify(waits.map((one) => one.n)), () => waits.map(({ what, actor: who, at }) => {
+      const act = what.slice("case.".length, -"_asked".length);
+      const until = when(Date.parse(at) + APPROVAL_LIVES_MS);
+      return h("p.warning", t(TWO_PERSONS.has(act) ? "case.asked" : "case.asked_supervisor", { who, what: t(`act.${act}`), until }));
+    }));
   }
 
   #script(item) {
@@ -210,7 +233,7 @@ class AlarmPage {
 
   #story(item) {
     const lines = this.#lines(item);
-    this.#swap("story", JSON.stringify(lines.map((one) => [one.at, one.text])), () => [
+    this.#swap("story", JSON.stringify(lines.map((one) => [one.at, one.text, one.more])), () => [
       h("h2", t("alarm.story")),
       h("ol.timeline", lines.map((one) => h("li", { className: one.kind },
         h("time", { datetime: one.at, title: moment(one.at) }, when(one.at)), h("div", h("p", one.text), one.more ? h("small.soft", one.more) : null)))),
@@ -234,7 +257,7 @@ class AlarmPage {
     for (const entry of this.case?.entries ?? []) {
       const [about, what] = entry.what.includes(".") ? entry.what.split(".") : ["case", entry.what];
       const said = Object.entries(entry.details ?? {}).filter(([key, value]) => value !== null && !HIDDEN.has(key) && !(about === "alarm" && key === "cause"))
-        .map(([key, value]) => `${word("detail", key)}: ${key === "cause" ? causeWords(value) : key === "disposition" ? word("disposition", value) : word("value", value)}`);
+        .map(([key, value]) => `${word("detail", key)}: ${key === "cause" ? causeWords(value) : key === "why" ? word("why", value) : key === "disposition" ? word("disposition", value) : word("value", value)}`);
       const sent = (entry.deliveries ?? []).map((one) => `${one.sink}: ${word("delivery", one.state)}`);
       const raised = about === "alarm" && what === "raised";
       const cause = entry.details?.cause ? causeWords(entry.details.cause) : "";
@@ -340,7 +363,13 @@ class AlarmPage {
       for (const [key, value] of Object.entries(answer)) if (value) body[key] = key === "contact" ? Number(value) : value;
     }
     if (name === "claim") return acknowledge(this.context, this.item);
-    return certain(() => send("POST", `/cases/${encodeURIComponent(this.case.case_id)}/${name}`, body));
+    const path = `/cases/${encodeURIComponent(this.case.case_id)}`;
+    if (TWO_PERSONS.has(name) && body.note) {
+      // The second person's call must be the same, and each has something else to say: the note goes before it.
+      await certain(() => send("POST", `${path}/note`, { note: body.note }));
+      delete body.note;
+    }
+    return certain(() => send("POST", `${path}/${name}`, body));
   }
 
   #keys() {
@@ -354,6 +383,16 @@ class AlarmPage {
     }
     for (const [key, format] of EVIDENCE) bind(key, `act.export_${format}`, press(key));
   }
+}
+
+// With the whole of its timeline.
+async function readCase(id) {
+  let found = null;
+  for (let after = 0; after !== null; after = found.next_after) {
+    const page = await read(`/cases/${encodeURIComponent(id)}?limit=1000&after=${after}`, { background: true });
+    found = { ...page, entries: [...(found?.entries ?? []), ...page.entries] };
+  }
+  return found;
 }
 
 function dispositions(required) {

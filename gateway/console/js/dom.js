@@ -7,8 +7,15 @@ export function h(what, attributes, ...children) {
   if (classes.length) element.className = classes.join(" ");
   if (isPlain(attributes)) set(element, attributes);
   else children.unshift(attributes);
-  element.append(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false));
+  element.append(...children.flat(Infinity).filter((one) => one !== null && one !== undefined && one !== false).map(inert));
   return element;
+}
+
+// Marks that turn the direction of the letters after them would make a vehicle's text look like another: they are shown.
+const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+function inert(one) {
+  return typeof one === "string" ? one.replaceAll(TURNS, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`) : one;
 }
 
 function isPlain(value) {
@@ -29,7 +36,8 @@ export const $ = (id) => document.getElementById(id);
 
 // Shows a text only if it is another one: a live region must not speak again and again.
 export function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const shown = inert(text);
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
 // A table with a caption for those who can't see it: columns [{name, cell(row)}].

@@ -1,8 +1,10 @@
 // Every call to the gateway. The session's cookie goes along by itself; the header says that it is this page.
 
+import { problemWords } from "./words.js";
+
 export class Refused extends Error {
   constructor(status, problem, retryAfter) {
-    super(problem?.detail ?? `HTTP ${status}`);
+    super((problem && problemWords(problem)) ?? `HTTP ${status}`);
     Object.assign(this, { status, code: problem?.code ?? "", problem, retryAfter });
   }
 }

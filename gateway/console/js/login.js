@@ -13,8 +13,12 @@ const linked = LINK.exec(location.hash);
 if (linked) {
   // Gone from the address bar and the history at once: the next person at this desk must not find it.
   history.replaceState(null, "", location.pathname);
-  [$("name").value, $("password").value] = linked.slice(1).map(decodeURIComponent);
-  askOwn();
+  try {
+    [$("name").value, $("password").value] = linked.slice(1).map(decodeURIComponent);
+    askOwn();
+  } catch {
+    say($("wrong"), t("login.used"));
+  }
 }
 
 function askOwn() {

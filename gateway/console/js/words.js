@@ -5,10 +5,12 @@ const OWN = "en"; // the language of the gateway's own sentences
 const SETS = { cause: "cause", zone: "zone", mode: "mode", unit: "unit", disposition: "disposition", state: "doing" }; // values that have words
 let words = {};
 let sentences = {};
+let problems = {};
 
 export async function load() {
   const get = async (path) => (await fetch(`/console/${path}/${language}.json`)).json();
-  [words, sentences] = await Promise.all([get("words"), language === OWN ? {} : get("evidence")]);
+  const others = (path) => (language === OWN ? {} : get(path));
+  [words, sentences, problems] = await Promise.all([get("words"), others("evidence"), others("problems")]);
 }
 
 // Why, in the reader's language; a sentence that has no template here, or was stored before there were any, as it stands.
@@ -18,6 +20,12 @@ export function evidenceWords({ text, said = [] }) {
     if (!Object.hasOwn(values, name)) return whole;
     return name in SETS ? word(SETS[name], values[name]) : values[name];
   })).join(" ");
+}
+
+// What was refused, in the reader's language; what has no words here as the gateway says it.
+export function problemWords({ code, detail, by }) {
+  const text = Object.hasOwn(problems, code) ? problems[code] : detail;
+  return text?.replaceAll("{by}", by);
 }
 
 export function t(key, values = {}) {
