@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -25,6 +25,8 @@ from gateway.pipeline.replay import Messages, Record, Replay
 from gateway.ports import Inbound
 
 SQLITE = b"SQLite format 3\x00"
+Kind = TypeVar("Kind")
+"""What a line is decoded to."""
 
 
 class Line(Struct, frozen=True, gc=False):
@@ -61,6 +63,7 @@ class Played(Struct, frozen=True):
 
 
 _line = msgspec.json.Decoder(Line)
+_record = msgspec.json.Decoder(Record)
 _fact: msgspec.json.Decoder[AnyFact] = msgspec.json.Decoder(AnyFact)
 _encode = msgspec.json.Encoder().encode
 
@@ -103,7 +106,7 @@ def _replay_messages(
 ) -> Played:
     runs, lost = [_Run(one) for one in thresholds], 0
     last: datetime | None = None
-    for _number, line in _lines(path):
+    for line in _lines(path, _line.decode):
         last, lost = line.at, lost + line.lost
         for index, run in enumerate(runs):
             for alarm in run.take(line):
@@ -169,21 +172,16 @@ def _facts(path: Path) -> Iterator[Record]:
         for vin, at, body, cause in _rows(path):
             yield Record(vin, datetime.fromisoformat(at), _fact.decode(body), cause)
         return
-    for number, line in _lines(path):
-        fact = line.fact
-        if fact is None or not line.vin:
-            raise StartError(f"{path}, line {number}: a fact needs vin and fact")
-        yield Record(line.vin, line.at, fact, line.cause)
+    yield from _lines(path, _record.decode)
 
 
 def _is_raw(path: Path) -> bool:
     """Whether what follows are messages: facts of a store hold the gateway's own ticks, messages none."""
-    first = next(_lines(path), None)
-    return first is not None and (first[1].topic != "" or first[1].recording > 0)
+    first = next(_lines(path, _line.decode), None)
+    return first is not None and (first.topic != "" or first.recording > 0)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Line]]:
-    decode = _line.decode
+def _lines(path: Path, decode: Callable[[bytes], Kind]) -> Iterator[Kind]:
     for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
         with file.open("rb") as lines:
             for number, text in enumerate(lines, 1):
@@ -195,7 +193,7 @@ def _lines(path: Path) -> Iterator[tuple[int, Line]]:
                     if number > 1 and not text.endswith(b"\n"):
                         continue  # the gateway was killed while it wrote this line
                     raise StartError(f"{file}, line {number}: {error}") from error
-                yield number, line
+                yield line
 
 
 def as_sentence(alarm: Alarm) -> str:

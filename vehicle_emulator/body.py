@@ -113,10 +113,6 @@ class Body:
         for name in self._locks:
             self.set(name, locked)
 
-    def has(self, name: str) -> bool:
-        """Whether the car has this sensor."""
-        return name in self._signals
-
     def clock_ms(self, at_ms: int) -> int:
         """What the vehicle's own clock says at this moment."""
         drifted_ms = (at_ms - self._right_ms) * self.drift_ppm // 1_000_000 if self._right_ms else 0

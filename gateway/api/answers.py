@@ -54,12 +54,20 @@ class CloseBody(Struct, frozen=True):
 # -- alarms -----------------------------------------------------------------------------------------------
 
 
+class SaidView(Struct, frozen=True):
+    """A sentence as a code and its values, for readers of other languages."""
+
+    code: str
+    values: dict[str, str] = {}
+
+
 class EvidenceView(Struct, frozen=True):
-    """One sentence that says why."""
+    """Why, as one or a few sentences; ``said`` is the same in parts, empty in what was stored before."""
 
     text: str
     event_id: str | None = None
     at: datetime | None = None
+    said: list[SaidView] = []
 
 
 class PositionView(Struct, frozen=True):

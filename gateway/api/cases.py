@@ -83,47 +83,65 @@ async def read_case(
     return await _view(deps, file, limit)
 
 
-@post(
-    "/cases/{case_id:str}/claim",
-    operation_id="claimCase",
-    summary="Claim a case",
-    status_code=200,
-    responses=problems(*WRONG),
-)
-async def claim(
-    deps: FromApp,
-    request: AnyRequest,
-    case_id: FromPath[str],
-    data: JSONBody[SaidBody | None] = None,
-) -> Answer:
-    """Take it for 15 minutes, which each act renews. A supervisor may take it over."""
-    return await _act(deps, request, case_id, "claim", data)
+_pending = ResponseSpec(PendingView, description="Asked for; another person's same call executes it.")
 
 
-@post(
-    "/cases/{case_id:str}/release",
-    operation_id="releaseCase",
-    summary="Release a case",
-    status_code=200,
-    responses=problems(*WRONG),
-)
-async def release(
-    deps: FromApp,
-    request: AnyRequest,
-    case_id: FromPath[str],
-    data: JSONBody[SaidBody | None] = None,
-) -> Answer:
-    """Give it back."""
-    return await _act(deps, request, case_id, "release", data)
+def _route(act: CaseAct, operation_id: str, summary: str, *, waits: bool = False) -> post:
+    """Where an act is called. ``waits``: a second person's call may be needed."""
+    pending = {202: _pending} if waits else {}
+    return post(
+        f"/cases/{{case_id:str}}/{act}",
+        operation_id=operation_id,
+        summary=summary,
+        status_code=200,
+        responses={**pending, **problems(*WRONG)},
+    )
 
 
-@post(
-    "/cases/{case_id:str}/contact",
-    operation_id="noteContact",
-    summary="Note a call",
-    status_code=200,
-    responses=problems(*WRONG),
-)
+def _plain(act: CaseAct, operation_id: str, summary: str, says: str, *, waits: bool = False) -> Any:
+    """Make the route of an act that states no more than a note."""
+
+    async def plain(
+        deps: FromApp, request: AnyRequest, case_id: FromPath[str], data: JSONBody[SaidBody | None] = None
+    ) -> Answer:
+        return await _act(deps, request, case_id, act, data)
+
+    plain.__name__, plain.__doc__ = act, says
+    return _route(act, operation_id, summary, waits=waits)(plain)
+
+
+PLAIN = [
+    _plain(
+        "claim",
+        "claimCase",
+        "Claim a case",
+        "Take it for 15 minutes, which each act renews. A supervisor may take it over.",
+    ),
+    _plain("release", "releaseCase", "Release a case", "Give it back."),
+    _plain(
+        "confirm",
+        "confirmCase",
+        "Confirm the theft",
+        "Say that the owner has confirmed it: the vehicle is stolen.",
+    ),
+    _plain(
+        "recover",
+        "recoverCase",
+        "Say that the vehicle is back",
+        "The vehicle is recovered and no longer stolen; two persons say so.",
+        waits=True,
+    ),
+    _plain(
+        "lost",
+        "giveUpCase",
+        "Give the vehicle up",
+        "The vehicle is given up and no longer tracked as stolen; two persons say so.",
+        waits=True,
+    ),
+]
+
+
+@_route("contact", "noteContact", "Note a call")
 async def contact(
     deps: FromApp, request: AnyRequest, case_id: FromPath[str], data: JSONBody[ContactBody]
 ) -> Answer:
@@ -134,48 +152,16 @@ async def contact(
     return await _act(deps, request, case_id, "contact", data, **more)
 
 
-@post(
-    "/cases/{case_id:str}/confirm",
-    operation_id="confirmCase",
-    summary="Confirm the theft",
-    status_code=200,
-    responses=problems(*WRONG),
-)
-async def confirm(
-    deps: FromApp,
-    request: AnyRequest,
-    case_id: FromPath[str],
-    data: JSONBody[SaidBody | None] = None,
-) -> Answer:
-    """Say that the owner has confirmed it: the vehicle is stolen."""
-    return await _act(deps, request, case_id, "confirm", data)
-
-
-@post(
-    "/cases/{case_id:str}/dismiss",
-    operation_id="dismissCase",
-    summary="Dismiss a case",
-    status_code=200,
-    responses=problems(*WRONG),
-)
+@_route("dismiss", "dismissCase", "Dismiss a case")
 async def dismiss(
-    deps: FromApp,
-    request: AnyRequest,
-    case_id: FromPath[str],
-    data: JSONBody[DecidedBody | None] = None,
+    deps: FromApp, request: AnyRequest, case_id: FromPath[str], data: JSONBody[DecidedBody | None] = None
 ) -> Answer:
     """Say that it was no theft."""
     disposition = None if data is None else data.disposition
     return await _act(deps, request, case_id, "dismiss", data, disposition=disposition)
 
 
-@post(
-    "/cases/{case_id:str}/police",
-    operation_id="notePolice",
-    summary="Note the police",
-    status_code=200,
-    responses=problems(*WRONG),
-)
+@_route("police", "notePolice", "Note the police")
 async def police(
     deps: FromApp, request: AnyRequest, case_id: FromPath[str], data: JSONBody[PoliceBody]
 ) -> Answer:
@@ -183,68 +169,16 @@ async def police(
     return await _act(deps, request, case_id, "police", data, reference=data.reference)
 
 
-_pending = ResponseSpec(PendingView, description="Asked for; another person's same call executes it.")
-
-
-@post(
-    "/cases/{case_id:str}/recover",
-    operation_id="recoverCase",
-    summary="Say that the vehicle is back",
-    status_code=200,
-    responses={202: _pending, **problems(*WRONG)},
-)
-async def recover(
-    deps: FromApp,
-    request: AnyRequest,
-    case_id: FromPath[str],
-    data: JSONBody[SaidBody | None] = None,
-) -> Answer:
-    """The vehicle is recovered and no longer stolen; two persons say so."""
-    return await _act(deps, request, case_id, "recover", data)
-
-
-@post(
-    "/cases/{case_id:str}/lost",
-    operation_id="giveUpCase",
-    summary="Give the vehicle up",
-    status_code=200,
-    responses={202: _pending, **problems(*WRONG)},
-)
-async def lost(
-    deps: FromApp,
-    request: AnyRequest,
-    case_id: FromPath[str],
-    data: JSONBody[SaidBody | None] = None,
-) -> Answer:
-    """The vehicle is given up and no longer tracked as stolen; two persons say so."""
-    return await _act(deps, request, case_id, "lost", data)
-
-
-@post(
-    "/cases/{case_id:str}/close",
-    operation_id="closeCase",
-    summary="Close a case",
-    status_code=200,
-    responses={202: _pending, **problems(*WRONG)},
-)
+@_route("close", "closeCase", "Close a case", waits=True)
 async def close(
-    deps: FromApp,
-    request: AnyRequest,
-    case_id: FromPath[str],
-    data: JSONBody[DecidedBody | None] = None,
+    deps: FromApp, request: AnyRequest, case_id: FromPath[str], data: JSONBody[DecidedBody | None] = None
 ) -> Answer:
     """Close it with its alarms. A critical one that nobody was called about waits for a supervisor."""
     disposition = None if data is None else data.disposition
     return await _act(deps, request, case_id, "close", data, disposition=disposition)
 
 
-@post(
-    "/cases/{case_id:str}/note",
-    operation_id="noteCase",
-    summary="Note something",
-    status_code=200,
-    responses=problems(*WRONG),
-)
+@_route("note", "noteCase", "Note something")
 async def note(
     deps: FromApp, request: AnyRequest, case_id: FromPath[str], data: JSONBody[NoteBody]
 ) -> Answer:
@@ -340,19 +274,6 @@ def entry(stored: StoredEntry) -> EntryView:
 
 routes = Router(
     "/",
-    route_handlers=[
-        list_cases,
-        read_case,
-        claim,
-        release,
-        contact,
-        confirm,
-        dismiss,
-        police,
-        recover,
-        lost,
-        close,
-        note,
-    ],
+    route_handlers=[list_cases, read_case, *PLAIN, contact, dismiss, police, close, note],
     tags=["cases"],
 )

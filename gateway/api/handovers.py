@@ -8,7 +8,7 @@ Notes from shift to shift: what the next one must know, with how the desk stood 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, get_args
 
 from litestar import Router, get, post
@@ -81,9 +81,7 @@ async def list_handovers(
     limit: Limit = 100,
 ) -> HandoverPage:
     """Notes of one SOC."""
-    if since is not None and since.tzinfo is None:
-        raise Problem(422, "invalid_request", "since: a time with an offset.")
-    where = HandoverFilter(soc, since, who.person if unread else None, deps.clock.now() - WAITS)
+    where = HandoverFilter(soc, _in_utc(since), who.person if unread else None, deps.clock.now() - WAITS)
     page, last = cut(await deps.store.handovers(where, after, limit + 1), limit)
     return HandoverPage([_view(one) for one in page], None if last is None else last.n)
 
@@ -114,7 +112,7 @@ async def write(
     operation_id="acknowledgeHandover",
     summary="Acknowledge a hand-over note",
     status_code=200,
-    responses=problems(404, 409),
+    responses=problems(404, 409, 422),
 )
 async def acknowledge(deps: FromApp, who: Caller, n: Number) -> HandoverView:
     """Say that one has read it. Again changes nothing."""
@@ -124,6 +122,18 @@ async def acknowledge(deps: FromApp, who: Caller, n: Number) -> HandoverView:
     entry = AuditEntry(deps.clock.now(), who.person, "handover.read", str(n), {"role": who.role})
     await deps.store.read_handover(n, entry)
     return _view(await _stored(deps, n))
+
+
+def _in_utc(since: datetime | None) -> datetime | None:
+    """As the store compares times."""
+    if since is None:
+        return None
+    try:
+        if since.tzinfo is not None:
+            return since.astimezone(UTC)
+    except OverflowError:
+        pass  # at the edge of the calendar
+    raise Problem(422, "invalid_request", "since: a time with an offset, within the calendar.")
 
 
 async def _stored(deps: Deps, n: int) -> StoredHandover:

@@ -53,12 +53,21 @@ class _Event(Struct, frozen=True):
 
 
 class Period(Struct, frozen=True):
-    """Ten minutes: alarms raised, critical ones among them, and operators who acknowledged any."""
+    """
+    Ten minutes: alarms raised, critical ones among them, and operators who acknowledged any.
+
+    ``p80_s`` and ``p98_5_s``: how long those had waited that were acknowledged in it; null: none was.
+    """
 
     at: datetime
     raised: int
     critical: int
     operators: int
+    flood: bool
+    """More than ten alarms for each operator."""
+    acknowledged: int
+    p80_s: float | None
+    p98_5_s: float | None
 
 
 class Answered(Struct, frozen=True):
@@ -111,6 +120,7 @@ class Tally(Struct):
     periods: dict[datetime, Counter[str]] = field(default_factory=dict)
     people: dict[datetime, set[str]] = field(default_factory=dict)
     waited_s: dict[str, list[float]] = field(default_factory=lambda: {"critical": [], "other": []})
+    answered_s: dict[datetime, list[float]] = field(default_factory=dict)
     cars: Counter[str] = field(default_factory=Counter)
     closed: Counter[str] = field(default_factory=Counter)
     false: Counter[str] = field(default_factory=Counter)
@@ -126,7 +136,9 @@ class Tally(Struct):
             self.people.setdefault(at, set()).add(data.acknowledged_by or "")
             if (raised := self.raised.pop(data.alarm_id, None)) is not None:
                 kind = "critical" if raised[1] == "critical" else "other"
-                self.waited_s[kind].append((event.time - raised[0]).total_seconds())
+                waited_s = (event.time - raised[0]).total_seconds()
+                self.waited_s[kind].append(waited_s)
+                self.answered_s.setdefault(at, []).append(waited_s)
         elif event.type == "alarm.closed":
             self.closed[data.cause] += 1
             self.false[data.cause] += data.disposition in FALSE
@@ -147,14 +159,13 @@ def view(tally: Tally, since: datetime, now: datetime, *, whole: bool, stale: in
     """Put the counts into what the desk reads; every period is there, also the quiet ones."""
     periods, at = [], period_of(since)
     while at <= now:
-        counts = tally.periods.get(at, Counter())
-        periods.append(Period(at, counts["all"], counts["critical"], len(tally.people.get(at, ()))))
+        periods.append(_period(tally, at))
         at += PERIOD
     return DeskView(
         since=since,
         whole=whole,
         periods=periods,
-        floods=sum(one.raised > FLOOD * max(1, one.operators) for one in periods),
+        floods=sum(one.flood for one in periods),
         answered=[
             Answered(kind, len(waited_s), share_s(waited_s, 80), share_s(waited_s, 98.5))  # type: ignore[arg-type]  # its two keys
             for kind, waited_s in tally.waited_s.items()
@@ -162,6 +173,21 @@ def view(tally: Tally, since: datetime, now: datetime, *, whole: bool, stale: in
         stale=stale,
         nuisance=[Nuisance(vin, count) for vin, count in tally.cars.most_common(RANKED) if count > 1],
         false_share=[FalseShare(cause, n, tally.false[cause]) for cause, n in tally.closed.most_common()],
+    )
+
+
+def _period(tally: Tally, at: datetime) -> Period:
+    counts, operators = tally.periods.get(at, Counter()), len(tally.people.get(at, ()))
+    waited_s = tally.answered_s.get(at, [])
+    return Period(
+        at=at,
+        raised=counts["all"],
+        critical=counts["critical"],
+        operators=operators,
+        flood=counts["all"] > FLOOD * max(1, operators),
+        acknowledged=len(waited_s),
+        p80_s=share_s(waited_s, 80),
+        p98_5_s=share_s(waited_s, 98.5),
     )
 
 

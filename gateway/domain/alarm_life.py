@@ -15,7 +15,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain import case_life, suppression
+from gateway.domain import case_life, said, suppression
 from gateway.domain.alarms import (
     GATHER_AT_MOST,
     GATHER_FOR,
@@ -246,7 +246,7 @@ def _close(turn: Turn, alarm_id: str, by: str, disposition: str, note: str | Non
 
 def _shut(turn: Turn, alarm: Alarm, by: str, disposition: str, note: str | None) -> None:
     alarm = _flushed(turn, alarm)
-    last = Evidence(f"Closed by {by} as {disposition}.", None, turn.now)
+    last = said.evidence(turn.now, said.say("closed", who=by, disposition=disposition))
     closed = replace(
         alarm,
         state=LIFE[alarm.state, "close"],

@@ -176,12 +176,12 @@ class _Walk:
                 self._close(moved)
                 self._say(first, f"Audit row {first} is missing: it stands as row {moved.n}.")
             elif one.row.hash == link(one.previous, one.row.basis):
-                text = (
-                    f"{one.row.name} begins the trail: it was written as row 1."
+                why = (
+                    "begins the trail: it was written as row 1."
                     if one.before is None
-                    else f"{one.row.name} follows row {one.place_before}: one of them had another number."
+                    else f"follows row {one.place_before}: one had another number, or the head was gone."
                 )
-                self._say(first, text)
+                self._say(first, f"{one.row.name} {why}")
             else:
                 between = (
                     f"between {one.place_before} and {one.row.n}" if one.before else f"before {one.row.n}"

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.domain import silence
+from gateway.domain import said, silence
 from gateway.domain.alarm_life import Origin, origin_of, trigger
-from gateway.domain.alarms import Evidence
 from gateway.domain.effects import Silent, Verdict
 from gateway.domain.finding import Finding, on_gateway_clock, on_vehicle_clock
 from gateway.domain.rules import RULES, car_alarm, nothing_due
@@ -109,5 +108,5 @@ def _leave_none_waiting(turn: Turn, fact: SituationFact) -> None:
     if isinstance(fact, TheftSensor) and fact.event_id in left:
         evidence = stated(fact)
     else:
-        evidence = Evidence("When this siren ended can't be told: in doubt it counts.", left[0], fact.at)
+        evidence = said.evidence(fact.at, said.say("siren_end_unknown"), event_id=left[0])
     trigger(turn, car_alarm.CAUSE, origin_of(fact), left, (evidence,), at=fact.at)

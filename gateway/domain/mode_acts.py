@@ -15,8 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.domain import security_code, suppression
-from gateway.domain.alarms import Evidence
+from gateway.domain import said, security_code, suppression
 from gateway.domain.causes import BY_NAME
 from gateway.domain.effects import Audited, Effect, Notify, Refused
 from gateway.domain.identity import identity
@@ -158,8 +157,8 @@ def _code(vehicle: Vehicle, fact: SetMode, user: str, now: datetime) -> Outcome:
         return _refuse(vehicle, fact, refused, "challenge used or too old")
     guard, alarm = security_code.wrong(guard, user, PURPOSE, now)
     outcome = _refuse(replace(vehicle, code_guard=guard), fact, refused)
-    text = f"The security code was answered wrongly {security_code.ALARM_TRIES} times within a day."
-    found = (Found("wrong_security_code", now, (Evidence(text, None, now),)),) if alarm else ()
+    tries = said.say("code_wrong", count=security_code.ALARM_TRIES)
+    found = (Found("wrong_security_code", now, (said.evidence(now, tries),)),) if alarm else ()
     return replace(outcome, found=found)
 
 
@@ -315,12 +314,12 @@ def end(vehicle: Vehicle, mode: SpecialMode, why: EndedBy, by: str, now: datetim
             stated, newest_at = cause in mode.unrestored, mode.newest.get(cause, at)
             vehicle = _handed_on(vehicle, verdict.mode, cause, at, stated=stated, newest_at=newest_at)
         else:
-            text = f"Held back by {mode.mode.replace('_', ' ')} mode and still present when it ended."
-            found.append(Found(cause, at, (Evidence(text, None, at),), suppression.PRESENT_NOTE))
+            present = said.say("held_present", mode=mode.mode.replace("_", " "))
+            found.append(Found(cause, at, (said.evidence(at, present),), suppression.PRESENT_NOTE))
     covered = {cause for other in vehicle.modes.running for cause in other.unrestored}
     held_back = {cause: moment for cause, moment in vehicle.held_back.items() if cause in covered}
-    said = _said(replace(vehicle, held_back=held_back), mode, "ended", by, why)
-    return Outcome(said.vehicle, (*effects, *said.effects), tuple(found))
+    told = _said(replace(vehicle, held_back=held_back), mode, "ended", by, why)
+    return Outcome(told.vehicle, (*effects, *told.effects), tuple(found))
 
 
 def _handed_on(
@@ -344,13 +343,8 @@ def _looked(mode: SpecialMode, fact: Movement | Located | TheftSensor) -> Specia
 
 def _left(vehicle: Vehicle, mode: SpecialMode, now: datetime) -> Outcome:
     seen = mode.whereabouts
-    text = (
-        "Two positions lie outside the place of its workshop mode."
-        if seen.inside is False
-        else "Without a position, the car was faster than 30 km/h or went more than 1 km in workshop mode."
-    )
-    hint = "A position inside the place would have cleared this."
-    evidence = (Evidence(text, None, seen.fix_at or now), Evidence(hint, None, now))
+    left = said.say("left_place" if seen.inside is False else "left_unseen")
+    evidence = (said.evidence(seen.fix_at or now, left), said.evidence(now, said.say("left_clears")))
     outcome = end(vehicle, mode, "left_place", "gateway", now)
     return replace(outcome, found=(Found("left_workshop", now, evidence), *outcome.found))
 
@@ -368,8 +362,8 @@ def _is_driven(vehicle: Vehicle, mode: SpecialMode, now: datetime) -> bool:
 
 def _overdue(vehicle: Vehicle, mode: SpecialMode, now: datetime) -> Outcome:
     vehicle = replace(vehicle, modes=modes.put(vehicle.modes, replace(mode, overdue=True)))
-    text = f"The {mode.mode} mode set by {mode.set_by} runs longer than the main user could have set it."
-    return Outcome(vehicle, found=(Found("mode_overdue", now, (Evidence(text, None, now),)),))
+    text = said.say("mode_overdue", mode=mode.mode, who=mode.set_by)
+    return Outcome(vehicle, found=(Found("mode_overdue", now, (said.evidence(now, text),)),))
 
 
 def _remind(vehicle: Vehicle, mode: SpecialMode) -> Outcome:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.domain.alarms import MAX_EVIDENCE_TEXT, Evidence
+from gateway.domain import said
+from gateway.domain.alarms import Evidence
 from gateway.domain.causes import STATED_BY_VEHICLE
 from gateway.domain.rules import car_alarm
 from gateway.domain.signals import TheftSensor
@@ -26,14 +27,15 @@ def states_enough(fact: TheftSensor, thresholds: Thresholds) -> bool:
 
 def stated(fact: TheftSensor) -> Evidence:
     """What the car said."""
-    where = f" ({fact.zone})" if fact.zone else ""
-    text = f"The car states {fact.cause!r}{where}."
+    cause = repr(fact.cause)[1:-1]  # a vehicle may write anything
+    parts = [
+        said.say("states_in", cause=cause, zone=fact.zone) if fact.zone else said.say("states", cause=cause)
+    ]
     if cause_of(fact) == "unknown":
-        text = f"The car states {fact.cause!r}, which this gateway does not know."
+        parts = [said.say("states_unknown", cause=cause)]
     if fact.active_for_s is not None:
-        text += f" Active for {fact.active_for_s:g} s."
+        parts.append(said.say("active_for", seconds=f"{fact.active_for_s:g}"))
     if fact.detail:
-        text += f" It adds: {fact.detail}"
-    for note in fact.notes:
-        text += f" Left out: {note}."
-    return Evidence(text[:MAX_EVIDENCE_TEXT], fact.event_id, fact.at)
+        parts.append(said.say("adds", detail=fact.detail))
+    parts += [said.say("left_out", note=note) for note in fact.notes]
+    return said.evidence(fact.at, *parts, event_id=fact.event_id)

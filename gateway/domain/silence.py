@@ -18,7 +18,8 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.alarms import Evidence, with_newest
+from gateway.domain import said
+from gateway.domain.alarms import Evidence, Said, with_newest
 from gateway.domain.arming import armed_at
 from gateway.domain.dead_zones import SILENT_FOR, came_back
 from gateway.domain.finding import Finding
@@ -124,8 +125,9 @@ def hear(vehicle: Vehicle, at: datetime) -> Vehicle:
     alarm = vehicle.alarms.get(SUPERVISION)
     if before is None or alarm is None or f"{SUPERVISION}/{before.isoformat()}" not in vehicle.settled:
         return vehicle
-    text = f"The vehicle is heard again, after {_span(at - before)} of silence. This closes nothing."
-    evidence = with_newest(alarm.evidence, (Evidence(text, None, at),))
+    count, unit = _span(at - before)
+    heard = said.evidence(at, said.say("heard_again", count=count, unit=unit))
+    evidence = with_newest(alarm.evidence, (heard,))
     told = replace(alarm, note=HEARD_AGAIN, evidence=evidence, gathering=True)
     return replace(vehicle, alarms={**vehicle.alarms, SUPERVISION: told})
 
@@ -235,11 +237,9 @@ def _supervision(vehicle: Vehicle, since: Moment, silence: Silence) -> Iterator[
 
 def _silent(since: Moment, state: State) -> tuple[Evidence, ...]:
     expected = EXPECTED[state]
-    text = (
-        f"Nothing has been heard for {_span(2 * expected.every)}, twice the longest that is expected"
-        f" ({state}). {expected.reason} Any message would have cleared this."
-    )
-    return (Evidence(text, None, since.at),)
+    count, unit = _span(2 * expected.every)
+    text = said.say("silent", count=count, unit=unit, state=state, expected=expected.reason)
+    return (said.evidence(since.at, text),)
 
 
 def _thefts(vehicle: Vehicle, since: Moment, silence: Silence, thresholds: Thresholds) -> Iterator[Finding]:
@@ -264,10 +264,7 @@ def _after_jamming(
 
 
 def _jammed_for(silence_s: float, since: Moment, cause: str, moment: Moment) -> tuple[Evidence, ...]:
-    text = (
-        f"The armed car stated {cause}, and then nothing was heard for {silence_s:g} seconds."
-        " Any message, or a Driver Card in the car, would have cleared this."
-    )
+    text = said.say("silent_jammed", cause=cause, seconds=f"{silence_s:g}")
     return _because(text, since, cause, moment)
 
 
@@ -286,19 +283,14 @@ def _after_tamper(
 
 
 def _held_back_for(silence_s: float, since: Moment, cause: str, moment: Moment) -> tuple[Evidence, ...]:
-    text = (
-        f"A special mode held {cause} back, and then nothing was heard for {silence_s:g} seconds."
-        " Any message would have cleared this."
-    )
+    text = said.say("silent_held", cause=cause, seconds=f"{silence_s:g}")
     return _because(text, since, cause, moment)
 
 
-def _because(text: str, since: Moment, cause: str, moment: Moment) -> tuple[Evidence, ...]:
+def _because(text: Said, since: Moment, cause: str, moment: Moment) -> tuple[Evidence, ...]:
     return (
-        Evidence(text, None, since.at),
-        Evidence(
-            f"The car stated {cause} then; the gateway itself could hear all the time.", None, moment.at
-        ),
+        said.evidence(since.at, text),
+        said.evidence(moment.at, said.say("stated_then", cause=cause)),
     )
 
 
@@ -306,9 +298,9 @@ def _key(moment: Moment) -> str:
     return moment.at.isoformat()
 
 
-def _span(span: timedelta) -> str:
+def _span(span: timedelta) -> tuple[str, str]:
     seconds = span.total_seconds()
     for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
-            return f"{round(seconds / size, 1):g} {unit}"
-    return f"{round(seconds):g} seconds"
+            return f"{round(seconds / size, 1):g}", unit
+    return f"{round(seconds):g}", "seconds"

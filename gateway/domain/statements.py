@@ -6,9 +6,9 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from gateway.domain import silence
+from gateway.domain import said, silence
 from gateway.domain.alarm_life import keep
-from gateway.domain.alarms import Evidence, position_fix, with_newest
+from gateway.domain.alarms import position_fix, with_newest
 from gateway.domain.dead_zones import SILENT_FOR
 from gateway.domain.durations import fold
 from gateway.domain.facts import AnyFact
@@ -143,6 +143,6 @@ def _card_returned(turn: Turn, fact: DriverCard) -> None:
     if alarm is None or not fact.present or (counting and fact.card_id not in counting):
         return
     if alarm.note != CARD_RETURNED:
-        back = Evidence(f"Driver Card {fact.card_id} is back. This closes nothing.", None, fact.at)
+        back = said.evidence(fact.at, said.say("card_back", card=fact.card_id))
         evidence = with_newest(alarm.evidence, (back,))
         keep(turn, replace(alarm, note=CARD_RETURNED, evidence=evidence, gathering=True))

@@ -18,7 +18,8 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.alarms import GATHER_AT_MOST, GATHER_FOR, MAX_EVIDENCE, Alarm, Evidence, with_newest
+from gateway.domain import said
+from gateway.domain.alarms import GATHER_AT_MOST, GATHER_FOR, MAX_EVIDENCE, Alarm, Evidence, Said, with_newest
 from gateway.domain.effects import Announce, Effect
 from gateway.domain.identity import identity
 from gateway.domain.moment import Moment
@@ -69,7 +70,7 @@ class Suppressed(Struct, frozen=True):
     """The trigger is held back by a mode, and why that mode may."""
 
     mode: SpecialMode
-    why: str
+    why: Said
 
 
 class Held(Struct, frozen=True, kw_only=True):
@@ -107,9 +108,8 @@ def decide(
         elif where == "inside" and not is_inside(mode, now):
             why = "outside_place"
         else:
-            inside = " inside its place" if where == "inside" else ""
-            text = f"Held back: {mode.mode.replace('_', ' ')} mode set by {mode.set_by}{inside}."
-            return Suppressed(mode, text)
+            code = "held_inside" if where == "inside" else "held"
+            return Suppressed(mode, said.say(code, mode=mode.mode.replace("_", " "), who=mode.set_by))
     return Deliver(why)
 
 
@@ -215,8 +215,8 @@ def let_go(vehicle: Vehicle, mode: SpecialMode, now: datetime) -> tuple[Vehicle,
             alarm, told = _told(alarm, now)
             effects.append(told)
         del suppressed[key]
-        text = f"The mode has ended. It held {alarm.count} of these back."
-        evidence = with_newest(alarm.evidence, (Evidence(text, None, now),))
+        total = said.evidence(now, said.say("held_total", count=alarm.count))
+        evidence = with_newest(alarm.evidence, (total,))
         alarm = replace(alarm, note=ENDED_NOTE, evidence=evidence, told_at=now)
         effects.append(Announce("alarm.updated", alarm))
     return replace(vehicle, suppressed=suppressed), tuple(effects)
@@ -254,7 +254,7 @@ def _still(cause: str, vehicle: Vehicle, at: datetime, now: datetime) -> bool:
 
 def _new(vehicle: Vehicle, held: Held, verdict: Suppressed, now: datetime) -> tuple[Vehicle, Alarm]:
     number = vehicle.alarms_made + 1
-    why = Evidence(verdict.why, None, now)
+    why = said.evidence(now, verdict.why)
     alarm = Alarm(
         alarm_id=identity(vehicle.vin, "alarm", number, now),
         vin=vehicle.vin,

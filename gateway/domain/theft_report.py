@@ -6,8 +6,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from gateway.domain import approvals
-from gateway.domain.alarms import MAX_EVIDENCE_TEXT, Evidence
+from gateway.domain import approvals, said
 from gateway.domain.effects import Audited, Refused
 from gateway.domain.outcome import Found, Outcome, Part
 from gateway.domain.remote_access.effects import ApprovalPending
@@ -38,8 +37,8 @@ def report(vehicle: Vehicle, fact: TheftReport, now: datetime) -> Outcome:
 
 
 def _found(fact: TheftReport, who: str, now: datetime) -> tuple[Found, ...]:
-    text = f"Reported by {who}." + (f" They add: {fact.note}" if fact.note else "")
-    return (Found(CAUSE, now, (Evidence(text[:MAX_EVIDENCE_TEXT], None, now),)),)
+    parts = [said.say("reported", who=who), *([said.say("they_add", note=fact.note)] if fact.note else [])]
+    return (Found(CAUSE, now, (said.evidence(now, *parts),)),)
 
 
 def _audited(fact: TheftReport, action: str, **details: str) -> Audited:

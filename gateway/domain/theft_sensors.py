@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from gateway.domain import silence, suppression
+from gateway.domain import said, silence, suppression
 from gateway.domain.alarm_life import keep, origin_of, trigger
-from gateway.domain.alarms import Evidence, with_newest
+from gateway.domain.alarms import with_newest
 from gateway.domain.durations import fold
 from gateway.domain.effects import Verdict
 from gateway.domain.rules import car_alarm
@@ -35,8 +35,8 @@ def state(turn: Turn, fact: TheftSensor) -> None:
 
 def forged(turn: Turn, fact: ForgedRepeat) -> None:
     """Tamper; and a trigger counts by itself too: a counter that restarts must not swallow a theft."""
-    text = f"The event {fact.event_id} ({fact.kind}) came again with other content."
-    evidence = (Evidence(text, fact.event_id, fact.at),)
+    came = said.say("forged", event_id=fact.event_id, kind=fact.kind)
+    evidence = (said.evidence(fact.at, came, event_id=fact.event_id),)
     trigger(turn, "tamper", origin_of(fact), (), evidence, forged=True)
     sensor = fact.sensor
     if sensor is not None and (sensor.state == "triggered" or states_enough(sensor, turn.thresholds)):
@@ -46,8 +46,8 @@ def forged(turn: Turn, fact: ForgedRepeat) -> None:
 
 def unreadable(turn: Turn, fact: Unreadable) -> None:
     """Nobody knows what it said: in doubt it was a theft."""
-    text = f"A theft-sensor message can't be read: {fact.reason} (SHA-256 {fact.sha256[:16]}…)."
-    evidence = (Evidence(text, fact.event_id, fact.at),)
+    why = said.say("unreadable", reason=fact.reason, sha256=fact.sha256[:16])
+    evidence = (said.evidence(fact.at, why, event_id=fact.event_id),)
     trigger(turn, "unreadable_event", origin_of(fact), (), evidence)
 
 
@@ -68,7 +68,7 @@ def _siren(turn: Turn, fact: TheftSensor) -> None:
 
 def _restored(turn: Turn, fact: TheftSensor) -> None:
     cause = cause_of(fact)
-    evidence = Evidence("The sensor went back to rest. This closes nothing.", fact.event_id, fact.at)
+    evidence = said.evidence(fact.at, said.say("at_rest"), event_id=fact.event_id)
     if turn.vehicle.modes.running:
         turn.vehicle = suppression.restore(turn.vehicle, cause, evidence)
     alarm = turn.vehicle.alarms.get(cause)

@@ -15,8 +15,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from gateway.domain.alarms import Alarm
@@ -44,7 +45,7 @@ JUST_AFTER = timedelta(microseconds=1)
 class Record(Struct, frozen=True, gc=False):
     """One fact as it was decided; ``cause`` names the alarm that a person's act was for."""
 
-    vin: str
+    vin: Annotated[str, Meta(min_length=1)]
     at: datetime
     fact: AnyFact
     cause: str | None = None

@@ -96,3 +96,14 @@ async def test_whoever_wrote_a_note_is_not_the_next_shift(gateway: Gateway, clie
     assert (own.status_code, own.json()["code"]) == (409, "own_note")
     none = await client.post(f"{PATH}/99/acknowledge", headers=gateway.bearer("supervisor"))
     assert (none.status_code, none.json()["code"]) == (404, "unknown_handover")
+
+
+async def test_notes_are_asked_for_since_a_time_of_any_offset(gateway: Gateway, client: Client) -> None:
+    n = (await write(gateway, client))["n"]  # at 09:30 UTC
+    auditor = gateway.bearer("auditor")
+    asked = {"2026-11-22T11:29:00+02:00": [n], "2026-11-22T11:31:00+02:00": []}
+    for since, expected in asked.items():
+        found = (await client.get(PATH, params={"since": since}, headers=auditor)).json()["items"]
+        assert [one["n"] for one in found] == expected, since
+    for wrong in ("2026-11-22T09:00:00", "0001-01-01T00:00:00+14:00"):
+        assert (await client.get(PATH, params={"since": wrong}, headers=auditor)).status_code == 422

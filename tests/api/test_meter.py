@@ -28,6 +28,10 @@ async def test_load_answers_nuisance_and_false_share(gateway: Gateway, client: C
     await client.post(f"/api/v1/alarms/{alarm}/close", headers=bearer, json={"disposition": "workshop"})
     found = (await client.get("/api/v1/desk-meter?hours=1", headers=bearer)).json()
     assert sum(one["raised"] for one in found["periods"]) == 4
+    answered = [one for one in found["periods"] if one["acknowledged"]]
+    assert sum(one["acknowledged"] for one in answered) == sum(one["count"] for one in found["answered"])
+    assert all(one["p98_5_s"] >= one["p80_s"] > 0 for one in answered)
+    assert not any(one["flood"] for one in found["periods"])
     assert sum(one["critical"] for one in found["periods"]) == 2
     assert found["answered"] == [
         {"severity": "critical", "count": 2, "p80_s": 20.0, "p98_5_s": 20.0},

@@ -64,6 +64,8 @@ async def test_an_alarm_shows_what_happened_what_to_ask_and_where(
         # What vehicles stated; what became of it stands in the case's own entries, and this case has none.
         await expect(page.locator(".timeline li")).to_have_count(2)
         await expect(page.locator(".timeline")).to_contain_text("<script>")
+        states = "The car states 'intrusion' (door)." if language == "en" else "Inbraak\u2019 (deur)."
+        await expect(page.locator(".timeline")).to_contain_text(states)
         assert await page.locator(".timeline img, .timeline script").count() == 0
         await expect(page.locator(".questions li")).to_have_count(5)
         await expect(page.locator(".where b")).to_have_text("52.10000, 4.30000")
@@ -180,6 +182,6 @@ async def test_the_desk_meter_can_be_read(gateway: Gateway, new_page: NewPage) -
         await page.keyboard.press("a")
         await page.goto(f"{url}/#meter")
         await expect(page.locator(".tile b").first).to_have_text("2")
-        await expect(page.locator(".bars rect")).not_to_have_count(0)
+        await expect(page.locator(".plot canvas")).to_have_count(2)
         assert await violations(page) == []
         await picture(page, "meter")

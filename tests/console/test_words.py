@@ -11,11 +11,22 @@ import pytest
 
 from gateway.api.answers import Disposition
 from gateway.domain.causes import CAUSES
+from gateway.domain.said import SENTENCES
+from gateway.texts import placeholders
 
 CONSOLE = Path(__file__).parent.parent.parent / "gateway" / "console"
 WORDS = {one.stem: json.loads(one.read_text()) for one in (CONSOLE / "words").glob("*.json")}
 SCRIPTS = "\n".join(one.read_text() for one in (CONSOLE / "js").glob("*.js"))
 PAGES = "\n".join(one.read_text() for one in CONSOLE.glob("*.html"))
+
+
+def test_every_sentence_of_evidence_is_translated_with_its_values() -> None:
+    translated = json.loads((CONSOLE / "evidence" / "nl.json").read_text())
+    assert translated.keys() == SENTENCES.keys()
+    for code, text in translated.items():
+        missing = placeholders(SENTENCES[code]) - placeholders(text)
+        assert missing <= {"expected"}, code  # the reason why so much silence is expected is English only
+        assert placeholders(text) <= placeholders(SENTENCES[code]), code
 
 
 @pytest.mark.parametrize("language", ["en", "nl"])

@@ -13,7 +13,7 @@ import pytest
 
 from devtools.broker import HOST, Broker
 from tests.emulator.receipting import ReceiptingGateway
-from vehicle_emulator import messages, outbox
+from vehicle_emulator import air, messages, outbox
 from vehicle_emulator.body import LOCKS
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.fleet import Fleet, Plan, cast, vins
@@ -24,6 +24,7 @@ from vehicle_emulator.report import Tally
 from vehicle_emulator.rest import Habit
 from vehicle_emulator.scenarios.siren_nudge import SIREN_NUDGE
 from vehicle_emulator.unit import Clock, Depot
+from vehicle_emulator.vehicle import Vehicle
 
 PASSWORD = "secret"
 SEED = 77
@@ -181,6 +182,33 @@ async def test_a_car_that_sleeps_says_goodbye_and_comes_back_for_a_theft(
     assert online(gateway, vin)[-1] is True
     fleet.stopping.set()
     assert (await running).events.unreceipted == 0
+
+
+async def test_a_car_abroad_tells_it_and_one_in_a_garage_says_later_what_it_said(
+    crowd: Broker, gateway: ReceiptingGateway
+) -> None:
+    fleet = build(crowd, Plan(vehicles=1, seed=SEED, duration_s=0.0, driving_share=0.0))
+    running = asyncio.create_task(fleet.run())
+    unit = fleet.units[0]
+    await until(lambda: messages.MODE in gateway.kinds(unit.vin))
+
+    def do(*acts: Callable[[Vehicle, int], None]) -> None:
+        now_ms = int(fleet.depot.clock.now_ms())
+        for later_ms, act in enumerate(acts):
+            unit.vehicle.plan(now_ms + later_ms, act)
+        fleet.depot.woken.append(unit)
+
+    do(lambda car, at_ms: air.be_at(car, at_ms, "E", is_abroad=True))
+    await until(lambda: any(body.get("bearer") == "E" and body["roaming"] for _, _, body in gateway.heard))
+    said = gateway.kinds(unit.vin).count(messages.DRIVER_CARD)
+    do(air.lose, lambda car, at_ms: car.put_card(at_ms, present=True), Vehicle.state_card)
+    await until(lambda: len(unit.vehicle.air.held) == 2)
+    assert gateway.kinds(unit.vin).count(messages.DRIVER_CARD) == said
+    do(air.regain)
+    await until(lambda: gateway.kinds(unit.vin).count(messages.DRIVER_CARD) == said + 2)
+    fleet.stopping.set()
+    report = await running
+    assert (report.events.unreceipted, report.connections["connects"]) == (0, 1)
 
 
 async def test_a_scenario_plays_on_a_vehicle_that_load_leaves_alone(

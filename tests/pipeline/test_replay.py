@@ -119,7 +119,7 @@ def test_the_command_prints_alarms_and_differences(tmp_path: Path, configuration
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [("{", "line 1"), ('{"at": "2026-01-01T00:00:00Z"}', "needs vin and fact")]
+    ("text", "reason"), [("{", "line 1"), ('{"at": "2026-01-01T00:00:00Z"}', "missing required field")]
 )
 def test_a_bad_line_is_named(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / "bad.jsonl"

@@ -188,6 +188,17 @@ def test_an_end_that_was_cut_off_stays_visible(tmp_path: Path) -> None:
     assert found(connection) == ["Audit rows are missing between 6 and 10: 7 to 9."]
 
 
+def test_a_head_that_was_taken_away_stays_visible(tmp_path: Path) -> None:
+    connection = trail(tmp_path / "audit.db")
+    connection.execute("DELETE FROM audit WHERE n > 6")
+    connection.execute("DELETE FROM meta WHERE key = 'audit_head'")
+    assert found(connection) == ["The store does not hold the head of its audit trail."]
+    chain.append(connection, [entry(7)])
+    [sentence] = found(connection)
+    assert sentence.startswith("Audit row 8 (")
+    assert "follows row 6" in sentence
+
+
 @pytest.mark.parametrize("n", [ROWS + 1, 2**62, 2**63 - 1])
 def test_a_row_that_somebody_added_stops_no_writing(tmp_path: Path, n: int) -> None:
     connection = trail(tmp_path / "audit.db")

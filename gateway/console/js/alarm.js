@@ -8,7 +8,7 @@ import { read, send } from "./http.js";
 import { bind } from "./keys.js";
 import { draw } from "./map.js";
 import { loadScripts, scriptOf } from "./script.js";
-import { accuracy, age, causeWords, moment, place, t, when, word } from "./words.js";
+import { accuracy, age, causeWords, evidenceWords, moment, place, t, when, word } from "./words.js";
 
 const LOOK_AGAIN_MS = 5000;
 const SEE_AGAIN_MS = 10_000; // each look at a vehicle or a case stands in the audit trail
@@ -222,8 +222,9 @@ class AlarmPage {
     const lines = [];
     for (const alarm of item.alarms.values()) {
       const name = causeWords(alarm.cause);
-      for (const { text, at, event_id } of alarm.evidence) {
-        lines.push({ at: at ?? alarm.occurred_at, kind: "vehicle", text, more: event_id ? t("story.event", { id: event_id }) : null });
+      for (const one of alarm.evidence) {
+        const { at, event_id } = one;
+        lines.push({ at: at ?? alarm.occurred_at, kind: "vehicle", text: evidenceWords(one), more: event_id ? t("story.event", { id: event_id }) : null });
       }
       if (!this.case) lines.push({ at: alarm.raised_at, kind: `raised ${alarm.severity}`, text: t(alarm.state === "suppressed" ? "story.held" : "story.raised", { cause: name }),
         more: alarm.sequence === null ? t("story.unrecorded") : t("story.sequence", { n: alarm.first_sequence ?? alarm.sequence }) });

@@ -1,17 +1,18 @@
 // The desk meter: how alarms load those who answer them, in the words of ISA-18.2.
 
 import { h, options, say, table } from "./dom.js";
+import { Charts } from "./charts.js";
 import { read } from "./http.js";
-import { causeWords, clock, number, t } from "./words.js";
+import { causeWords, clock, number, t, when } from "./words.js";
 
 const AGAIN_MS = 60_000;
-const SVG = "http://www.w3.org/2000/svg";
 
 export function show(context) {
   let hours = 8;
   let left = false;
   const body = h("div.page");
   const wrong = h("p.wrong", { role: "alert" });
+  const chart = new Charts();
   const choose = h("select", { "aria-label": t("meter.hours"), onchange: (event) => { hours = Number(event.target.value); look(); } },
     options([1, 8, 24, 168].map((one) => [String(one), t("meter.last", { n: one })]), "8"));
   context.root.append(h("div.page", h("div.bar", h("h1", t("nav.meter")), choose), wrong), body);
@@ -27,6 +28,8 @@ export function show(context) {
   }
 
   function draw(found) {
+    const opened = body.querySelector("details")?.open ?? false;
+    chart.begin();
     const busiest = found.periods.reduce((most, one) => (one.raised / Math.max(1, one.operators) > most.load ? { load: one.raised / Math.max(1, one.operators), at: one.at } : most), { load: 0, at: null });
     const total = found.periods.reduce((sum, one) => sum + one.raised, 0);
     body.replaceChildren(
@@ -37,7 +40,8 @@ export function show(context) {
         ...found.answered.map((one) => tile(t(`meter.${one.severity}`), `${seconds(one.p80_s)} / ${seconds(one.p98_5_s)}`, t("meter.answered", { n: one.count }),
           one.p98_5_s !== null && one.p98_5_s > (one.severity === "critical" ? 30 : 90))),
         tile(t("meter.stale"), String(found.stale), t("meter.stale_means"), found.stale > 0)),
-      h("section.card", h("h2", t("meter.periods")), bars(found.periods)),
+      h("section.card", h("h2", t("meter.periods")), chart.loads(found.periods), details(found.periods, opened)),
+      h("section.card", h("h2", t("meter.waits")), chart.waits(found.periods)),
       h("div.cards",
         h("section.card", h("h2", t("meter.nuisance")), found.nuisance.length ? table(t("meter.nuisance"), [
           { name: t("vehicle.vin"), cell: (one) => h("a.mono", { href: `#vehicle/${one.vin}` }, one.vin) },
@@ -53,33 +57,26 @@ export function show(context) {
   return () => {
     left = true;
     clearInterval(timer);
+    chart.leave();
   };
+}
+
+// The curves as a table, for those who can't see them and for exact numbers; quiet periods are left out.
+function details(periods, open) {
+  const busy = periods.filter((one) => one.raised || one.acknowledged);
+  return h("details", { open }, h("summary", t("meter.table")), busy.length ? table(t("meter.periods"), [
+    { name: t("audit.at"), cell: (one) => when(one.at) },
+    { name: t("meter.alarms"), className: "figure", cell: (one) => number(one.raised) },
+    { name: t("severity.critical"), className: "figure", cell: (one) => number(one.critical) },
+    { name: t("meter.operators"), className: "figure", cell: (one) => number(one.operators) },
+    { name: t("meter.flood"), cell: (one) => (one.flood ? t("word.yes") : "") },
+    { name: t("meter.acknowledged"), className: "figure", cell: (one) => number(one.acknowledged) },
+    { name: "p80", className: "figure", cell: (one) => seconds(one.p80_s) },
+    { name: "p98.5", className: "figure", cell: (one) => seconds(one.p98_5_s) }], busy) : h("p.soft", t("list.none")));
 }
 
 const seconds = (value) => (value === null ? "–" : `${number(value, value < 10 ? 1 : 0)} s`);
 
 function tile(name, value, more, bad = false) {
   return h(bad ? "div.tile.bad" : "div.tile", h("span", name), h("b", value), h("small", more));
-}
-
-// A bar for each ten minutes; critical ones stand at its foot.
-function bars(periods) {
-  const most = Math.max(10, ...periods.map((one) => one.raised));
-  const drawing = document.createElementNS(SVG, "svg");
-  const width = periods.length;
-  for (const [name, value] of [["viewBox", `0 0 ${width} 100`], ["preserveAspectRatio", "none"], ["role", "img"], ["class", "bars"],
-    ["aria-label", t("meter.periods")]]) drawing.setAttribute(name, value);
-  const add = (kind, x, from, to) => {
-    const bar = document.createElementNS(SVG, "rect");
-    for (const [name, value] of [["class", kind], ["x", x + 0.1], ["width", 0.8], ["y", 100 - to], ["height", to - from]]) bar.setAttribute(name, value);
-    drawing.append(bar);
-  };
-  for (const [x, one] of periods.entries()) {
-    const all = 100 * one.raised / most;
-    const critical = 100 * one.critical / most;
-    add("critical", x, 0, critical);
-    add("rest", x, critical, all);
-  }
-  return h("figure.chart", h("span.most", String(most)), drawing,
-    h("figcaption.soft.small", h("span", clock(periods[0].at)), h("span", t("meter.legend")), h("span", clock(periods.at(-1).at))));
 }

@@ -1,10 +1,23 @@
 // Words, times and numbers in the page's language.
 
 const language = document.documentElement.lang;
+const OWN = "en"; // the language of the gateway's own sentences
+const SETS = { cause: "cause", zone: "zone", mode: "mode", unit: "unit", disposition: "disposition", state: "doing" }; // values that have words
 let words = {};
+let sentences = {};
 
 export async function load() {
-  words = await (await fetch(`/console/words/${language}.json`)).json();
+  const get = async (path) => (await fetch(`/console/${path}/${language}.json`)).json();
+  [words, sentences] = await Promise.all([get("words"), language === OWN ? {} : get("evidence")]);
+}
+
+// Why, in the reader's language; a sentence that has no template here, or was stored before there were any, as it stands.
+export function evidenceWords({ text, said = [] }) {
+  if (!said.length || !said.every((one) => Object.hasOwn(sentences, one.code))) return text;
+  return said.map(({ code, values }) => sentences[code].replaceAll(/\{(\w+)\}/g, (whole, name) => {
+    if (!Object.hasOwn(values, name)) return whole;
+    return name in SETS ? word(SETS[name], values[name]) : values[name];
+  })).join(" ");
 }
 
 export function t(key, values = {}) {

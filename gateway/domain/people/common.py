@@ -7,8 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.domain import security_code
-from gateway.domain.alarms import Evidence
+from gateway.domain import said, security_code
 from gateway.domain.causes import BY_NAME
 from gateway.domain.effects import Audited, Effect, Notify, Refused
 from gateway.domain.outcome import Found, Outcome
@@ -106,8 +105,8 @@ def prove(vehicle: Vehicle, fact: ProvenAct, now: datetime) -> Outcome:
         return refuse(vehicle, fact, refused, "challenge used or too old")
     guard, alarm = security_code.wrong(guard, user, PURPOSE, now)
     outcome = refuse(replace(vehicle, code_guard=guard), fact, refused)
-    text = f"The security code was answered wrongly {security_code.ALARM_TRIES} times within a day."
-    found = (Found("wrong_security_code", now, (Evidence(text, None, now),)),) if alarm else ()
+    tries = said.say("code_wrong", count=security_code.ALARM_TRIES)
+    found = (Found("wrong_security_code", now, (said.evidence(now, tries),)),) if alarm else ()
     return replace(outcome, found=found)
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.domain import approvals, security_code
-from gateway.domain.alarms import MAX_EVIDENCE, Evidence
+from gateway.domain import approvals, said, security_code
+from gateway.domain.alarms import MAX_EVIDENCE
 from gateway.domain.causes import BY_NAME
 from gateway.domain.effects import Audited, Effect, Notify
 from gateway.domain.identity import identity
@@ -116,8 +116,8 @@ def _wrong_answer(
 ) -> tuple[Vehicle, tuple[Effect, ...], tuple[Found, ...]]:
     guard, alarm = security_code.wrong(vehicle.code_guard, fact.user, fact.action, now)
     vehicle = replace(vehicle, code_guard=guard)
-    text = f"The security code was answered wrongly {security_code.ALARM_TRIES} times within a day."
-    found = (Found("wrong_security_code", now, (Evidence(text, None, now),)),) if alarm else ()
+    tries = said.say("code_wrong", count=security_code.ALARM_TRIES)
+    found = (Found("wrong_security_code", now, (said.evidence(now, tries),)),) if alarm else ()
     until = security_code.locked_until(guard, fact.user, now)
     main_user = vehicle.registration.main_user if vehicle.registration else None
     if until is None or main_user is None:
@@ -132,8 +132,8 @@ def _shown_to_soc(vehicle: Vehicle, fact: CommandRequested, now: datetime) -> Ve
     if not theft:
         return vehicle
     alarm = max(theft, key=lambda one: one.raised_at)
-    text = f"User {fact.user} asked for {fact.action[:32]!r} and was told to call the SOC."
-    every = (*alarm.evidence, Evidence(text, None, now))
+    told = said.say("told_call_soc", user=fact.user, action=repr(fact.action[:32])[1:-1])
+    every = (*alarm.evidence, said.evidence(now, told))
     kept = every if len(every) <= MAX_EVIDENCE else (every[0], *every[-(MAX_EVIDENCE - 1) :])
     shown = replace(alarm, evidence=kept, gathering=True)
     return replace(vehicle, alarms={**vehicle.alarms, alarm.cause: shown})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import partial
 
+from gateway.domain import said
 from gateway.domain.alarms import Evidence
 from gateway.domain.finding import Finding, OnClock
 from gateway.domain.situation import Siren, Situation
@@ -44,10 +45,8 @@ def _finding(siren: Siren, at: datetime, lasted_s: float | None) -> Finding:
 
 
 def _evidence(siren: Siren, lasted_s: float | None) -> tuple[Evidence, ...]:
-    text = "A message of the car states enough seconds of siren."
-    if lasted_s is not None:
-        text = f"The siren has been active for {lasted_s:g} seconds and was not restored."
-    return (Evidence(text, siren.event_ids[0] if siren.event_ids else None, siren.since.at),)
+    what = said.say("siren") if lasted_s is None else said.say("siren_for", seconds=f"{lasted_s:g}")
+    return (said.evidence(siren.since.at, what, event_id=siren.event_ids[0] if siren.event_ids else None),)
 
 
 def key(siren: Siren) -> str:

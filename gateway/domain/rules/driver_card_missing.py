@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
+from gateway.domain import said
 from gateway.domain.alarms import Evidence
 from gateway.domain.finding import Finding, OnClock
 from gateway.domain.moment import Moment
@@ -45,7 +46,7 @@ def _evidence(
     grace_s = f"{thresholds.driver_card_grace_s:g}"
     weak = sorted(card_id for card_id, card in situation.cards.items() if card.battery == "low")
     return (
-        Evidence(f"No Driver Card has been in the car for {grace_s} seconds or more.", None, gone.at),
-        Evidence("The car is moving. A card in the car would clear this.", None, stated.at),
-        *(Evidence(f"The battery of Driver Card {card_id} is low.", None, gone.at) for card_id in weak),
+        said.evidence(gone.at, said.say("no_card", seconds=grace_s)),
+        said.evidence(stated.at, said.say("moves_without_card")),
+        *(said.evidence(gone.at, said.say("card_weak", card=card_id)) for card_id in weak),
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 
+from gateway.domain import said
 from gateway.domain.alarms import Evidence
 from gateway.domain.arming import has_card_fitted
 from gateway.domain.finding import Finding, OnClock, on_gateway_clock, on_vehicle_clock
@@ -39,9 +40,10 @@ def due(
 
 def _evidence(spell: Spell, off: timedelta) -> tuple[Evidence, ...]:
     off_s = round(off.total_seconds())
-    text = f"The ignition was switched on after {off_s} s off without a Driver Card in the car: it was armed."
-    clears = "A Driver Card seen before or with the ignition would clear this."
-    return Evidence(text, None, spell.until.at), Evidence(clears, None, spell.since.at)
+    return (
+        said.evidence(spell.until.at, said.say("ignition_on", seconds=off_s)),
+        said.evidence(spell.since.at, said.say("ignition_on_clears")),
+    )
 
 
 def _lengths(spell: Spell) -> Iterator[timedelta]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
+from gateway.domain import said
 from gateway.domain.alarms import Evidence
 from gateway.domain.finding import Finding, OnClock
 from gateway.domain.parking import Fix, Parking
@@ -38,14 +39,11 @@ def due(
 
 def _evidence(parking: Parking, spot: Fix, thresholds: Thresholds) -> tuple[Evidence, ...]:
     far_m, limit_m = round(parking.smoothed_m), f"{thresholds.towed_distance_m:g}"
-    text = (
-        f"With the ignition off the car is about {far_m} m (more than {limit_m} m) from where it was parked."
-    )
     evidence = [
-        Evidence(text, None, parking.fix.moment.at),
-        Evidence("It was parked then. The ignition being on would clear this.", None, spot.moment.at),
+        said.evidence(parking.fix.moment.at, said.say("towed", far=far_m, limit=limit_m)),
+        said.evidence(spot.moment.at, said.say("towed_parked")),
     ]
     if parking.left_out:
-        count = f"{parking.left_out} position(s) that can't be true were left out (sensor note)."
-        evidence.append(Evidence(count, None, parking.fix.moment.at))
+        count = said.say("towed_left_out", count=parking.left_out)
+        evidence.append(said.evidence(parking.fix.moment.at, count))
     return tuple(evidence)

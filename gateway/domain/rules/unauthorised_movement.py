@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
+from gateway.domain import said
 from gateway.domain.alarms import Evidence
 from gateway.domain.arming import armed_at, armed_from, has_card_fitted
 from gateway.domain.finding import Finding, OnClock
@@ -46,10 +47,7 @@ def due(
 
 
 def _evidence(stated: Moment, off: Moment, *, has_card: bool) -> tuple[Evidence, ...]:
-    clears = "The ignition being on would clear this."
-    if has_card:
-        clears = "A Driver Card in the car, or the ignition being on, would clear this."
     return (
-        Evidence(f"The car states that it moves. {clears}", None, stated.at),
-        Evidence("The ignition is off since then, and the car is armed.", None, off.at),
+        said.evidence(stated.at, said.say("moves_card" if has_card else "moves")),
+        said.evidence(off.at, said.say("armed_since")),
     )

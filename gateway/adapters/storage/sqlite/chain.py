@@ -55,8 +55,11 @@ def _end(connection: sqlite3.Connection) -> tuple[int, bytes]:
     row = connection.execute(query, (MAX_N,)).fetchone()
     n, stored = (0, GENESIS) if row is None else row
     noted = head(connection)
-    if noted is None or noted.n is None:
-        return n, stored if noted is None else noted.hash
+    if noted is None:
+        # Somebody took the head away, perhaps with rows: a number that is left out says so for ever.
+        return (0 if row is None else n + 1), stored
+    if noted.n is None:
+        return n, noted.hash
     return max(n, noted.n), noted.hash
 
 

@@ -1,0 +1,85 @@
+"""
+What evidence says: a template for each sentence, so that a reader can be told it in another language.
+
+The English sentence is what every receiver gets; code and values go along with it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from gateway.domain.alarms import MAX_EVIDENCE_TEXT, Evidence, Said
+
+SENTENCES: Final[dict[str, str]] = {
+    "states": "The car states '{cause}'.",
+    "states_in": "The car states '{cause}' ({zone}).",
+    "states_unknown": "The car states '{cause}', which this gateway does not know.",
+    "active_for": "Active for {seconds} s.",
+    "adds": "It adds: {detail}",
+    "left_out": "Left out: {note}.",
+    "at_rest": "The sensor went back to rest. This closes nothing.",
+    "forged": "The event {event_id} ({kind}) came again with other content.",
+    "unreadable": "A theft-sensor message can't be read: {reason} (SHA-256 {sha256}…).",
+    "siren": "A message of the car states enough seconds of siren.",
+    "siren_for": "The siren has been active for {seconds} seconds and was not restored.",
+    "siren_end_unknown": "When this siren ended can't be told: in doubt it counts.",
+    "no_card": "No Driver Card has been in the car for {seconds} seconds or more.",
+    "moves_without_card": "The car is moving. A card in the car would clear this.",
+    "card_weak": "The battery of Driver Card {card} is low.",
+    "card_back": "Driver Card {card} is back. This closes nothing.",
+    "moves": "The car states that it moves. The ignition being on would clear this.",
+    "moves_card": (
+        "The car states that it moves. A Driver Card in the car, or the ignition being on, would clear this."
+    ),
+    "armed_since": "The ignition is off since then, and the car is armed.",
+    "ignition_on": (
+        "The ignition was switched on after {seconds} s off without a Driver Card in the car: it was armed."
+    ),
+    "ignition_on_clears": "A Driver Card seen before or with the ignition would clear this.",
+    "towed": (
+        "With the ignition off the car is about {far} m (more than {limit} m) from where it was parked."
+    ),
+    "towed_parked": "It was parked then. The ignition being on would clear this.",
+    "towed_left_out": "{count} position(s) that can't be true were left out (sensor note).",
+    "silent": (
+        "Nothing has been heard for {count} {unit}, twice the longest that is expected ({state})."
+        " {expected} Any message would have cleared this."
+    ),
+    "heard_again": "The vehicle is heard again, after {count} {unit} of silence. This closes nothing.",
+    "silent_jammed": (
+        "The armed car stated {cause}, and then nothing was heard for {seconds} seconds."
+        " Any message, or a Driver Card in the car, would have cleared this."
+    ),
+    "silent_held": (
+        "A special mode held {cause} back, and then nothing was heard for {seconds} seconds."
+        " Any message would have cleared this."
+    ),
+    "stated_then": "The car stated {cause} then; the gateway itself could hear all the time.",
+    "code_wrong": "The security code was answered wrongly {count} times within a day.",
+    "told_call_soc": "User {user} asked for '{action}' and was told to call the SOC.",
+    "held": "Held back: {mode} mode set by {who}.",
+    "held_inside": "Held back: {mode} mode set by {who} inside its place.",
+    "held_total": "The mode has ended. It held {count} of these back.",
+    "held_present": "Held back by {mode} mode and still present when it ended.",
+    "left_place": "Two positions lie outside the place of its workshop mode.",
+    "left_unseen": (
+        "Without a position, the car was faster than 30 km/h or went more than 1 km in workshop mode."
+    ),
+    "left_clears": "A position inside the place would have cleared this.",
+    "mode_overdue": ("The {mode} mode set by {who} runs longer than the main user could have set it."),
+    "reported": "Reported by {who}.",
+    "they_add": "They add: {note}",
+    "closed": "Closed by {who} as {disposition}.",
+}
+
+
+def say(code: str, **values: object) -> Said:
+    """One sentence; long values are cut."""
+    return Said(code, {name: str(value)[:MAX_EVIDENCE_TEXT] for name, value in values.items()})
+
+
+def evidence(at: datetime | None, *said: Said, event_id: str | None = None) -> Evidence:
+    """Sentences that rest on one event or time."""
+    text = " ".join(SENTENCES[one.code].format_map(one.values) for one in said)
+    return Evidence(text[:MAX_EVIDENCE_TEXT], event_id, at, said)
