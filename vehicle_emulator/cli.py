@@ -21,10 +21,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vehicle_emulator import judging, report, scenarios
+from vehicle_emulator import faults, judging, report, scenarios
 from vehicle_emulator.codec import Version
 from vehicle_emulator.crowd import Crowd
 from vehicle_emulator.dice import Dice
+from vehicle_emulator.faults import Faults, FaultsError
+from vehicle_emulator.faulty import FaultyStation
 from vehicle_emulator.fleet import Fleet, Plan, parts, vins
 from vehicle_emulator.link import Station
 from vehicle_emulator.owner import Api, Owner
@@ -132,6 +134,9 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
         Path | None, typer.Option("--models", help="TOML: kinds of vehicles on top of the built-in ones")
     ] = None,
     clock_error: Annotated[float, typer.Option(min=0.0, help="vehicles' clocks are wrong by up to s")] = 0.0,
+    faults_text: Annotated[
+        str, typer.Option("--faults", help="e.g. loss=0.01,duplicate=0.01,poison=0.001: see the README")
+    ] = "",
     sleep_after: Annotated[float, typer.Option(min=1.0, help="seconds parked until asleep")] = SLEEP_AFTER_S,
     offline_after: Annotated[
         float, typer.Option(min=1.0, help="seconds parked until off the air")
@@ -174,7 +179,8 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     people = _people(plan, owners, users)
     apps = Apps(people, _address(users_broker or broker), command_rate)
     files = Outputs(report_file, ledger, story)
-    closing = asyncio.run(_run(plan, station, secrets, files, Soc(api, owners, soc), apps=apps))
+    bad = _faults(faults_text)
+    closing = asyncio.run(_run(plan, station, secrets, files, Soc(api, owners, soc), apps=apps, bad=bad))
     console.print(report.table(closing))
     raise typer.Exit(1 if closing.is_broken else 0)
 
@@ -187,11 +193,13 @@ async def _run(
     soc: Soc,
     *,
     apps: Apps,
+    bad: Faults | None,
 ) -> Report:
     """Build the fleet, run it, write its files."""
     with ExitStack() as files:
         tally = Tally(_open(files, outputs.ledger))
-        depot = Depot(station, Clock(time.time() * 1_000), tally, secrets)
+        carrier = station if bad is None else FaultyStation(station, bad, plan.seed)
+        depot = Depot(carrier, Clock(time.time() * 1_000), tally, secrets)
         crowd = _crowd(apps, plan, station, depot.clock)
         fleet = Fleet(plan, depot, _stage(soc, _open(files, outputs.story)), crowd)
         _stop_on_signals(fleet)
@@ -203,6 +211,13 @@ async def _run(
     if outputs.report is not None:
         outputs.report.write_bytes(msgspec.json.format(msgspec.json.encode(closing)) + b"\n")
     return closing
+
+
+def _faults(text: str) -> Faults | None:
+    try:
+        return faults.read(text) if text else None
+    except FaultsError as error:
+        raise typer.BadParameter(str(error), param_hint="--faults") from error
 
 
 def _people(plan: Plan, owners: Path | None, users: int) -> list[tuple[str, Owner]]:

@@ -60,7 +60,9 @@ class Listener(Protocol):
 class Radio(Protocol):
     """A connection that comes back, as vehicles and apps use it; ``Link`` is one over the network."""
 
-    is_up: bool
+    @property
+    def is_up(self) -> bool:
+        """Whether the vehicle may publish."""
 
     @property
     def room(self) -> int:
@@ -195,6 +197,11 @@ class Link(asyncio.Protocol):
             codec.encode_publish(self._station.version, topic, payload, packet_id=packet_id, retain=retain)
         )
         return True
+
+    def stop_reading(self) -> None:
+        """Hear nothing any more, though the connection stays open."""
+        if self._transport is not None:
+            self._transport.pause_reading()
 
     def keep_alive(self) -> None:
         """

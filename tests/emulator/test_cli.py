@@ -37,10 +37,20 @@ def test_scenarios_are_listed_with_their_labels() -> None:
         ["--scenario", "glass_break@soon"],
         ["--scenario", "glass_break@50", "--duration", "60"],
         ["--scenario", "glass_break@1", "--scenario", "glass_break@1", "--vehicles", "1"],
+        ["--faults", "fog=1"],
         ["--users", "1"],
         ["--users-broker", "amqp://x"],
     ],
-    ids=["scheme", "name", "start", "cut-short", "more-roles-than-vehicles", "unknown-users", "users-scheme"],
+    ids=[
+        "scheme",
+        "name",
+        "start",
+        "cut-short",
+        "more-roles-than-vehicles",
+        "faults",
+        "unknown-users",
+        "users-scheme",
+    ],
 )
 def test_mistakes_stop_the_start(words: list[str]) -> None:
     assert invoke("run", *words)[0] == 2
