@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from gateway.api.answers import Disposition
+from gateway.api.alarm_bodies import Disposition
 from gateway.domain.causes import CAUSES
 from gateway.domain.said import SENTENCES
 from gateway.texts import placeholders
