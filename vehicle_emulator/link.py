@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import ssl
 
     from vehicle_emulator.dice import Dice
+    from vehicle_emulator.tape import Tape
 
 # Mosquitto's own default; an MQTT 5 server that grants less says so in CONNACK.
 WINDOW: Final = 20
@@ -118,6 +119,7 @@ class Station:
         self.dice = dice
         self.gate = asyncio.Semaphore(HANDSHAKES)
         self.counts: Counter[str] = Counter()
+        self.tape: Tape | None = None
 
     def link(self, listener: Listener) -> Link:
         """See ``Carrier``."""
@@ -133,8 +135,9 @@ class Link(asyncio.Protocol):
     """A connection that comes back."""
 
     __slots__ = (
-        "_failures", "_greeted", "_in_flight", "_is_quiet", "_is_unanswered", "_is_wanted", "_listener",
-        "_packet_id", "_paused", "_rest", "_retry", "_station", "_task", "_transport", "_window", "is_up",
+        "_failures", "_greeted", "_has_left", "_in_flight", "_is_quiet", "_is_unanswered", "_is_wanted",
+        "_listener", "_packet_id", "_paused", "_rest", "_retry", "_station", "_task", "_transport",
+        "_window", "is_up",
     )  # fmt: skip
 
     def __init__(self, station: Station, listener: Listener) -> None:
@@ -148,6 +151,7 @@ class Link(asyncio.Protocol):
         self._rest = b""
         self._packet_id = self._failures = 0
         self._window = WINDOW
+        self._has_left = False
         self._is_wanted = self._is_quiet = self._is_unanswered = self._paused = False
         self.is_up = False
 
@@ -155,6 +159,11 @@ class Link(asyncio.Protocol):
     def room(self) -> int:
         """How many QoS 1 messages may be published now."""
         return self._window - len(self._in_flight) if self.is_up else 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many QoS 1 messages the broker has not acknowledged."""
+        return len(self._in_flight)
 
     @property
     def is_gone(self) -> bool:
@@ -176,6 +185,7 @@ class Link(asyncio.Protocol):
     def close(self) -> None:
         """Leave politely: DISCONNECT, which keeps the last will unpublished."""
         self._give_up()
+        self._has_left = True
         if self._transport is not None:
             self._transport.write(codec.DISCONNECT)
             self._transport.close()
@@ -185,6 +195,7 @@ class Link(asyncio.Protocol):
         if not self.is_up or self._paused:
             return False
         self._write(codec.encode_publish(self._station.version, topic, payload))
+        self._record(topic, payload, qos=0)
         return True
 
     def publish_surely(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
@@ -196,6 +207,7 @@ class Link(asyncio.Protocol):
         self._write(
             codec.encode_publish(self._station.version, topic, payload, packet_id=packet_id, retain=retain)
         )
+        self._record(topic, payload, qos=1, retain=retain)
         return True
 
     def stop_reading(self) -> None:
@@ -223,7 +235,7 @@ class Link(asyncio.Protocol):
         """Say who is calling."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  # for the type checker; TCP and TLS are
         self._transport = transport
-        self._rest, self._window = b"", WINDOW
+        self._rest, self._window, self._has_left = b"", WINDOW, False
         self._is_quiet = self._is_unanswered = self._paused = False
         transport.write(codec.encode_connect(self._station.version, self._listener.greeting()))
 
@@ -233,6 +245,7 @@ class Link(asyncio.Protocol):
         self._in_flight.clear()
         self._greet()
         if was_up:
+            self._speak_will()
             self._station.counts["disconnects" if self._is_wanted else "hang_ups"] += 1
             self._listener.link_down()
         if self._is_wanted:
@@ -256,6 +269,17 @@ class Link(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The broker reads again."""
         self._paused = False
+
+    def _record(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> None:
+        if (tape := self._station.tape) is not None:
+            tape.take(topic, payload, qos=qos, retain=retain)
+
+    def _speak_will(self) -> None:
+        """As the broker does for who leaves without a word."""
+        if self._station.tape is None or self._has_left:
+            return
+        if (will := self._listener.greeting()).will_topic:
+            self._record(will.will_topic, will.will_payload, qos=1, retain=True)
 
     def _take(self, packet: codec.Packet) -> None:
         kind = packet.first >> 4
