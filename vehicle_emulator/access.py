@@ -7,6 +7,7 @@ import ssl
 import sys
 from collections.abc import Callable
 from enum import StrEnum
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
@@ -45,6 +46,9 @@ Broker = Annotated[str, typer.Option(help="mqtt:// or mqtts://[user:pass@]host:p
 Passwords = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="JSON: VIN to password")]
 Password = Annotated[str | None, typer.Option(help="one password for all vehicles")]
 ProtocolOption = Annotated[Protocol, typer.Option(help="MQTT 5 or 3.1.1")]
+Source = Annotated[
+    str, typer.Option(help="own IPv4 addresses to call from in turn, e.g. 127.0.0.2-20: 28,000 ports each")
+]
 CaFile = Annotated[Path | None, typer.Option(exists=True, help="authority to trust with mqtts://")]
 
 
@@ -67,13 +71,33 @@ def address(url: str) -> Address:
     )
 
 
-def station(where: Address, protocol: Protocol, ca_file: Path | None, seed: int) -> Station:
+def station(where: Address, protocol: Protocol, ca_file: Path | None, seed: int, source: str = "") -> Station:
     """What all links share; opens nothing."""
     return Station(
         where.host, where.port, Dice(seed, "reconnects"),
         tls=ssl.create_default_context(cafile=ca_file) if where.tls else None,
-        version=Version.V5 if protocol is Protocol.V5 else Version.V311,
+        version=Version.V5 if protocol is Protocol.V5 else Version.V311, sources=sources(source),
     )  # fmt: skip
+
+
+def sources(text: str) -> tuple[str, ...]:
+    """
+    Addresses from one, or from a range of its last number; none of an empty text.
+
+    Errors:  typer.BadParameter.
+    """
+    if not text:
+        return ()
+    first, _, last = text.partition("-")
+    try:
+        low = IPv4Address(first)
+        high = IPv4Address(f"{first.rpartition('.')[0]}.{last}") if last else low
+    except ValueError as error:
+        raise typer.BadParameter(f"{text} is no a.b.c.d or a.b.c.d-e", param_hint="--source") from error
+    found = tuple(str(IPv4Address(number)) for number in range(int(low), int(high) + 1))
+    if not found:
+        raise typer.BadParameter(f"{text} ends before it begins", param_hint="--source")
+    return found
 
 
 def credentials(where: Address, passwords: Path | None, password: str | None) -> Credentials:

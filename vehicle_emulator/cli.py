@@ -118,6 +118,7 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     ] = OFFLINE_AFTER_S,
     protocol: access.ProtocolOption = access.Protocol.V5,
     ca_file: access.CaFile = None,
+    source: access.Source = "",
     report_file: Annotated[Path | None, typer.Option("--report", help="closing report as JSON")] = None,
     ledger: Annotated[Path | None, typer.Option(help="one JSON line per event sent")] = None,
     story: Annotated[Path | None, typer.Option(help="one JSON line per step of a scenario")] = None,
@@ -146,7 +147,7 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     )  # fmt: skip
     where = access.address(broker)
     secrets = access.credentials(where, passwords, password)
-    station = access.station(where, protocol, ca_file, seed)
+    station = access.station(where, protocol, ca_file, seed, source)
     access.allow_files(vehicles)
     people = _people(plan, owners, users)
     apps = Apps(people, access.address(users_broker or broker), command_rate)

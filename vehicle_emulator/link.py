@@ -12,7 +12,9 @@ One vehicle's MQTT connection, small enough to hold thousands of them in one pro
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
+from itertools import cycle
 from typing import TYPE_CHECKING, Final, Protocol
 
 from vehicle_emulator import codec
@@ -32,6 +34,8 @@ HANDSHAKE_TIMEOUT_S: Final = 10.0
 # Handshakes under way at a time: a broker's listen backlog is about 100, beyond it a connect waits for a
 # whole second.
 HANDSHAKES: Final = 64
+# Python's socket module has no name for it before 3.12. Source: Linux, include/uapi/linux/in.h.
+_IP_BIND_ADDRESS_NO_PORT = 24
 _PACKET_ID_MAX = 65_535
 _BACKOFF_DOUBLINGS_MAX = 8
 
@@ -113,22 +117,59 @@ class Station:
         *,
         version: codec.Version = codec.Version.V5,
         tls: ssl.SSLContext | None = None,
+        sources: tuple[str, ...] = (),
     ) -> None:
-        """Nothing is opened here."""
+        """Nothing is opened here. ``sources``: IPv4 addresses to call from in turn; none: the system's."""
         self.host, self.port, self.version, self.tls = host, port, version, tls
         self.dice = dice
         self.gate = asyncio.Semaphore(HANDSHAKES)
         self.counts: Counter[str] = Counter()
         self.tape: Tape | None = None
+        self._sources = cycle(sources) if sources else None
 
     def link(self, listener: Listener) -> Link:
         """See ``Carrier``."""
         return Link(self, listener)
 
+    async def connect(self, link: Link) -> None:
+        """
+        One TCP connection, and TLS where wanted.
+
+        Errors:  OSError.
+        """
+        loop, where = asyncio.get_running_loop(), (self.host, self.port)
+        if self._sources is None:
+            await loop.create_connection(lambda: link, *where, ssl=self.tls)
+            return
+        call = _call_from(next(self._sources))
+        try:
+            await loop.sock_connect(call, where)
+        except BaseException:
+            call.close()
+            raise
+        name = self.host if self.tls else None
+        await loop.create_connection(lambda: link, sock=call, ssl=self.tls, server_hostname=name)
+
     def backoff_s(self, failures: int) -> float:
         """Full jitter: anything between nothing and the doubled, capped delay."""
         doublings = min(failures, _BACKOFF_DOUBLINGS_MAX)
         return self.dice.between(0.0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2**doublings))
+
+
+def _call_from(source: str) -> socket.socket:
+    """
+    A socket at an address of one's own, whose port is chosen when it connects.
+
+    Chosen at once it must be free for all destinations: each search then takes longer than the one before.
+    """
+    call = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        call.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+        call.bind((source, 0))
+    except OSError:
+        call.close()
+        raise
+    return call
 
 
 class Link(asyncio.Protocol):
@@ -350,7 +391,7 @@ class Link(asyncio.Protocol):
         async with station.gate:
             self._greeted = loop.create_future()
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                await loop.create_connection(lambda: self, station.host, station.port, ssl=station.tls)
+                await station.connect(self)
                 await self._greeted
 
     def _dialled(self, task: asyncio.Task[None]) -> None:
