@@ -1,16 +1,19 @@
 """
 What evidence says: a template for each sentence, so that a reader can be told it in another language.
 
-The English sentence is what every receiver gets; code and values go along with it.
+The English sentence is what every receiver gets; code and values go along with it. A vehicle's state keeps
+only code and values: it is written with each of its events.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime
 from typing import Final
 
-from gateway.domain.alarms import MAX_EVIDENCE_TEXT, Evidence, Said
+from msgspec import Struct, field
 
+MAX_EVIDENCE_TEXT: Final = 1000
 SENTENCES: Final[dict[str, str]] = {
     "states": "The car states '{cause}'.",
     "states_in": "The car states '{cause}' ({zone}).",
@@ -74,6 +77,33 @@ SENTENCES: Final[dict[str, str]] = {
 }
 
 
+class Said(Struct, frozen=True, omit_defaults=True):
+    """One sentence of ``SENTENCES`` with its values."""
+
+    code: str
+    values: dict[str, str] = {}
+
+
+class Evidence(Struct, frozen=True):
+    """Why, as one or a few sentences, with the event and the time that it rests on."""
+
+    written: str = field(default="", name="text")
+    """What stands here instead of ``said``: words of the gateway's own, and what was stored before codes."""
+    event_id: str | None = None
+    at: datetime | None = None
+    said: tuple[Said, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """In English, at most ``MAX_EVIDENCE_TEXT`` characters."""
+        return self.written or " ".join(map(_sentence, self.said))[:MAX_EVIDENCE_TEXT]
+
+
+def _sentence(one: Said) -> str:
+    # Another version may have stored it: a code or value that is missing here must not cost the alarm.
+    return SENTENCES.get(one.code, one.code).format_map(defaultdict(lambda: "?", one.values))
+
+
 def say(code: str, **values: object) -> Said:
     """One sentence; long values are cut."""
     return Said(code, {name: str(value)[:MAX_EVIDENCE_TEXT] for name, value in values.items()})
@@ -81,5 +111,4 @@ def say(code: str, **values: object) -> Said:
 
 def evidence(at: datetime | None, *said: Said, event_id: str | None = None) -> Evidence:
     """Sentences that rest on one event or time."""
-    text = " ".join(SENTENCES[one.code].format_map(one.values) for one in said)
-    return Evidence(text[:MAX_EVIDENCE_TEXT], event_id, at, said)
+    return Evidence("", event_id, at, said)
