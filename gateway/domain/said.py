@@ -74,6 +74,23 @@ SENTENCES: Final[dict[str, str]] = {
     "reported": "Reported by {who}.",
     "they_add": "They add: {note}",
     "closed": "Closed by {who} as {disposition}.",
+    "unheard_ever": "Nothing has ever been heard of this vehicle.",
+    "unheard_jammed": "Nothing has been heard since {since}; shortly before, it stated {cause}.",
+    "unheard_cut": "Nothing has been heard since {since}; at {at} it stated {cause}.",
+    "unheard_weak": "Nothing has been heard since {since}; its last word was {cause}.",
+    "unheard_here": (
+        "Nothing has been heard since {since}; it fell silent here {count} time(s) before and came back."
+    ),
+    "unheard_long": (
+        "Nothing has been heard since {since}, far longer than a car that was {state} may be silent."
+    ),
+    "unheard_private": "Nothing has been heard since {since}; private mode is on.",
+    "unheard_edge": "Nothing has been heard since {since}; it was on EDGE, where data drops during a call.",
+    "unheard_driving": (
+        "Nothing has been heard since {since}; its ignition was on and it signed off in no order."
+    ),
+    "unheard_charging": "Nothing has been heard since {since}; it was charging.",
+    "unheard_asleep": "Nothing has been heard since {since}; its ignition was not on.",
 }
 
 
@@ -96,10 +113,11 @@ class Evidence(Struct, frozen=True):
     @property
     def text(self) -> str:
         """In English, at most ``MAX_EVIDENCE_TEXT`` characters."""
-        return self.written or " ".join(map(_sentence, self.said))[:MAX_EVIDENCE_TEXT]
+        return self.written or " ".join(map(told, self.said))[:MAX_EVIDENCE_TEXT]
 
 
-def _sentence(one: Said) -> str:
+def told(one: Said) -> str:
+    """The sentence in English."""
     # Another version may have stored it: a code or value that is missing here must not cost the alarm.
     return SENTENCES.get(one.code, one.code).format_map(defaultdict(lambda: "?", one.values))
 

@@ -183,5 +183,5 @@ async def longest_task_ms(page: Page) -> float:
         f"() => void setTimeout(() => {{ const from = performance.now();"
         f" while (performance.now() < from + {2 * STUTTER_MS}); }})"
     )
-    await page.wait_for_function(f"Math.max(0, ...self.tasks_ms) >= {2 * STUTTER_MS}")
+    await page.wait_for_function(f"() => Math.max(0, ...self.tasks_ms) >= {2 * STUTTER_MS}")
     return longest_ms
