@@ -17,7 +17,6 @@ from msgspec import Struct
 
 from gateway.api.alarms import Text
 from gateway.api.alarms import view as alarm_view
-from gateway.api.answers import PendingView
 from gateway.api.case_bodies import (
     CallView,
     CaseLine,
@@ -32,6 +31,7 @@ from gateway.api.case_bodies import (
     SentView,
     line,
 )
+from gateway.api.command_bodies import PendingView
 from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.paging import After, Limit, cut
 from gateway.api.problems import Problem, problems

@@ -16,7 +16,7 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 from litestar.params import FromPath, JSONBody
 from msgspec.json import schema as schema_of
 
-from gateway.api.answers import (
+from gateway.api.command_bodies import (
     ApprovalPage,
     ApprovalView,
     CommandAnswer,

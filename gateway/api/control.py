@@ -8,7 +8,7 @@ import msgspec
 from litestar import Router, get, post
 from litestar.params import FromPath, PathParameter, QueryParameter
 
-from gateway.api.answers import (
+from gateway.api.control_bodies import (
     AuditLine,
     AuditPage,
     DeliveryLine,

@@ -13,10 +13,11 @@ from datetime import datetime
 from litestar import Router, get
 from msgspec import Struct
 
+from gateway.api.alarm_bodies import PositionView
 from gateway.api.alarms import Text
-from gateway.api.answers import PlaceView, PositionView
 from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.grants import decode_vehicle
+from gateway.api.mode_bodies import PlaceView
 from gateway.api.paging import After, Limit, cut
 from gateway.api.problems import problems
 from gateway.domain.alarms import PositionFix

@@ -12,9 +12,9 @@ from litestar import Response, Router, delete, get, post, put
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
-from gateway.api.answers import ChallengeBody, ChallengeView, ModeBody, ModePage, ModeView, PlaceView
 from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.grants import Grant, grant
+from gateway.api.mode_bodies import ChallengeBody, ChallengeView, ModeBody, ModePage, ModeView, PlaceView
 from gateway.api.policy import OWNERS
 from gateway.api.problems import Problem, problems
 from gateway.domain.effects import Effect, Refused

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from litestar import Router, get
 from litestar.params import FromPath
+from msgspec import Struct
 
-from gateway.api.answers import TrackPage, TrackPoint
 from gateway.api.deps import Caller, FromApp
 from gateway.api.grants import grant
 from gateway.api.paging import After, Limit, cut
 from gateway.api.problems import Problem, problems
 from gateway.api.vehicles import Reason
 from gateway.ports import AuditEntry
+
+
+class TrackPoint(Struct, frozen=True):
+    """One position: degrees, metres."""
+
+    n: int
+    case_id: str
+    at: datetime
+    latitude: float
+    longitude: float
+    accuracy_m: float | None
+
+
+class TrackPage(Struct, frozen=True):
+    """Positions in the order in which they came."""
+
+    items: list[TrackPoint]
+    next_after: int | None
 
 
 @get(

@@ -13,13 +13,19 @@ from litestar import Router, get
 from litestar.params import FromPath, QueryParameter
 from msgspec.structs import replace
 
-from gateway.api.answers import (
+from gateway.api.alarm_bodies import SaidView
+from gateway.api.deps import Caller, Deps, FromApp
+from gateway.api.grants import Grant, decode_vehicle, grant, is_gateway, may_see
+from gateway.api.modes import running
+from gateway.api.paging import Limit, cut
+from gateway.api.policy import OWNERS
+from gateway.api.problems import problems
+from gateway.api.vehicle_bodies import (
     BundleView,
     CardView,
     ConnectionView,
     DriverCardView,
     OpenAlarmView,
-    SaidView,
     ServiceView,
     StackedBundleView,
     VehicleLine,
@@ -27,12 +33,6 @@ from gateway.api.answers import (
     VehicleView,
     WholeBundleView,
 )
-from gateway.api.deps import Caller, Deps, FromApp
-from gateway.api.grants import Grant, decode_vehicle, grant, is_gateway, may_see
-from gateway.api.modes import running
-from gateway.api.paging import Limit, cut
-from gateway.api.policy import OWNERS
-from gateway.api.problems import problems
 from gateway.domain.arming import ArmingState, arming_state
 from gateway.domain.causes import BY_NAME
 from gateway.domain.offline import Offline, is_online, why_offline

@@ -165,9 +165,10 @@ def jammed(vehicle: Vehicle) -> tuple[str, Moment] | None:
         if known.is_on:
             holds = age <= JAMMING_HOLDS
         else:
-            restored = known.restored
-            over = restored is not None and heard_at - restored.received_at > JAMMING_IS_OVER
-            holds = age <= JAMMING_FLAPS and not over
+            restored = known.restored or known.triggered
+            # Whichever of the two arrived last: the order of arrival must cost no alarm.
+            told_at = max(restored.received_at, known.triggered.received_at)
+            holds = age <= JAMMING_FLAPS and heard_at - told_at <= JAMMING_IS_OVER
         if holds:
             return cause, known.triggered
     return None

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from gateway.api.answers import Disposition
+from gateway.api.alarm_bodies import Disposition
 from gateway.domain.arming import ArmingState
 from gateway.domain.causes import CAUSES
 from gateway.domain.offline import WhyOffline
