@@ -29,7 +29,12 @@ async function load() {
     Object.assign(style, { rel: "stylesheet", href: "/console/vendor/maplibre-gl.css" });
     document.head.append(style);
   }
-  return [await library, await land];
+  try {
+    return await Promise.all([library, land]);
+  } catch (error) {
+    library = land = undefined; // the next map tries again
+    throw error;
+  }
 }
 
 export const colours = () => (isDark()
