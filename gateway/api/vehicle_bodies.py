@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from gateway.api.alarm_bodies import SaidView
 from gateway.api.mode_bodies import ModeView
 from gateway.domain.alarms import AlarmState
 from gateway.domain.arming import ArmingState
@@ -123,6 +124,8 @@ class VehicleView(Struct, frozen=True, kw_only=True):
     why_offline: WhyOffline | None
     why_offline_evidence: str | None
     """The sentence that an operator can read out."""
+    why_offline_said: list[SaidView]
+    """The same as codes and values; empty where there is no sentence."""
     armed: bool | None
     arming: ArmingState | None
     stolen: bool | None

@@ -13,6 +13,7 @@ from litestar import Router, get
 from litestar.params import FromPath, QueryParameter
 from msgspec.structs import replace
 
+from gateway.api.alarm_bodies import SaidView
 from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.grants import Grant, decode_vehicle, grant, is_gateway, may_see
 from gateway.api.modes import running
@@ -139,6 +140,7 @@ def _view(deps: Deps, granted: Grant, shown: Shown) -> VehicleView:
         online=is_online(vehicle),
         why_offline=None if offline is None else offline.reason,
         why_offline_evidence=None if offline is None or not soc else offline.evidence,
+        why_offline_said=[SaidView(offline.said.code, offline.said.values)] if offline and soc else [],
         armed=armed(state),
         arming=state,
         stolen=vehicle.stolen if soc else None,
