@@ -13,6 +13,7 @@ from typing import Protocol
 from bench import (
     alarms,
     commands,
+    connections,
     cpu,
     crashes,
     day,
@@ -46,6 +47,7 @@ BENCHES: dict[str, Part] = {
     "commands": commands,
     "cpu": cpu,
     "feed": feed,
+    "fleet": connections,
     "ingest": ingest,
     "latency": latency,
     "replay": replay,

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import resource
 import signal
 import ssl
-import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
-from enum import StrEnum
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Annotated
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from vehicle_emulator import judging, report, scenarios
-from vehicle_emulator.codec import Version
+from vehicle_emulator import access, faults, judging, playing, report, scenarios
 from vehicle_emulator.crowd import Crowd
 from vehicle_emulator.dice import Dice
+from vehicle_emulator.faults import Faults, FaultsError
+from vehicle_emulator.faulty import FaultyStation
 from vehicle_emulator.fleet import Fleet, Plan, parts, vins
 from vehicle_emulator.link import Station
 from vehicle_emulator.owner import Api, Owner
@@ -33,33 +30,16 @@ from vehicle_emulator.report import Report, Tally
 from vehicle_emulator.rest import OFFLINE_AFTER_S, SLEEP_AFTER_S, Habit
 from vehicle_emulator.scenario import FleetWide, Scenario
 from vehicle_emulator.stage import Stage, StoryLine
+from vehicle_emulator.tape import Tape
 from vehicle_emulator.unit import Clock, Depot
 
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
-_SPARE_FILES = 64
 _PROGRESS_EVERY_S = 1.0
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A seeded fleet of emulated vehicles.")
+app.command("play")(playing.play_file)
 app.command("score")(judging.score_run)
 app.command("drill", context_settings={"ignore_unknown_options": True})(judging.drill)
 console = Console()
-
-
-class Protocol(StrEnum):
-    """MQTT version."""
-
-    V5 = "5"
-    V311 = "311"
-
-
-class Address(msgspec.Struct, frozen=True):
-    """Where the broker is, and the one user for all vehicles if the URL names one."""
-
-    host: str
-    port: int
-    tls: bool
-    username: str | None
-    password: str | None
 
 
 class Outputs(msgspec.Struct, frozen=True):
@@ -68,6 +48,7 @@ class Outputs(msgspec.Struct, frozen=True):
     report: Path | None
     ledger: Path | None
     story: Path | None
+    record: Path | None
 
 
 class Soc(msgspec.Struct, frozen=True):
@@ -82,7 +63,7 @@ class Apps(msgspec.Struct, frozen=True):
     """Who uses an app, where it connects, and how often in all."""
 
     people: list[tuple[str, Owner]]
-    address: Address
+    address: access.Address
     rate_per_s: float
 
 
@@ -110,15 +91,11 @@ def show_scenarios() -> None:
 
 @app.command()
 def run(  # noqa: PLR0917  # one parameter per option of the command line
-    broker: Annotated[
-        str, typer.Option(help="mqtt:// or mqtts://[user:pass@]host:port")
-    ] = "mqtt://127.0.0.1:1883",
+    broker: access.Broker = "mqtt://127.0.0.1:1883",
     vehicles: Annotated[int, typer.Option(min=1, help="how many vehicles")] = 10,
     seed: Annotated[int, typer.Option(help="the same seed gives the same fleet and the same life")] = 1,
-    passwords: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="JSON: VIN to password")
-    ] = None,
-    password: Annotated[str | None, typer.Option(help="one password for all vehicles")] = None,
+    passwords: access.Passwords = None,
+    password: access.Password = None,
     scenario: Annotated[list[str] | None, typer.Option(help="NAME@START_S, may be given often")] = None,
     duration: Annotated[float, typer.Option(min=0.0, help="seconds to live; 0: until stopped")] = 60.0,
     drain: Annotated[float, typer.Option(min=0.0, help="seconds to wait for missing receipts")] = 10.0,
@@ -132,17 +109,22 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
         Path | None, typer.Option("--models", help="TOML: kinds of vehicles on top of the built-in ones")
     ] = None,
     clock_error: Annotated[float, typer.Option(min=0.0, help="vehicles' clocks are wrong by up to s")] = 0.0,
+    faults_text: Annotated[
+        str, typer.Option("--faults", help="e.g. loss=0.01,duplicate=0.01,poison=0.001: see the README")
+    ] = "",
     sleep_after: Annotated[float, typer.Option(min=1.0, help="seconds parked until asleep")] = SLEEP_AFTER_S,
     offline_after: Annotated[
         float, typer.Option(min=1.0, help="seconds parked until off the air")
     ] = OFFLINE_AFTER_S,
-    protocol: Annotated[Protocol, typer.Option(help="MQTT 5 or 3.1.1")] = Protocol.V5,
-    ca_file: Annotated[
-        Path | None, typer.Option(exists=True, help="authority to trust with mqtts://")
-    ] = None,
+    protocol: access.ProtocolOption = access.Protocol.V5,
+    ca_file: access.CaFile = None,
+    source: access.Source = "",
     report_file: Annotated[Path | None, typer.Option("--report", help="closing report as JSON")] = None,
     ledger: Annotated[Path | None, typer.Option(help="one JSON line per event sent")] = None,
     story: Annotated[Path | None, typer.Option(help="one JSON line per step of a scenario")] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="all that left, for `play` and for `vehicle-gateway replay`")
+    ] = None,
     soc: Annotated[
         Path | None, typer.Option(help="JSON lines of what the SOC got: labels are held against it")
     ] = None,
@@ -163,18 +145,15 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
         habit=Habit(sleep_after, offline_after), models=command.read_models(models_file),
         scenarios=_cast_list(scenario or [], duration, vehicles), fleet_wide=_wide(scenario or [], duration),
     )  # fmt: skip
-    address = _address(broker)
-    secrets = _credentials(address, passwords, password)
-    tls = ssl.create_default_context(cafile=ca_file) if address.tls else None
-    station = Station(
-        address.host, address.port, Dice(seed, "reconnects"), tls=tls,
-        version=Version.V5 if protocol is Protocol.V5 else Version.V311,
-    )  # fmt: skip
-    _allow_files(vehicles)
+    where = access.address(broker)
+    secrets = access.credentials(where, passwords, password)
+    station = access.station(where, protocol, ca_file, seed, source)
+    access.allow_files(vehicles)
     people = _people(plan, owners, users)
-    apps = Apps(people, _address(users_broker or broker), command_rate)
-    files = Outputs(report_file, ledger, story)
-    closing = asyncio.run(_run(plan, station, secrets, files, Soc(api, owners, soc), apps=apps))
+    apps = Apps(people, access.address(users_broker or broker), command_rate)
+    files = Outputs(report_file, ledger, story, record)
+    bad = _faults(faults_text)
+    closing = asyncio.run(_run(plan, station, secrets, files, Soc(api, owners, soc), apps=apps, bad=bad))
     console.print(report.table(closing))
     raise typer.Exit(1 if closing.is_broken else 0)
 
@@ -182,16 +161,21 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
 async def _run(
     plan: Plan,
     station: Station,
-    secrets: Callable[[str], tuple[str, str | None]],
+    secrets: access.Credentials,
     outputs: Outputs,
     soc: Soc,
     *,
     apps: Apps,
+    bad: Faults | None,
 ) -> Report:
     """Build the fleet, run it, write its files."""
     with ExitStack() as files:
         tally = Tally(_open(files, outputs.ledger))
-        depot = Depot(station, Clock(time.time() * 1_000), tally, secrets)
+        carrier = station if bad is None else FaultyStation(station, bad, plan.seed)
+        depot = Depot(carrier, Clock(time.time() * 1_000), tally, secrets)
+        if (recording := _open(files, outputs.record)) is not None:
+            station.tape = Tape(recording, lambda: datetime.fromtimestamp(depot.clock.now_ms() / 1_000, UTC))
+            files.callback(station.tape.close)
         crowd = _crowd(apps, plan, station, depot.clock)
         fleet = Fleet(plan, depot, _stage(soc, _open(files, outputs.story)), crowd)
         _stop_on_signals(fleet)
@@ -203,6 +187,13 @@ async def _run(
     if outputs.report is not None:
         outputs.report.write_bytes(msgspec.json.format(msgspec.json.encode(closing)) + b"\n")
     return closing
+
+
+def _faults(text: str) -> Faults | None:
+    try:
+        return faults.read(text) if text else None
+    except FaultsError as error:
+        raise typer.BadParameter(str(error), param_hint="--faults") from error
 
 
 def _people(plan: Plan, owners: Path | None, users: int) -> list[tuple[str, Owner]]:
@@ -267,34 +258,6 @@ def _stop_on_signals(fleet: Fleet) -> None:
         asyncio.get_running_loop().add_signal_handler(number, fleet.stopping.set)
 
 
-def _address(url: str) -> Address:
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise typer.BadParameter(f"{url} is no mqtt://host:port or mqtts://host:port", param_hint="--broker")
-    user, secret = parts.username, parts.password
-    return Address(
-        parts.hostname,
-        parts.port or _PORTS[parts.scheme],
-        parts.scheme == "mqtts",
-        unquote(user) if user else None,
-        unquote(secret) if secret else None,
-    )
-
-
-def _credentials(
-    address: Address, passwords: Path | None, password: str | None
-) -> Callable[[str], tuple[str, str | None]]:
-    """User name and password of a VIN: the URL's for all, else the VIN with its own password."""
-    known = msgspec.json.decode(passwords.read_bytes(), type=dict[str, str]) if passwords else {}
-
-    def credentials(vin: str) -> tuple[str, str | None]:
-        if address.username is not None:
-            return address.username, address.password
-        return vin, known.get(vin, password)
-
-    return credentials
-
-
 def _cast_list(texts: list[str], duration_s: float, vehicles: int) -> tuple[tuple[Scenario, float], ...]:
     """Read ``NAME@START_S`` of single scenarios; one that the run would cut short is a mistake."""
     chosen = tuple(
@@ -334,16 +297,6 @@ def _named(text: str) -> tuple[str, float]:
         sentence = f"{text}: write NAME@START_S; names: {', '.join(known)}"
         raise typer.BadParameter(sentence, param_hint="--scenario")
     return name, start_s
-
-
-def _allow_files(vehicles: int) -> None:
-    """Each vehicle is an open file; take what the system allows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = vehicles + _SPARE_FILES
-    if needed > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
-    if needed > hard:
-        sys.stderr.write(f"only {hard} open files are allowed: raise the limit (ulimit -n {needed})\n")
 
 
 def _open(files: ExitStack, path: Path | None) -> IO[bytes] | None:

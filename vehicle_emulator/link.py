@@ -12,7 +12,9 @@ One vehicle's MQTT connection, small enough to hold thousands of them in one pro
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
+from itertools import cycle
 from typing import TYPE_CHECKING, Final, Protocol
 
 from vehicle_emulator import codec
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import ssl
 
     from vehicle_emulator.dice import Dice
+    from vehicle_emulator.tape import Tape
 
 # Mosquitto's own default; an MQTT 5 server that grants less says so in CONNACK.
 WINDOW: Final = 20
@@ -31,6 +34,8 @@ HANDSHAKE_TIMEOUT_S: Final = 10.0
 # Handshakes under way at a time: a broker's listen backlog is about 100, beyond it a connect waits for a
 # whole second.
 HANDSHAKES: Final = 64
+# Python's socket module has no name for it before 3.12. Source: Linux, include/uapi/linux/in.h.
+_IP_BIND_ADDRESS_NO_PORT = 24
 _PACKET_ID_MAX = 65_535
 _BACKOFF_DOUBLINGS_MAX = 8
 
@@ -60,7 +65,9 @@ class Listener(Protocol):
 class Radio(Protocol):
     """A connection that comes back, as vehicles and apps use it; ``Link`` is one over the network."""
 
-    is_up: bool
+    @property
+    def is_up(self) -> bool:
+        """Whether the vehicle may publish."""
 
     @property
     def room(self) -> int:
@@ -110,16 +117,38 @@ class Station:
         *,
         version: codec.Version = codec.Version.V5,
         tls: ssl.SSLContext | None = None,
+        sources: tuple[str, ...] = (),
     ) -> None:
-        """Nothing is opened here."""
+        """Nothing is opened here. ``sources``: IPv4 addresses to call from in turn; none: the system's."""
         self.host, self.port, self.version, self.tls = host, port, version, tls
         self.dice = dice
         self.gate = asyncio.Semaphore(HANDSHAKES)
         self.counts: Counter[str] = Counter()
+        self.tape: Tape | None = None
+        self._sources = cycle(sources) if sources else None
 
     def link(self, listener: Listener) -> Link:
         """See ``Carrier``."""
         return Link(self, listener)
+
+    async def connect(self, link: Link) -> None:
+        """
+        One TCP connection, and TLS where wanted.
+
+        Errors:  OSError.
+        """
+        loop, where = asyncio.get_running_loop(), (self.host, self.port)
+        if self._sources is None:
+            await loop.create_connection(lambda: link, *where, ssl=self.tls)
+            return
+        call = _call_from(next(self._sources))
+        try:
+            await loop.sock_connect(call, where)
+        except BaseException:
+            call.close()
+            raise
+        name = self.host if self.tls else None
+        await loop.create_connection(lambda: link, sock=call, ssl=self.tls, server_hostname=name)
 
     def backoff_s(self, failures: int) -> float:
         """Full jitter: anything between nothing and the doubled, capped delay."""
@@ -127,12 +156,29 @@ class Station:
         return self.dice.between(0.0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2**doublings))
 
 
+def _call_from(source: str) -> socket.socket:
+    """
+    A socket at an address of one's own, whose port is chosen when it connects.
+
+    Chosen at once it must be free for all destinations: each search then takes longer than the one before.
+    """
+    call = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        call.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+        call.bind((source, 0))
+    except OSError:
+        call.close()
+        raise
+    return call
+
+
 class Link(asyncio.Protocol):
     """A connection that comes back."""
 
     __slots__ = (
-        "_failures", "_greeted", "_in_flight", "_is_quiet", "_is_unanswered", "_is_wanted", "_listener",
-        "_packet_id", "_paused", "_rest", "_retry", "_station", "_task", "_transport", "_window", "is_up",
+        "_failures", "_greeted", "_has_left", "_in_flight", "_is_quiet", "_is_unanswered", "_is_wanted",
+        "_listener", "_packet_id", "_paused", "_rest", "_retry", "_station", "_task", "_transport",
+        "_window", "is_up",
     )  # fmt: skip
 
     def __init__(self, station: Station, listener: Listener) -> None:
@@ -146,6 +192,7 @@ class Link(asyncio.Protocol):
         self._rest = b""
         self._packet_id = self._failures = 0
         self._window = WINDOW
+        self._has_left = False
         self._is_wanted = self._is_quiet = self._is_unanswered = self._paused = False
         self.is_up = False
 
@@ -153,6 +200,11 @@ class Link(asyncio.Protocol):
     def room(self) -> int:
         """How many QoS 1 messages may be published now."""
         return self._window - len(self._in_flight) if self.is_up else 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many QoS 1 messages the broker has not acknowledged."""
+        return len(self._in_flight)
 
     @property
     def is_gone(self) -> bool:
@@ -174,6 +226,7 @@ class Link(asyncio.Protocol):
     def close(self) -> None:
         """Leave politely: DISCONNECT, which keeps the last will unpublished."""
         self._give_up()
+        self._has_left = True
         if self._transport is not None:
             self._transport.write(codec.DISCONNECT)
             self._transport.close()
@@ -183,6 +236,7 @@ class Link(asyncio.Protocol):
         if not self.is_up or self._paused:
             return False
         self._write(codec.encode_publish(self._station.version, topic, payload))
+        self._record(topic, payload, qos=0)
         return True
 
     def publish_surely(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
@@ -194,7 +248,13 @@ class Link(asyncio.Protocol):
         self._write(
             codec.encode_publish(self._station.version, topic, payload, packet_id=packet_id, retain=retain)
         )
+        self._record(topic, payload, qos=1, retain=retain)
         return True
+
+    def stop_reading(self) -> None:
+        """Hear nothing any more, though the connection stays open."""
+        if self._transport is not None:
+            self._transport.pause_reading()
 
     def keep_alive(self) -> None:
         """
@@ -216,7 +276,7 @@ class Link(asyncio.Protocol):
         """Say who is calling."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  # for the type checker; TCP and TLS are
         self._transport = transport
-        self._rest, self._window = b"", WINDOW
+        self._rest, self._window, self._has_left = b"", WINDOW, False
         self._is_quiet = self._is_unanswered = self._paused = False
         transport.write(codec.encode_connect(self._station.version, self._listener.greeting()))
 
@@ -226,6 +286,7 @@ class Link(asyncio.Protocol):
         self._in_flight.clear()
         self._greet()
         if was_up:
+            self._speak_will()
             self._station.counts["disconnects" if self._is_wanted else "hang_ups"] += 1
             self._listener.link_down()
         if self._is_wanted:
@@ -249,6 +310,17 @@ class Link(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The broker reads again."""
         self._paused = False
+
+    def _record(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> None:
+        if (tape := self._station.tape) is not None:
+            tape.take(topic, payload, qos=qos, retain=retain)
+
+    def _speak_will(self) -> None:
+        """As the broker does for who leaves without a word."""
+        if self._station.tape is None or self._has_left:
+            return
+        if (will := self._listener.greeting()).will_topic:
+            self._record(will.will_topic, will.will_payload, qos=1, retain=True)
 
     def _take(self, packet: codec.Packet) -> None:
         kind = packet.first >> 4
@@ -319,7 +391,7 @@ class Link(asyncio.Protocol):
         async with station.gate:
             self._greeted = loop.create_future()
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                await loop.create_connection(lambda: self, station.host, station.port, ssl=station.tls)
+                await station.connect(self)
                 await self._greeted
 
     def _dialled(self, task: asyncio.Task[None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 KEEPALIVE_S: Final = 60
 CATCH_UP_MS: Final = 5_000
-# Of the ignition, while nobody hears it; the oldest gives way.
-UNHEARD_LIMIT: Final = 32
+# Telemetry that nobody heard; the oldest gives way.
+UNHEARD_LIMIT: Final = 256
+_LAST: Final = "~"
 
 
 class Clock:
@@ -77,7 +79,7 @@ class Unit:
         """Stay off the air until ``link.open``."""
         self.vehicle, self.vin, self._depot = vehicle, vehicle.vin, depot
         self.outbox = Outbox(dice)
-        self._unheard: deque[tuple[float, Message]] = deque(maxlen=UNHEARD_LIMIT)
+        self._unheard: deque[tuple[str, Message]] = deque(maxlen=UNHEARD_LIMIT)
         self._drives = False
         self._catch_up_until_ms = 0.0
         self.link = depot.station.link(self)
@@ -106,17 +108,21 @@ class Unit:
                 self._tell_connection(message)
             return
         if not message.event_id:
-            sent = self._broadcast(message, intended_ms)
+            sent = self._broadcast(message)
             counts["telemetry_sent" if sent else "telemetry_dropped"] += 1
             return
-        counts["made"] += 1
+        self._keep(message, intended_ms)
+        self.pump(self._depot.clock.now_ms())
+
+    def _keep(self, message: Message, intended_ms: float) -> None:
+        """Until its receipt."""
+        self._depot.tally.counts["made"] += 1
         given_up = self.outbox.put(message, intended_ms)
         if given_up is not None:
             self._depot.tally.given_up(self.vin, given_up)
         self._depot.busy.add(self)
-        self.pump(self._depot.clock.now_ms())
 
-    def _broadcast(self, message: Message, at_ms: float) -> bool:
+    def _broadcast(self, message: Message) -> bool:
         """Publish telemetry; that the ignition went on or off is kept while nobody hears it."""
         drives = self.vehicle.has_ignition
         if not self._is_catching_up and self.link.publish(
@@ -126,14 +132,16 @@ class Unit:
             return True
         if self._drives != drives:
             self._drives = drives
-            self._unheard.append((at_ms, message))
+            self._unheard.append((_stated_at(message), message))
         return False
 
-    def _tell_unheard(self, until_ms: float) -> None:
-        """State what nobody heard of the ignition, with its own time."""
-        while self._unheard and self._unheard[0][0] <= until_ms:
+    def _tell_unheard(self, before: Message | None = None) -> None:
+        """Telemetry that nobody heard, with its own time: all, or what was stated before another message."""
+        until = _LAST if before is None else _stated_at(before)
+        while self._unheard and self._unheard[0][0] <= until:
             _, message = self._unheard.popleft()
             self.link.publish(vehicle_topic(self.vin, message.kind), message.payload)
+            self._depot.tally.counts["telemetry_sent"] += 1
 
     def pump(self, now_ms: float) -> None:
         """Send what is due, as far as the link has room, in the order in which it happened."""
@@ -141,11 +149,12 @@ class Unit:
             return
         counts, due = self._depot.tally.counts, self.outbox.due(now_ms, room)
         for entry in due:
-            self._tell_unheard(entry.intended_ms)
+            if self._unheard:
+                self._tell_unheard(entry.message)
             self.link.publish_surely(vehicle_topic(self.vin, entry.message.kind), entry.message.payload)
             counts["sent" if entry.sends == 1 else "resent"] += 1
         if self._unheard and len(due) < room:
-            self._tell_unheard(now_ms)
+            self._tell_unheard()
 
     def leave(self) -> None:
         """Say goodbye on the retained topic and hang up."""
@@ -175,9 +184,12 @@ class Unit:
         now_ms = self._depot.clock.now_ms()
         birth, *left, _now = self.vehicle.connected(int(now_ms))
         self._tell_connection(birth)
-        self._catch_up_until_ms = 0.0
         for message in left:
-            self.hand_over(message, now_ms)
+            if message.event_id:
+                self._keep(message, now_ms)
+            elif message.kind == messages.TELEMETRY:
+                self._unheard.append((_stated_at(message), message))
+        self._unheard = deque(sorted(self._unheard, key=itemgetter(0)), UNHEARD_LIMIT)
         self._catch_up_until_ms = now_ms + CATCH_UP_MS
         self.outbox.reconnected(now_ms)
         self.pump(now_ms)
@@ -228,3 +240,15 @@ class Unit:
         self._state_all_when_caught_up(now_ms)
         if self.vehicle.is_resting:
             self._follow_radio()
+
+
+class _Stated(msgspec.Struct):
+    occurred_at: str = ""
+
+
+def _stated_at(message: Message) -> str:
+    """By the vehicle's clock, as it writes it: texts that sort as the times do."""
+    return _decode_stated(message.payload).occurred_at
+
+
+_decode_stated = msgspec.json.Decoder(_Stated).decode

@@ -195,16 +195,16 @@ def _period(tally: Tally, at: datetime) -> Period:
 async def read_meter(deps: FromApp, soc: Soc = "default", hours: Hours = 8) -> DeskView:
     """How many alarms each operator had in ten minutes, how soon they were answered, and which were false."""
     now, tally = deps.clock.now(), Tally()
-    since, first = now - timedelta(hours=hours), None
-    after = begin = max(0, deps.feed.latest(soc) - MAX_MESSAGES)
+    since, begin = now - timedelta(hours=hours), max(0, deps.feed.latest(soc) - MAX_MESSAGES)
+    first = await _time(deps, soc, begin)
+    whole = begin == 0 or (first is not None and first <= since)
+    after = await _before(deps, soc, since, begin)
     while messages := await deps.store.messages(soc, after, PAGE):
         after = messages[-1].sequence
         for event in map(_decoder.decode, (one.body for one in messages)):
-            first = event.time if first is None else first
             if event.time >= since:
                 tally.take(event)
         await asyncio.sleep(0)  # alarms go first
-    whole = begin == 0 or (first is not None and first <= since)
     return view(
         tally,
         since if whole or first is None else first,
@@ -212,6 +212,25 @@ async def read_meter(deps: FromApp, soc: Soc = "default", hours: Hours = 8) -> D
         whole=whole,
         stale=await _stale(deps, soc, now),
     )
+
+
+async def _before(deps: Deps, soc: str, since: datetime, begin: int) -> int:
+    """The sequence after which messages are of that time or later: found by halving, not by reading them."""
+    end = max(begin, deps.feed.latest(soc))
+    while begin < end:
+        middle = (begin + end) // 2
+        at = await _time(deps, soc, middle)
+        if at is None or at >= since:
+            end = middle
+        else:
+            begin = middle + 1
+    return begin
+
+
+async def _time(deps: Deps, soc: str, after: int) -> datetime | None:
+    """The time of the first message after a sequence; None if there is none."""
+    messages = await deps.store.messages(soc, after, 1)
+    return _decoder.decode(messages[0].body).time if messages else None
 
 
 async def _stale(deps: Deps, soc: str, now: datetime) -> int:

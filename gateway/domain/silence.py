@@ -19,11 +19,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain import said
-from gateway.domain.alarms import Evidence, Said, with_newest
+from gateway.domain.alarms import with_newest
 from gateway.domain.arming import armed_at
 from gateway.domain.dead_zones import SILENT_FOR, came_back
 from gateway.domain.finding import Finding
 from gateway.domain.moment import Moment, on_gateway_clock
+from gateway.domain.said import Evidence, Said
 from gateway.domain.signals import Charging, Connection, Mode, TheftSensor
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Sensed, Vehicle
@@ -164,9 +165,10 @@ def jammed(vehicle: Vehicle) -> tuple[str, Moment] | None:
         if known.is_on:
             holds = age <= JAMMING_HOLDS
         else:
-            restored = known.restored
-            over = restored is not None and heard_at - restored.received_at > JAMMING_IS_OVER
-            holds = age <= JAMMING_FLAPS and not over
+            restored = known.restored or known.triggered
+            # Whichever of the two arrived last: the order of arrival must cost no alarm.
+            told_at = max(restored.received_at, known.triggered.received_at)
+            holds = age <= JAMMING_FLAPS and heard_at - told_at <= JAMMING_IS_OVER
         if holds:
             return cause, known.triggered
     return None

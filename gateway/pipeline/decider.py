@@ -32,12 +32,13 @@ from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
 from gateway.errors import StoreError
 from gateway.faults import crash_point
-from gateway.pipeline.batch import MAX_TOPIC, Batch, Context, Looked
+from gateway.pipeline.batch import MAX_TOPIC, Batch, Looked
 from gateway.pipeline.case_rows import EscalationLimit
 from gateway.pipeline.commanding import Leaving
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.receipts import Receipts
+from gateway.pipeline.rows import Context
 from gateway.pipeline.states import decode_state, is_in_parts
 from gateway.ports import Clock, Known, Message, Store
 
@@ -265,7 +266,8 @@ class Decider:
 
     def _apply(self, batch: Batch) -> None:
         """Everything that may leave now, in the order that rule 2 and 4 demand."""
-        self._sequences = batch.sequences
+        rows = batch.rows
+        self._sequences = rows.sequences
         for subject, vehicle in batch.vehicles.items():
             self._cache[subject] = vehicle
             self._cache.move_to_end(subject)
@@ -278,17 +280,17 @@ class Decider:
         crash_point("before_receipt")
         self._receipts.send(batch.receipts)
         crash_point("after_receipt")
-        if batch.leaving:
-            self.on_leaving(batch.leaving)
+        if rows.leaving:
+            self.on_leaving(rows.leaving)
         for tell in self.on_messages:
-            if batch.messages:
-                tell(batch.messages)
-        if batch.cases.entries:
+            if rows.messages:
+                tell(rows.messages)
+        if rows.cases.entries:
             self.on_cases()
-        if batch.cases.escalated:
-            self._meters.count("gateway_escalations_total", len(batch.cases.escalations))
-            self._log.warning("alarm.escalated", socs=sorted(batch.cases.escalated))
-            self.on_escalated(batch.cases.escalated)
+        if rows.cases.escalated:
+            self._meters.count("gateway_escalations_total", len(rows.cases.escalations))
+            self._log.warning("alarm.escalated", socs=sorted(rows.cases.escalated))
+            self.on_escalated(rows.cases.escalated)
         crash_point("before_ack")
         for item in batch.items:
             if item.ack is not None:
@@ -303,11 +305,11 @@ class Decider:
                 answer.set_result(effects)
         for event_id in batch.canaries:
             self.on_canary(event_id)
-        if batch.silent:
-            self.on_silent(batch.silent)
+        if batch.rows.silent:
+            self.on_silent(batch.rows.silent)
 
     def _measure(self, batch: Batch) -> None:
-        meters, now = self._meters, self._clock.now()
+        meters, now, rows = self._meters, self._clock.now(), batch.rows
         meters.observe("gateway_batch_size", len(batch.items))
         for item in batch.items:
             if item.event_id is not None:
@@ -316,16 +318,16 @@ class Decider:
             meters.count("gateway_events_total", count, kind=kind)
         if batch.repeats:
             meters.count("gateway_duplicates_total", batch.repeats)
-        if batch.suppressed:
-            meters.count("gateway_suppressed_total", batch.suppressed)
+        if rows.suppressed:
+            meters.count("gateway_suppressed_total", rows.suppressed)
         for vin, event_id in batch.forged:
             meters.count("gateway_forged_total")
             self._log.warning("event.forged", vin=vin, event_id=event_id)
         for row in batch.quarantine:
             self._log.warning("event.quarantined", topic=row.topic, sha256=row.sha256, reason=row.reason)
-        for kind, count in Counter(message.type for message in batch.messages).items():
+        for kind, count in Counter(message.type for message in rows.messages).items():
             meters.count("gateway_alarms_total", count, type=kind)
-        for message in batch.messages:
+        for message in rows.messages:
             self._log.info(
                 message.type, alarm_id=message.alarm_id, sequence=message.sequence, soc=message.soc
             )
@@ -395,7 +397,7 @@ class Decider:
             vehicle = outage.vehicles.get(item.subject)
             if vehicle is not None:
                 self.on_wake(item.subject, vehicle.wake_at)
-        for message, key in outage.unrecorded(lambda key: key in self._unrecorded):
+        for message, key in outage.rows.unrecorded(lambda key: key in self._unrecorded):
             if not self.on_unrecorded(message):
                 break  # no room now: told with the next items
             self._unrecorded[key] = None

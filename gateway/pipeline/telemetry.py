@@ -160,6 +160,7 @@ class TelemetryIntake:
         newest = track.newest_movement
         if newest is not None and newest is not track.movement and self._state(vin, "movement", newest):
             track.movement = newest
+            track.calm_until = NEVER  # it may say another thing than what was told before
         if track.position is not track.told_position:
             self._located(vin, track, now, for_alarm=for_alarm)
 

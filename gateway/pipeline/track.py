@@ -145,7 +145,9 @@ class Track:
         """From here on messages may pass; to be called when a message has been taken the long way."""
         told, driven, watched_until = self.movement, self.ignition, self.watch_until
         self.calm_until = NEVER
-        if told is None or driven is None or not driven.on or self.missed or self.heard_at is None:
+        if told is None or driven is None or not driven.on or self.heard_at is None:
+            return
+        if self.missed or self.set_back:  # the next message may say that it is over
             return
         if watched_until is not None and watched_until >= self.newest_at:
             return

@@ -51,3 +51,18 @@ async def test_a_flood_and_what_stays_open_are_told(gateway: Gateway, client: Cl
     bearer = gateway.bearer("operator")
     found = (await client.get("/api/v1/desk-meter", headers=bearer)).json()
     assert (found["stale"], found["floods"]) == (11, 0)
+
+
+async def test_only_what_is_young_enough_is_read(gateway: Gateway, client: Client) -> None:
+    """The first message of the time is found by halving; none before it and all from it are counted."""
+    for hours in range(9):
+        for number in range(hours):
+            await gateway.trigger("tamper", f"WVWZZZ1JZXW{hours:03}{number:03}")
+        gateway.clock.move(3600)
+    bearer = gateway.bearer("operator")
+    for hours in (1, 2, 5, 8, 9):
+        found = (await client.get(f"/api/v1/desk-meter?hours={hours}", headers=bearer)).json()
+        assert (found["whole"], sum(one["raised"] for one in found["periods"])) == (
+            True,
+            sum(range(9 - hours, 9)),
+        )

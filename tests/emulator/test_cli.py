@@ -37,10 +37,20 @@ def test_scenarios_are_listed_with_their_labels() -> None:
         ["--scenario", "glass_break@soon"],
         ["--scenario", "glass_break@50", "--duration", "60"],
         ["--scenario", "glass_break@1", "--scenario", "glass_break@1", "--vehicles", "1"],
+        ["--faults", "fog=1"],
         ["--users", "1"],
         ["--users-broker", "amqp://x"],
     ],
-    ids=["scheme", "name", "start", "cut-short", "more-roles-than-vehicles", "unknown-users", "users-scheme"],
+    ids=[
+        "scheme",
+        "name",
+        "start",
+        "cut-short",
+        "more-roles-than-vehicles",
+        "faults",
+        "unknown-users",
+        "users-scheme",
+    ],
 )
 def test_mistakes_stop_the_start(words: list[str]) -> None:
     assert invoke("run", *words)[0] == 2
@@ -61,9 +71,14 @@ def test_without_a_gateway_the_exit_says_so(broker: Broker, tmp_path: Path) -> N
             *("--broker", f"mqtt://127.0.0.1:{broker.ports['vehicles']}", "--passwords", str(passwords)),
             *("--vehicles", "2", "--seed", str(SEED), "--duration", "0.5", "--drain", "0.1"),
             *("--driving-share", "0", "--protocol", "311", "--report", str(report)),
+            *("--record", str(tmp_path / "run.jsonl")),
         ],
         check=False,
     )
     assert done.returncode == 1
     closing = msgspec.json.decode(report.read_bytes())
     assert (closing["events"]["unreceipted"], closing["connections"]["connects"]) == (6, 2)
+    where = f"mqtt://127.0.0.1:{broker.ports['vehicles']}"
+    words = ("--broker", where, "--passwords", str(passwords), "--speed", "0")
+    code, text = invoke("play", str(tmp_path / "run.jsonl"), *words)
+    assert (code, "vehicles" in text) == (0, True), text

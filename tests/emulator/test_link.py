@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from devtools.broker import HOST, Broker
@@ -13,6 +16,7 @@ from vehicle_emulator import codec
 from vehicle_emulator.codec import Version
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.link import Link, Station
+from vehicle_emulator.tape import Tape
 
 VIN = "XVGTESTLNK0000001"
 OTHER = "XVGTESTLNK0000002"
@@ -130,6 +134,21 @@ async def test_a_cut_publishes_the_will_and_a_close_does_not(
     link.publish_surely(f"v1/vehicles/{VIN}/theft-sensor", b'{"next":1}')
     assert await gateway[1].next() == (f"v1/vehicles/{VIN}/theft-sensor", b'{"next":1}'), "and no will before"
     await close(link)
+
+
+async def test_a_tape_has_the_will_of_a_cut_and_none_of_a_close(access: Broker) -> None:
+    file, ear = io.BytesIO(), vehicle_ear()
+    link = vehicle_link(access, ear)
+    link._station.tape = Tape(file, lambda: datetime(2026, 11, 20, tzinfo=UTC))
+    for leave in (link.cut, link.close):
+        link.open()
+        await asyncio.wait_for(ear.ups.acquire(), PATIENCE_S)
+        leave()
+        await asyncio.wait_for(ear.downs.acquire(), PATIENCE_S)
+    said = [msgspec.json.decode(line) for line in file.getvalue().splitlines()[1:]]
+    assert [(one["topic"], one["payload"], one["qos"], one["retain"]) for one in said] == [
+        (f"v1/vehicles/{VIN}/connection", '{"online":false}', 1, True)
+    ]
 
 
 async def test_a_full_window_refuses_and_tells_when_there_is_room(access: Broker) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from devtools.broker import HOST, Broker
+from gateway.domain.thresholds import Thresholds
+from gateway.recordings import replay
 from tests.integration.conftest import SocThread, until
 from tests.support.gateway import GatewayProcess
 from vehicle_emulator import scenarios, verdict
@@ -21,6 +23,7 @@ from vehicle_emulator.link import Station
 from vehicle_emulator.owner import Api, Owner
 from vehicle_emulator.report import Report, Tally
 from vehicle_emulator.stage import Stage, StoryLine
+from vehicle_emulator.tape import Tape
 from vehicle_emulator.unit import Clock, Depot
 
 SEED = 404
@@ -65,11 +68,20 @@ def owners_of(gateway: GatewayProcess, roles: dict[str, str]) -> dict[str, Owner
     return known
 
 
-def play(broker: Broker, stage: Stage, played: tuple[str, ...], seed: int, *, hurried: bool) -> Report:
+def play(
+    broker: Broker,
+    stage: Stage,
+    played: tuple[str, ...],
+    seed: int,
+    *,
+    hurried: bool,
+    tape: Tape | None = None,
+) -> Report:
     passwords = broker.add("vehicles", *vins(seed, 5))
 
     async def run() -> Report:
         station = Station(HOST, broker.ports["vehicles"], Dice(seed))
+        station.tape = tape
         clock = Hurried() if hurried else Clock(time.time() * 1_000)
         depot = Depot(station, clock, Tally(), lambda vin: (vin, passwords[vin]))
         chosen = [found for name in played if (found := scenarios.find(name))]
@@ -104,13 +116,36 @@ def _started_s(report: Report) -> float:
     return datetime.fromisoformat(report.started_at).timestamp()
 
 
+Told = tuple[str, str, datetime]
+
+
+def told_live(soc: SocThread, roles: dict[str, str]) -> set[Told]:
+    raised = [one["data"] for one in soc.messages() if one["type"] == "alarm.raised"]
+    return {
+        (data["vin"], data["cause"], datetime.fromisoformat(data["occurred_at"]))
+        for data in raised
+        if data["vin"] in roles.values()
+    }
+
+
+def told_again(recording: Path) -> set[Told]:
+    """What the gateway's own replay finds in a recorded run."""
+    found: set[Told] = set()
+    replay(recording, [Thresholds()], lambda _, one: found.add((one.vin or "", one.cause, one.occurred_at)))
+    return found
+
+
 def test_every_theft_is_alarmed(
     path_broker: Broker, gateway: GatewayProcess, soc: SocThread, tmp_path: Path
 ) -> None:
     roles = roles_of(THEFTS, SEED)
     owners_of(gateway, roles)
-    report = play(path_broker, Stage(), THEFTS, SEED, hurried=True)
+    with (tmp_path / "run.jsonl").open("wb") as file:
+        tape = Tape(file, lambda: datetime.fromtimestamp(time.time(), UTC))
+        report = play(path_broker, Stage(), THEFTS, SEED, hurried=True, tape=tape)
+        tape.close()
     wait_for_verdicts(soc, report, tmp_path / "soc.jsonl")
+    assert told_again(tmp_path / "run.jsonl") == told_live(soc, roles)
     assert soc.alarm(roles["towed_away"], "towed")["severity"] == "critical"
     done = gateway.command("verify")
     assert done.returncode == 0, done.stdout

@@ -18,6 +18,7 @@ from gateway.errors import StoreError
 from gateway.pipeline import batch as batch_module
 from gateway.pipeline import decider as decider_module
 from gateway.pipeline import messages as messages_module
+from gateway.pipeline import rows as rows_module
 from gateway.pipeline.inbox import MAX_DERIVED, MAX_ITEMS, Inbox, Item
 from gateway.ports import Decision, SinkPlan
 from gateway.testing import START
@@ -366,7 +367,7 @@ async def test_a_message_that_can_not_be_made_leaves_no_gap(
             raise ValueError("a bug")
         return made(vehicle, alarm, *rest, **more)
 
-    monkeypatch.setattr(batch_module, "feed_data", poisonous)
+    monkeypatch.setattr(rows_module, "feed_data", poisonous)
     rig.trigger("hold_up", "e1")
     rig.trigger("tilt", "e2", vin=ODD)
     rig.trigger("intrusion", "e3")

@@ -186,13 +186,16 @@ class Session:
     def _take(self, connection: Connection, acks: InOrder, batch: Sequence[Received]) -> None:
         """Hand a batch on; replayed retained messages are counted and acknowledged when it is their turn."""
         now, glances, glanced = self._clock.now(), self.plan.glances, 0
-        wanted = []
+        wanted: list[Inbound] = []
+        waiting: set[str] = set()  # topics: what comes after a message must not overtake it
         for one in batch:
-            if glances is not None and not one.retained and glances.glance(one.topic, one.payload, now):
+            may_pass = not one.retained and one.topic not in waiting
+            if glances is not None and may_pass and glances.glance(one.topic, one.payload, now):
                 glanced += 1
                 if one.qos:
                     acks.now(partial(connection.ack, one))
                 continue
+            waiting.add(one.topic)
             ack = acks.place(partial(connection.ack, one)) if one.qos else None
             if one.retained and not self.plan.keeps_retained(one.topic):
                 self._meters.count("gateway_retained_ignored_total")

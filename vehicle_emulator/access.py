@@ -1,0 +1,122 @@
+"""Where the broker is and who may connect: what every command line that goes on the air asks for."""
+
+from __future__ import annotations
+
+import resource
+import ssl
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+import typer
+
+from vehicle_emulator.codec import Version
+from vehicle_emulator.dice import Dice
+from vehicle_emulator.link import Station
+
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_SPARE_FILES = 64
+
+Credentials = Callable[[str], tuple[str, str | None]]
+
+
+class Protocol(StrEnum):
+    """MQTT version."""
+
+    V5 = "5"
+    V311 = "311"
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where the broker is, and the one user for all vehicles if the URL names one."""
+
+    host: str
+    port: int
+    tls: bool
+    username: str | None
+    password: str | None
+
+
+Broker = Annotated[str, typer.Option(help="mqtt:// or mqtts://[user:pass@]host:port")]
+Passwords = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="JSON: VIN to password")]
+Password = Annotated[str | None, typer.Option(help="one password for all vehicles")]
+ProtocolOption = Annotated[Protocol, typer.Option(help="MQTT 5 or 3.1.1")]
+Source = Annotated[
+    str, typer.Option(help="own IPv4 addresses to call from in turn, e.g. 127.0.0.2-20: 28,000 ports each")
+]
+CaFile = Annotated[Path | None, typer.Option(exists=True, help="authority to trust with mqtts://")]
+
+
+def address(url: str) -> Address:
+    """
+    Read a broker's URL.
+
+    Errors:  typer.BadParameter.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise typer.BadParameter(f"{url} is no mqtt://host:port or mqtts://host:port", param_hint="--broker")
+    user, secret = parts.username, parts.password
+    return Address(
+        parts.hostname,
+        parts.port or _PORTS[parts.scheme],
+        parts.scheme == "mqtts",
+        unquote(user) if user else None,
+        unquote(secret) if secret else None,
+    )
+
+
+def station(where: Address, protocol: Protocol, ca_file: Path | None, seed: int, source: str = "") -> Station:
+    """What all links share; opens nothing."""
+    return Station(
+        where.host, where.port, Dice(seed, "reconnects"),
+        tls=ssl.create_default_context(cafile=ca_file) if where.tls else None,
+        version=Version.V5 if protocol is Protocol.V5 else Version.V311, sources=sources(source),
+    )  # fmt: skip
+
+
+def sources(text: str) -> tuple[str, ...]:
+    """
+    Addresses from one, or from a range of its last number; none of an empty text.
+
+    Errors:  typer.BadParameter.
+    """
+    if not text:
+        return ()
+    first, _, last = text.partition("-")
+    try:
+        low = IPv4Address(first)
+        high = IPv4Address(f"{first.rpartition('.')[0]}.{last}") if last else low
+    except ValueError as error:
+        raise typer.BadParameter(f"{text} is no a.b.c.d or a.b.c.d-e", param_hint="--source") from error
+    found = tuple(str(IPv4Address(number)) for number in range(int(low), int(high) + 1))
+    if not found:
+        raise typer.BadParameter(f"{text} ends before it begins", param_hint="--source")
+    return found
+
+
+def credentials(where: Address, passwords: Path | None, password: str | None) -> Credentials:
+    """User name and password of a VIN: the URL's for all, else the VIN with its own password."""
+    known = msgspec.json.decode(passwords.read_bytes(), type=dict[str, str]) if passwords else {}
+
+    def find(vin: str) -> tuple[str, str | None]:
+        if where.username is not None:
+            return where.username, where.password
+        return vin, known.get(vin, password)
+
+    return find
+
+
+def allow_files(vehicles: int) -> None:
+    """Each vehicle is an open file; take what the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = vehicles + _SPARE_FILES
+    if needed > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
+    if needed > hard:
+        sys.stderr.write(f"only {hard} open files are allowed: raise the limit (ulimit -n {needed})\n")
