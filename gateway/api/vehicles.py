@@ -20,6 +20,7 @@ from gateway.api.modes import running
 from gateway.api.paging import Limit, cut
 from gateway.api.policy import OWNERS
 from gateway.api.problems import problems
+from gateway.api.trail import audit
 from gateway.api.vehicle_bodies import (
     BundleView,
     CardView,
@@ -42,7 +43,7 @@ from gateway.domain.services.data_bundle import Bundles, bundle_state, whole
 from gateway.domain.services.entitlements import SERVICES, CarSecurity, car_security, term_of, why_not
 from gateway.domain.signals import Connection, Mode, Registration
 from gateway.domain.vehicle import Vehicle
-from gateway.ports import AuditEntry, SignalValue, Token
+from gateway.ports import SignalValue, Token
 
 POSITION = "Vehicle.CurrentLocation."
 
@@ -59,7 +60,7 @@ AfterVin = Annotated[str, QueryParameter(max_length=64, description="Only VINs t
 @get("/vehicles", operation_id="listVehicles", summary="List vehicles", responses=problems(422))
 async def list_vehicles(deps: FromApp, who: Caller, after: AfterVin = "", limit: Limit = 100) -> VehiclePage:
     """The vehicles that the caller may see, by VIN."""
-    await _audit(deps, who, "vehicle.listed", "", {"after": after, "limit": limit})
+    await audit(deps, who, "vehicle.listed", after=after, limit=limit)
     page = (
         await _own(deps, who, after, limit)
         if who.role in OWNERS
@@ -84,10 +85,8 @@ async def read_vehicle(deps: FromApp, who: Caller, vin: FromPath[str], reason: R
     """
     granted = await grant(deps, who, vin)
     shown = position_shown(granted, reason)
-    details: dict[str, object] = (
-        {"position": shown} if reason is None else {"position": shown, "reason": reason}
-    )
-    await _audit(deps, who, "vehicle.read", vin, details)
+    why = {} if reason is None else {"reason": reason}
+    await audit(deps, who, "vehicle.read", vin, position=shown, **why)
     return _view(deps, granted, shown)
 
 
@@ -314,11 +313,6 @@ async def _own(deps: Deps, who: Token, after: str, limit: int) -> list[VehicleLi
         after = vins[-1]
         lines += await _describe(deps, who, vins)
     return lines
-
-
-async def _audit(deps: Deps, who: Token, action: str, subject: str, details: dict[str, object]) -> None:
-    entry = AuditEntry(deps.clock.now(), who.person, action, subject, {"role": who.role, **details})
-    await deps.store.audit([entry])
 
 
 routes = Router("/", route_handlers=[list_vehicles, read_vehicle], tags=["vehicles"])
