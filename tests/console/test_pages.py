@@ -207,7 +207,7 @@ async def test_a_vehicles_page_and_the_unprotected_say_all_in_the_readers_langua
 ) -> None:
     await gateway.register(known(gateway))
     await gateway.trigger("battery_low")
-    now = {"received_at": gateway.clock.now(), "occurred_at": gateway.clock.now()}
+    now: dict[str, Any] = {"received_at": gateway.clock.now(), "occurred_at": gateway.clock.now()}
     for number, card in enumerate(("DC-1", "DC-9")):
         await gateway.act(
             VIN, DriverCard(**now, event_id=f"c{number}", present=True, card_id=card, battery="low")
