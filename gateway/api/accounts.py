@@ -14,6 +14,7 @@ from gateway.api.grants import decode_vehicle
 from gateway.api.people import STATUSES
 from gateway.api.problems import Problem, problems
 from gateway.api.registry_bodies import ErasedView, ExportView
+from gateway.api.trail import audit
 from gateway.domain.effects import Refused
 from gateway.domain.people.common import CALL_SOC, theft_of
 from gateway.domain.people.facts import EraseUser
@@ -107,8 +108,7 @@ async def _check_no_theft(deps: Deps, who: Token, user: str, vin: str) -> None:
     cause = theft_of(decode_vehicle(vin, await deps.store.vehicle(vin)))
     if cause is None or entry is None or entry.main_user != user:
         return
-    details = {"role": who.role, "code": CALL_SOC.code, "cause": cause}
-    await deps.store.audit([AuditEntry(deps.clock.now(), who.person, "user.erasure.refused", vin, details)])
+    await audit(deps, who, "user.erasure.refused", vin, code=CALL_SOC.code, cause=cause)
     raise Problem(409, CALL_SOC.code, CALL_SOC.detail)
 
 

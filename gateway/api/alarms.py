@@ -9,7 +9,7 @@ from litestar import Router, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Struct
 
-from gateway.api.answers import AcknowledgeBody, AlarmPage, AlarmView, CloseBody, StoredView
+from gateway.api.alarm_bodies import AcknowledgeBody, AlarmPage, AlarmView, CloseBody, StoredView
 from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.paging import MAX_SOCS, After, Limit, cut_whole
 from gateway.api.problems import Problem, problems

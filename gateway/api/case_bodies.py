@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from gateway.api.answers import AlarmView, Disposition
+from gateway.api.alarm_bodies import AlarmView, Disposition
 from gateway.domain.cases import MAX_NOTE, CallOutcome, CaseState, Handling
 from gateway.ports import DeliveryState, StoredCase
 

@@ -17,7 +17,6 @@ from msgspec import Struct
 
 from gateway.api.alarms import Text
 from gateway.api.alarms import view as alarm_view
-from gateway.api.answers import PendingView
 from gateway.api.case_bodies import (
     CallView,
     CaseLine,
@@ -32,15 +31,17 @@ from gateway.api.case_bodies import (
     SentView,
     line,
 )
+from gateway.api.command_bodies import PendingView
 from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.paging import After, Limit, cut
 from gateway.api.problems import Problem, problems
+from gateway.api.trail import audit
 from gateway.domain.approvals import approval_key
 from gateway.domain.cases import INSTRUCTIONS, Case, CaseAct, CaseState, next_contact
 from gateway.domain.effects import Refused
 from gateway.domain.remote_access.effects import ApprovalPending
 from gateway.domain.signals import ActOnCase
-from gateway.ports import AuditEntry, CaseFile, CaseFilter, StoredEntry, Token
+from gateway.ports import CaseFile, CaseFilter, StoredEntry, Token
 
 FIRST_PAGE = 100
 WRONG = (400, 404, 409, 413, 415, 422)
@@ -65,8 +66,7 @@ async def list_cases(
     limit: Limit = 100,
 ) -> CasePage:
     """Cases in the order in which they were opened."""
-    details = {"role": who.role, "after": after, "limit": limit, "vin": vin}
-    await deps.store.audit([AuditEntry(deps.clock.now(), who.person, "case.listed", "", details)])
+    await audit(deps, who, "case.listed", after=after, limit=limit, vin=vin)
     where = CaseFilter(case_state, soc, vin, claimed_by, escalated)
     page, last = cut(await deps.store.cases(where, after, limit + 1), limit)
     return CasePage([CaseLine(**line(one)) for one in page], None if last is None else last.n)
@@ -78,8 +78,7 @@ async def read_case(
 ) -> CaseView:
     """One case, its alarms, whom to call, and a page of its timeline."""
     file = await _file(deps, case_id, after, limit + 1)
-    details = {"role": who.role, "vin": file.stored.vin}
-    await deps.store.audit([AuditEntry(deps.clock.now(), who.person, "case.read", case_id, details)])
+    await audit(deps, who, "case.read", case_id, vin=file.stored.vin)
     return await _view(deps, file, limit)
 
 

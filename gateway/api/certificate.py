@@ -6,12 +6,13 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from hashlib import sha256
 from html import escape
+from typing import Annotated, Literal
 
 from litestar import MediaType, Response, Router, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
+from msgspec import Meta, Struct
 
-from gateway.api.answers import CertificateView, CertifyBody
 from gateway.api.deps import Caller, FromApp
 from gateway.api.people import act, actor, registered
 from gateway.api.problems import Problem, problems
@@ -19,6 +20,25 @@ from gateway.domain.certification import Certificate, NotCertified, certificate
 from gateway.domain.people.facts import Certify
 from gateway.ports import AuditEntry
 from gateway.texts import TEXTS, language_of
+
+
+class CertifyBody(Struct, frozen=True):
+    """How the installation was checked."""
+
+    method: Literal["installation_check", "test_alarm"]
+    note: Annotated[str, Meta(max_length=500)] = ""
+
+
+class CertificateView(Struct, frozen=True):
+    """A certificate of car security."""
+
+    number: str
+    vin: str
+    valid_from: datetime | None
+    valid_until: datetime
+    certified_by: str | None
+    sha256: str
+
 
 STYLE = (
     "body{font:12pt/1.5 serif;margin:3em auto;max-width:40em;color:#000;background:#fff}"

@@ -16,7 +16,7 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 from litestar.params import FromPath, JSONBody
 from msgspec.json import schema as schema_of
 
-from gateway.api.answers import (
+from gateway.api.command_bodies import (
     ApprovalPage,
     ApprovalView,
     CommandAnswer,
@@ -29,6 +29,7 @@ from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.grants import grant, may_see
 from gateway.api.policy import OWNERS
 from gateway.api.problems import Problem, problems
+from gateway.api.trail import audit
 from gateway.domain.approvals import APPROVAL_LIVES, approval_key
 from gateway.domain.effects import Effect, Refused
 from gateway.domain.remote_access.effects import (
@@ -39,7 +40,7 @@ from gateway.domain.remote_access.effects import (
 )
 from gateway.domain.signals import TheftReport
 from gateway.domain.theft_report import CAUSE
-from gateway.ports import AuditEntry, CommandRow, Token
+from gateway.ports import CommandRow, Token
 from gateway.wire.command_request import Payload
 from gateway.wire.command_response import Challenge
 from gateway.wire.topics import is_vin
@@ -173,7 +174,7 @@ async def report_theft(
 async def list_approvals(deps: FromApp, who: Caller, vin: FromPath[str]) -> ApprovalPage:
     """Acts on this vehicle that one person has asked for."""
     granted, now = await grant(deps, who, vin), deps.clock.now()
-    await deps.store.audit([AuditEntry(now, who.person, "approval.listed", vin, {"role": who.role})])
+    await audit(deps, who, "approval.listed", vin)
     waiting = granted.vehicle.approvals.waiting
     items = [
         ApprovalView(one.approval_id, one.what, one.asked_by, one.asked_at, one.asked_at + APPROVAL_LIVES)

@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from litestar import Router, post
 from litestar.params import FromPath
+from msgspec import Struct
 
-from gateway.api.answers import SensorSeen, TestAlarm, TestedSink
 from gateway.api.control import tested
+from gateway.api.control_bodies import SinkTest
 from gateway.api.deps import Caller, FromApp
 from gateway.api.grants import grant
 from gateway.api.problems import Problem, problems
 from gateway.domain.vehicle import Vehicle
 from gateway.ports import AuditEntry, Tried
+
+
+class TestedSink(SinkTest, frozen=True):
+    """What one sink of the vehicle's SOC answered, and how long it took."""
+
+    role: Literal["primary", "standby"]
+    took_ms: int
+
+
+class SensorSeen(Struct, frozen=True):
+    """A cause of an alarm, and when the vehicle last stated it."""
+
+    cause: str
+    at: datetime
+
+
+class TestAlarm(Struct, frozen=True):
+    """
+    Both halves of a vehicle's way to its SOC: what the vehicle has stated, and who confirmed a test alarm.
+
+    ``sensors``: what it stated for its open alarms, and for those that a running mode holds back.
+    """
+
+    vin: str
+    at: datetime
+    soc: str
+    heard_at: datetime | None
+    sensors: list[SensorSeen]
+    sinks: list[TestedSink]
+
 
 TOO_OFTEN = "Three tests of a vehicle at once, then one a minute."
 

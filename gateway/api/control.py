@@ -8,7 +8,7 @@ import msgspec
 from litestar import Router, get, post
 from litestar.params import FromPath, PathParameter, QueryParameter
 
-from gateway.api.answers import (
+from gateway.api.control_bodies import (
     AuditLine,
     AuditPage,
     DeliveryLine,
@@ -17,10 +17,11 @@ from gateway.api.answers import (
     QuarantinePage,
     SinkTest,
 )
-from gateway.api.deps import Caller, Deps, FromApp
+from gateway.api.deps import Caller, FromApp
 from gateway.api.paging import MAX_SEQUENCE, After, Limit, cut
 from gateway.api.problems import Problem, problems
-from gateway.ports import AuditEntry, Delivered, DeliveryRow, DeliveryState, Outcome, Park, Token
+from gateway.api.trail import audit
+from gateway.ports import Delivered, DeliveryRow, DeliveryState, Outcome, Park
 
 SinkName = Annotated[str | None, QueryParameter(max_length=64)]
 DeliveryId = Annotated[int, PathParameter(ge=1, le=MAX_SEQUENCE)]
@@ -68,7 +69,7 @@ async def resend(deps: FromApp, who: Caller, delivery_id: DeliveryId) -> Deliver
     if row is None:
         raise Problem(404, "unknown_delivery", "There is no such delivery.")
     deps.sinks.poke(row.sink, row.subject)
-    await _audit(deps, who, "delivery.resent", str(delivery_id), {"sink": row.sink, "sequence": row.sequence})
+    await audit(deps, who, "delivery.resent", str(delivery_id), sink=row.sink, sequence=row.sequence)
     return _line(row)
 
 
@@ -85,7 +86,7 @@ async def test_sink(deps: FromApp, who: Caller, name: FromPath[str]) -> SinkTest
     if outcome is None:
         raise Problem(404, "unknown_sink", "There is no such sink.")
     answer = tested(name, outcome)
-    await _audit(deps, who, "sink.tested", name, {"outcome": answer.outcome})
+    await audit(deps, who, "sink.tested", name, outcome=answer.outcome)
     return answer
 
 
@@ -109,11 +110,6 @@ def _value(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value.isoformat() if hasattr(value, "isoformat") else value
-
-
-async def _audit(deps: Deps, who: Token, action: str, subject: str, details: dict[str, object]) -> None:
-    entry = AuditEntry(deps.clock.now(), who.person, action, subject, {"role": who.role, **details})
-    await deps.store.audit([entry])
 
 
 routes = Router(

@@ -13,18 +13,20 @@ from datetime import datetime
 from litestar import Router, get
 from msgspec import Struct
 
+from gateway.api.alarm_bodies import PositionView
 from gateway.api.alarms import Text
-from gateway.api.answers import PlaceView, PositionView
-from gateway.api.deps import Caller, Deps, FromApp
+from gateway.api.deps import Caller, FromApp
 from gateway.api.grants import decode_vehicle
+from gateway.api.mode_bodies import PlaceView
 from gateway.api.paging import After, Limit, cut
 from gateway.api.problems import problems
+from gateway.api.trail import audit
 from gateway.domain.alarms import PositionFix
 from gateway.domain.cases import CaseState
 from gateway.domain.causes import BY_NAME, Severity
 from gateway.domain.reasons import RANK
 from gateway.domain.vehicle import Vehicle
-from gateway.ports import AuditEntry, OpenCase, StoredVehicle, Token
+from gateway.ports import OpenCase, StoredVehicle
 
 AT_ONCE = 50
 """Vehicles that are read in one go: alarms go first."""
@@ -78,7 +80,7 @@ async def read_fleet(
     deps: FromApp, who: Caller, soc: Text = None, after: After = 0, limit: Limit = 100
 ) -> FleetPage:
     """Vehicles with an open case and where they were last; no other vehicle, and none in private mode."""
-    await _audit(deps, who, "fleet_map.read", {"soc": soc, "after": after, "limit": limit})
+    await audit(deps, who, "fleet_map.read", soc=soc, after=after, limit=limit)
     page, last = cut(await deps.store.open_cases(soc, after, limit + 1), limit)
     known = await deps.store.known((), [one.stored.vin for one in page], ())
     items = []
@@ -97,7 +99,7 @@ async def read_fleet(
 )
 async def read_countries(deps: FromApp, who: Caller) -> CountriesView:
     """How many vehicles are registered in each country."""
-    await _audit(deps, who, "fleet_map.counted", {})
+    await audit(deps, who, "fleet_map.counted")
     return CountriesView([CountryView(one.country, one.vehicles) for one in await deps.store.countries()])
 
 
@@ -139,11 +141,6 @@ def _position(one: OpenCase, vehicle: Vehicle) -> PositionView | None:
     if newest is None:
         return None
     return PositionView(newest.latitude, newest.longitude, newest.accuracy_m, newest.at)
-
-
-async def _audit(deps: Deps, who: Token, action: str, details: dict[str, object]) -> None:
-    entry = AuditEntry(deps.clock.now(), who.person, action, "", {"role": who.role, **details})
-    await deps.store.audit([entry])
 
 
 routes = Router("/", route_handlers=[read_fleet, read_countries], tags=["vehicles"])

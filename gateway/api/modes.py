@@ -12,17 +12,18 @@ from litestar import Response, Router, delete, get, post, put
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
-from gateway.api.answers import ChallengeBody, ChallengeView, ModeBody, ModePage, ModeView, PlaceView
 from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.grants import Grant, grant
+from gateway.api.mode_bodies import ChallengeBody, ChallengeView, ModeBody, ModePage, ModeView, PlaceView
 from gateway.api.policy import OWNERS
 from gateway.api.problems import Problem, problems
+from gateway.api.trail import audit
 from gateway.domain.effects import Effect, Refused
 from gateway.domain.mode_acts import PURPOSE
 from gateway.domain.security_code import CHALLENGE_LIVES, fitting
 from gateway.domain.services.special_modes import Modes, Request, SpecialMode
 from gateway.domain.signals import Challenged, EndMode, Place, SetMode
-from gateway.ports import AuditEntry, Token
+from gateway.ports import Token
 
 STATUS: dict[str, int] = {
     "security_code_required": 403,
@@ -44,8 +45,7 @@ STATUS: dict[str, int] = {
 async def list_modes(deps: FromApp, who: Caller, vin: FromPath[str]) -> ModePage:
     """Current and past special modes of one vehicle."""
     granted = await grant(deps, who, vin)
-    entry = AuditEntry(deps.clock.now(), who.person, "mode.listed", vin, {"role": who.role})
-    await deps.store.audit([entry])
+    await audit(deps, who, "mode.listed", vin)
     modes = granted.vehicle.modes
     items = [*running(granted), *(view(one, granted) for one in reversed(modes.past))]
     return ModePage(items, None)

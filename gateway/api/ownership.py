@@ -19,6 +19,7 @@ from gateway.api.registry_bodies import (
     TransferView,
     UsersView,
 )
+from gateway.api.trail import audit
 from gateway.domain.people.facts import (
     AcceptTransfer,
     CancelTransfer,
@@ -82,8 +83,7 @@ async def pair(deps: FromApp, who: Caller, data: JSONBody[StatedBody]) -> RoleVi
 async def list_users(deps: FromApp, who: Caller, vin: FromPath[str]) -> UsersView:
     """Who may use the vehicle, who is invited, and a hand-over under way."""
     granted = await registered(deps, who, vin)
-    entry = AuditEntry(deps.clock.now(), who.person, "users.read", vin, {"role": who.role})
-    await deps.store.audit([entry])
+    await audit(deps, who, "users.read", vin)
     return _users(granted)
 
 

@@ -21,13 +21,14 @@ from gateway.api.deps import Deps
 from gateway.api.grants import Grant, decode_vehicle, grant
 from gateway.api.modes import STATUS
 from gateway.api.problems import Problem
+from gateway.api.trail import audit
 from gateway.domain.effects import Effect, Refused
 from gateway.domain.people.common import PURPOSE
 from gateway.domain.people.facts import Hashed, PersonAct
 from gateway.domain.people.state import CODE_DIGITS, Code, fits, hashed
 from gateway.domain.security_code import fitting
 from gateway.domain.vehicle import Vehicle
-from gateway.ports import AuditEntry, Token
+from gateway.ports import Token
 from gateway.wire.topics import is_vin
 
 log = structlog.get_logger()
@@ -152,7 +153,4 @@ def user_of(who: Token) -> str:
 async def _refused(deps: Deps, who: Token, vin: str, code: str) -> None:
     log.warning("code.refused", person=who.person, code=code)
     deps.on_code_refused(code)
-    entry = AuditEntry(
-        deps.clock.now(), who.person, "code.refused", named(vin), {"role": who.role, "code": code}
-    )
-    await deps.store.audit([entry])
+    await audit(deps, who, "code.refused", named(vin), code=code)

@@ -8,15 +8,46 @@ from typing import Annotated
 
 from litestar import Router, get
 from litestar.params import FromQuery, QueryParameter
+from msgspec import Struct
 
-from gateway.api.answers import UnprotectedLine, UnprotectedPage, UnprotectedReason
 from gateway.api.deps import Caller, FromApp
 from gateway.api.paging import Limit, cut
 from gateway.api.problems import Problem, problems
 from gateway.domain.causes import Severity
 from gateway.domain.reasons import RANK, SENTENCES, SEVERITIES, Code, Reason
-from gateway.domain.services.entitlements import car_security
+from gateway.domain.services.entitlements import CarSecurity, car_security
 from gateway.ports import AuditEntry, UnprotectedFilter
+
+
+class UnprotectedReason(Struct, frozen=True):
+    """One reason, and when it holds; null: already, or with no end that is known."""
+
+    code: Code
+    severity: Severity
+    text: str
+    from_at: datetime | None
+    until_at: datetime | None
+    detail: str | None
+
+
+class UnprotectedLine(Struct, frozen=True):
+    """A car that is not protected; ``severity`` is that of its worst reason."""
+
+    vin: str
+    severity: Severity
+    reasons: list[UnprotectedReason]
+    service: CarSecurity
+    country: str | None
+    model: str | None
+    soc: str | None
+
+
+class UnprotectedPage(Struct, frozen=True):
+    """Worst first, then by VIN; ``next_after`` goes into ``after``."""
+
+    items: list[UnprotectedLine]
+    next_after: str | None
+
 
 MORNING_H = 6
 """In UTC; a night is at least an hour long."""

@@ -24,11 +24,12 @@ from gateway.api.registry_bodies import (
     EntryView,
     PastContactsView,
 )
+from gateway.api.trail import audit
 from gateway.domain.people.consents import CONSENTS
 from gateway.domain.people.facts import ChangeCode, ChangeEntry, Changes, Consent
 from gateway.domain.people.shapes import CODE_ROUNDS, wrong_terms
 from gateway.domain.security_code import key_of
-from gateway.ports import AuditEntry, Token
+from gateway.ports import Token
 from gateway.wire.topics import is_vin
 
 _made = ResponseSpec(EntryView, description="The registry did not know the vehicle.")
@@ -43,8 +44,7 @@ _made = ResponseSpec(EntryView, description="The registry did not know the vehic
 async def read_entry(deps: FromApp, who: Caller, vin: FromPath[str]) -> EntryView:
     """What the registry says of one vehicle; every read is audited."""
     granted = await registered(deps, who, vin)
-    entry = AuditEntry(deps.clock.now(), who.person, "registry.read", vin, {"role": who.role})
-    await deps.store.audit([entry])
+    await audit(deps, who, "registry.read", vin)
     return view(granted)
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from litestar import Response, Router, get
 from litestar.openapi.datastructures import ResponseSpec
+from msgspec import Struct
 
-from gateway.api.answers import Alive
 from gateway.api.deps import FromApp
 from gateway.ports import HealthReport
+
+
+class Alive(Struct, frozen=True):
+    """The process runs."""
+
+    status: Literal["alive"]
+    instance: str
+
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 NOT_READY = {

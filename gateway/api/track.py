@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from litestar import Router, get
 from litestar.params import FromPath
+from msgspec import Struct
 
-from gateway.api.answers import TrackPage, TrackPoint
 from gateway.api.deps import Caller, FromApp
 from gateway.api.grants import grant
 from gateway.api.paging import After, Limit, cut
 from gateway.api.problems import Problem, problems
+from gateway.api.trail import audit
 from gateway.api.vehicles import Reason
-from gateway.ports import AuditEntry
+
+
+class TrackPoint(Struct, frozen=True):
+    """One position: degrees, metres."""
+
+    n: int
+    case_id: str
+    at: datetime
+    latitude: float
+    longitude: float
+    accuracy_m: float | None
+
+
+class TrackPage(Struct, frozen=True):
+    """Positions in the order in which they came."""
+
+    items: list[TrackPoint]
+    next_after: int | None
 
 
 @get(
@@ -33,8 +53,7 @@ async def read_track(
     granted = await grant(deps, who, vin)
     stated = (reason or "").strip()
     shown = "case" if granted.vehicle.case_id is not None else "break_glass" if stated else "no"
-    details = {"role": who.role, "position": shown, "reason": reason}
-    await deps.store.audit([AuditEntry(deps.clock.now(), who.person, "track.read", vin, details)])
+    await audit(deps, who, "track.read", vin, position=shown, reason=reason)
     if shown == "no":
         raise Problem(403, "no_open_case", "Without an open case this needs a reason.")
     rows, last = cut(await deps.store.track(vin, after, limit + 1), limit)

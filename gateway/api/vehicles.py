@@ -13,7 +13,15 @@ from litestar import Router, get
 from litestar.params import FromPath, QueryParameter
 from msgspec.structs import replace
 
-from gateway.api.answers import (
+from gateway.api.alarm_bodies import SaidView
+from gateway.api.deps import Caller, Deps, FromApp
+from gateway.api.grants import Grant, decode_vehicle, grant, is_gateway, may_see
+from gateway.api.modes import running
+from gateway.api.paging import Limit, cut
+from gateway.api.policy import OWNERS
+from gateway.api.problems import problems
+from gateway.api.trail import audit
+from gateway.api.vehicle_bodies import (
     BundleView,
     CardView,
     ConnectionView,
@@ -26,12 +34,6 @@ from gateway.api.answers import (
     VehicleView,
     WholeBundleView,
 )
-from gateway.api.deps import Caller, Deps, FromApp
-from gateway.api.grants import Grant, decode_vehicle, grant, is_gateway, may_see
-from gateway.api.modes import running
-from gateway.api.paging import Limit, cut
-from gateway.api.policy import OWNERS
-from gateway.api.problems import problems
 from gateway.domain.arming import ArmingState, arming_state
 from gateway.domain.causes import BY_NAME
 from gateway.domain.offline import Offline, is_online, why_offline
@@ -41,7 +43,7 @@ from gateway.domain.services.data_bundle import Bundles, bundle_state, whole
 from gateway.domain.services.entitlements import SERVICES, CarSecurity, car_security, term_of, why_not
 from gateway.domain.signals import Connection, Mode, Registration
 from gateway.domain.vehicle import Vehicle
-from gateway.ports import AuditEntry, SignalValue, Token
+from gateway.ports import SignalValue, Token
 
 POSITION = "Vehicle.CurrentLocation."
 
@@ -58,7 +60,7 @@ AfterVin = Annotated[str, QueryParameter(max_length=64, description="Only VINs t
 @get("/vehicles", operation_id="listVehicles", summary="List vehicles", responses=problems(422))
 async def list_vehicles(deps: FromApp, who: Caller, after: AfterVin = "", limit: Limit = 100) -> VehiclePage:
     """The vehicles that the caller may see, by VIN."""
-    await _audit(deps, who, "vehicle.listed", "", {"after": after, "limit": limit})
+    await audit(deps, who, "vehicle.listed", after=after, limit=limit)
     page = (
         await _own(deps, who, after, limit)
         if who.role in OWNERS
@@ -83,10 +85,8 @@ async def read_vehicle(deps: FromApp, who: Caller, vin: FromPath[str], reason: R
     """
     granted = await grant(deps, who, vin)
     shown = position_shown(granted, reason)
-    details: dict[str, object] = (
-        {"position": shown} if reason is None else {"position": shown, "reason": reason}
-    )
-    await _audit(deps, who, "vehicle.read", vin, details)
+    why = {} if reason is None else {"reason": reason}
+    await audit(deps, who, "vehicle.read", vin, position=shown, **why)
     return _view(deps, granted, shown)
 
 
@@ -140,6 +140,7 @@ def _view(deps: Deps, granted: Grant, shown: Shown) -> VehicleView:
         online=is_online(vehicle),
         why_offline=None if offline is None else offline.reason,
         why_offline_evidence=None if offline is None or not soc else offline.evidence,
+        why_offline_said=[SaidView(offline.said.code, offline.said.values)] if offline and soc else [],
         armed=armed(state),
         arming=state,
         stolen=vehicle.stolen if soc else None,
@@ -312,11 +313,6 @@ async def _own(deps: Deps, who: Token, after: str, limit: int) -> list[VehicleLi
         after = vins[-1]
         lines += await _describe(deps, who, vins)
     return lines
-
-
-async def _audit(deps: Deps, who: Token, action: str, subject: str, details: dict[str, object]) -> None:
-    entry = AuditEntry(deps.clock.now(), who.person, action, subject, {"role": who.role, **details})
-    await deps.store.audit([entry])
 
 
 routes = Router("/", route_handlers=[list_vehicles, read_vehicle], tags=["vehicles"])

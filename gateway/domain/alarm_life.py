@@ -24,12 +24,12 @@ from gateway.domain.alarms import (
     REOPEN_AT_MOST_EVERY,
     Act,
     Alarm,
-    Evidence,
     with_newest,
 )
 from gateway.domain.causes import BY_NAME
 from gateway.domain.effects import Announce, MessageType, Refused, Verdict
 from gateway.domain.outcome import Outcome
+from gateway.domain.said import Evidence
 from gateway.domain.signals import Acknowledge, Blind, Close, Event, Fact, Healthy
 from gateway.domain.turn import Turn
 

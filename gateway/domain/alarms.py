@@ -11,6 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from gateway.domain.said import Evidence
 from gateway.domain.signals import Position
 
 AlarmState = Literal["open", "acknowledged", "suppressed", "closed"]
@@ -45,24 +46,6 @@ REOPEN_AT_MOST_EVERY = timedelta(minutes=5)
 GATHER_FOR = timedelta(seconds=1)
 GATHER_AT_MOST = 500
 MAX_EVIDENCE = 20
-MAX_EVIDENCE_TEXT = 1000
-
-
-class Said(Struct, frozen=True, omit_defaults=True):
-    """One sentence of ``said.SENTENCES`` with its values."""
-
-    code: str
-    values: dict[str, str] = {}
-
-
-class Evidence(Struct, frozen=True):
-    """One sentence that says why, with the event and the time that it rests on."""
-
-    text: str
-    event_id: str | None = None
-    at: datetime | None = None
-    said: tuple[Said, ...] = ()
-    """The same as codes and values, for readers of other languages; none in what was stored before."""
 
 
 class PositionFix(Struct, frozen=True):

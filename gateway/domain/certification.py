@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from gateway.domain.effects import Audited, Notify, Refused, Register
 from gateway.domain.outcome import Outcome, Part
-from gateway.domain.people.common import CALL_SOC, theft_of
+from gateway.domain.people.common import CALL_SOC, refuse, theft_of
 from gateway.domain.people.facts import Certify
 from gateway.domain.services.entitlements import CAR_SECURITY, Cause, Term, term_of, why_not
 from gateway.domain.signals import Registration
@@ -59,12 +59,13 @@ def certify(vehicle: Vehicle, fact: Certify, now: datetime) -> Outcome:
     entry, heard_at, theft = vehicle.registration, vehicle.heard_at, theft_of(vehicle)
     cause = why_not(entry, CAR_SECURITY, now)
     if cause is not None or entry is None:
-        return _refuse(vehicle, fact, Refused("service_not_active", f"car_security: {cause}."), str(cause))
+        refused = Refused("service_not_active", f"car_security: {cause}.")
+        return refuse(vehicle, fact, refused, str(cause), method=fact.method)
     if theft is not None:
-        return _refuse(vehicle, fact, CALL_SOC, theft)
+        return refuse(vehicle, fact, CALL_SOC, theft, method=fact.method)
     if heard_at is None or now - heard_at > HEARD_WITHIN:
         detail = "Nothing has been heard of the vehicle within a day: let it send, and try again."
-        return _refuse(vehicle, fact, Refused("not_heard", detail), "not_heard")
+        return refuse(vehicle, fact, Refused("not_heard", detail), "not_heard", method=fact.method)
     stated = {
         **entry.services[CAR_SECURITY],
         "certified": True,
@@ -74,7 +75,8 @@ def certify(vehicle: Vehicle, fact: Certify, now: datetime) -> Outcome:
     entry = replace(entry, services={**entry.services, CAR_SECURITY: stated})
     made = certificate(entry, now)
     if not isinstance(made, Certificate):
-        return _refuse(vehicle, fact, Refused("service_not_active", f"car_security: {made}."), made)
+        refused = Refused("service_not_active", f"car_security: {made}.")
+        return refuse(vehicle, fact, refused, made, method=fact.method)
     details = {"role": fact.role, "method": fact.method, "note": fact.note}
     audited = Audited(
         fact.by, "car_security.certified", {**details, "number": made.number, "sha256": made.sha256}
@@ -107,12 +109,6 @@ def _number(vin: str, since: datetime | None) -> str:
 
 def _hash(fields: list[object]) -> str:
     return sha256(msgspec.json.encode(fields)).hexdigest()
-
-
-def _refuse(vehicle: Vehicle, fact: Certify, refused: Refused, cause: str) -> Outcome:
-    """The person hears the code; the audit trail the true cause."""
-    details = {"role": fact.role, "method": fact.method, "code": refused.code, "cause": cause}
-    return Outcome(vehicle, (refused, Audited(fact.by, "car_security.certify.refused", details)))
 
 
 PART = Part(acts={Certify: certify})

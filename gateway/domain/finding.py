@@ -8,8 +8,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gateway.domain.alarms import Evidence
 from gateway.domain.moment import Moment, OnClock, on_gateway_clock, on_vehicle_clock
+from gateway.domain.said import Evidence
 
 __all__ = ["Finding", "OnClock", "on_gateway_clock", "on_vehicle_clock"]
 

@@ -20,6 +20,8 @@ from gateway.domain.causes import BY_NAME
 from gateway.domain.effects import Audited, Effect, Notify, Refused
 from gateway.domain.identity import identity
 from gateway.domain.outcome import Found, Outcome, Part
+from gateway.domain.people.common import CALL_SOC, users_of
+from gateway.domain.proof import LOCKED, Answer, prove
 from gateway.domain.services import special_modes as modes
 from gateway.domain.services.special_modes import INSTALLATION, EndedBy, SpecialMode
 from gateway.domain.signals import (
@@ -43,7 +45,6 @@ PURPOSE = "special_mode"
 QUIET_AFTER_LOCK = timedelta(minutes=10)
 ENDED_BY_DRIVING = ("transport", INSTALLATION)
 MAX_INSTALLATIONS_A_DAY = 2
-LOCKED = Refused("security_code_locked", "Too many wrong answers: try again later, or call the SOC.")
 
 
 # -- people -----------------------------------------------------------------------------------------------
@@ -119,16 +120,16 @@ def _requested(vehicle: Vehicle, fact: SetMode, now: datetime) -> Outcome:
 
 def _main_user_may(vehicle: Vehicle, fact: SetMode, now: datetime) -> Outcome:
     """The vehicle with the challenge used up; with effects if the answer is no."""
-    guard, user = vehicle.code_guard, fact.user or fact.by
+    user = fact.user or fact.by
     if names_another_owner(vehicle.registration, fact.user):
         detail = "The registry names another main user."
         return _refuse(vehicle, fact, Refused("not_authorised", detail))
     if vehicle.stolen:
-        return _refuse(vehicle, fact, Refused("call_soc", "Please call the SOC."), "stolen")
+        return _refuse(vehicle, fact, CALL_SOC, "stolen")
     if any(BY_NAME[cause].cause_class == "theft" for cause in vehicle.alarms):
-        return _refuse(vehicle, fact, Refused("call_soc", "Please call the SOC."), "open theft alarm")
-    if security_code.locked_within(guard, QUIET_AFTER_LOCK, now):
-        return _refuse(vehicle, fact, Refused("call_soc", "Please call the SOC."), "code lock-out")
+        return _refuse(vehicle, fact, CALL_SOC, "open theft alarm")
+    if security_code.locked_within(vehicle.code_guard, QUIET_AFTER_LOCK, now):
+        return _refuse(vehicle, fact, CALL_SOC, "code lock-out")
     registration = vehicle.registration
     if fact.needs_code or (registration is not None and registration.security_code_key is not None):
         checked = _code(vehicle, fact, user, now)
@@ -144,22 +145,9 @@ def _main_user_may(vehicle: Vehicle, fact: SetMode, now: datetime) -> Outcome:
 
 
 def _code(vehicle: Vehicle, fact: SetMode, user: str, now: datetime) -> Outcome:
-    guard = vehicle.code_guard
-    if security_code.locked_until(guard, user, now) is not None:
-        return _refuse(vehicle, fact, LOCKED)
-    if not fact.answered:
-        detail = "Ask for a challenge and answer it with the security code."
-        return _refuse(vehicle, fact, Refused("security_code_required", detail))
-    if fact.challenge is not None and security_code.is_open(guard, fact.challenge, now):
-        return Outcome(replace(vehicle, code_guard=security_code.right(guard, fact.challenge, user)))
-    refused = Refused("security_code_wrong", "The answer does not fit a challenge that is still open.")
-    if fact.challenge is not None:
-        return _refuse(vehicle, fact, refused, "challenge used or too old")
-    guard, alarm = security_code.wrong(guard, user, PURPOSE, now)
-    outcome = _refuse(replace(vehicle, code_guard=guard), fact, refused)
-    tries = said.say("code_wrong", count=security_code.ALARM_TRIES)
-    found = (Found("wrong_security_code", now, (said.evidence(now, tries),)),) if alarm else ()
-    return replace(outcome, found=found)
+    missing = None if fact.answered else "Ask for a challenge and answer it with the security code."
+    answer = Answer(user, PURPOSE, fact.challenge, missing)
+    return prove(vehicle, answer, now, lambda left, refused, cause: _refuse(left, fact, refused, cause))
 
 
 def _request_of(vehicle: Vehicle, fact: SetMode, now: datetime) -> modes.Request | None:
@@ -396,8 +384,7 @@ def _tell(vehicle: Vehicle, code: str, data: dict[str, Any]) -> tuple[Notify, ..
     registration = vehicle.registration
     if registration is None or registration.main_user is None:
         return ()
-    people = (registration.main_user, *registration.secondary_users)
-    return tuple(Notify(user, "special_mode", code, data) for user in people)
+    return tuple(Notify(user, "special_mode", code, data) for user in users_of(registration))
 
 
 def _refuse(

@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from gateway.domain import said
 from gateway.domain.dead_zones import fell_silent_before
 from gateway.domain.moment import Moment
 from gateway.domain.signals import Connection
@@ -33,7 +34,12 @@ class Offline(Struct, frozen=True):
     """The likely reason, and the sentence that an operator can read out."""
 
     reason: WhyOffline
-    evidence: str
+    said: said.Said
+
+    @property
+    def evidence(self) -> str:
+        """The sentence in English."""
+        return said.told(self.said)
 
 
 def is_online(vehicle: Vehicle) -> bool | None:
@@ -53,16 +59,19 @@ def why_offline(vehicle: Vehicle, now: datetime) -> Offline | None:
     """The reason, first that applies; None while the vehicle is online."""
     heard_at, online = vehicle.heard_at, is_online(vehicle)
     if heard_at is None:
-        return None if online else Offline("never_seen", "Nothing has ever been heard of this vehicle.")
+        return None if online else Offline("never_seen", said.say("unheard_ever"))
     if online:
         return None
-    since = f"Nothing has been heard since {heard_at:%Y-%m-%d %H:%M:%S} UTC"
+    since = f"{heard_at:%Y-%m-%d %H:%M:%S} UTC"
     jamming = jammed(vehicle)
     if jamming is not None:
-        return Offline("jammed", f"{since}; shortly before, it stated {jamming[0]}.")
+        return Offline("jammed", said.say("unheard_jammed", since=since, cause=jamming[0]))
     cut = _last_word(vehicle, "battery_disconnect", heard_at)
     if cut is not None:
-        return Offline("power_cut", f"{since}; at {cut.at:%H:%M:%S} UTC it stated battery_disconnect.")
+        stated_at = f"{cut.at:%H:%M:%S} UTC"
+        return Offline(
+            "power_cut", said.say("unheard_cut", since=since, at=stated_at, cause="battery_disconnect")
+        )
     return _quiet(vehicle, since, now - heard_at, heard_at)
 
 
@@ -70,21 +79,21 @@ def _quiet(vehicle: Vehicle, since: str, silent: timedelta, heard_at: datetime) 
     state = state_of(vehicle)
     for cause in ("health_check_failed", "backup_battery_low", "battery_low"):
         if state != "asleep" and _last_word(vehicle, cause, heard_at) is not None:
-            return Offline("unit_dead", f"{since}; its last word was {cause}.")
+            return Offline("unit_dead", said.say("unheard_weak", since=since, cause=cause))
     times = _silent_here_before(vehicle, heard_at, silent)
     if times and state not in ("asleep", "private"):
-        return Offline("no_coverage", f"{since}; it fell silent here {times} time(s) before and came back.")
+        return Offline("no_coverage", said.say("unheard_here", since=since, count=times))
     if silent > longest(state):
-        return Offline("unit_dead", f"{since}, far longer than a car that was {state} may be silent.")
+        return Offline("unit_dead", said.say("unheard_long", since=since, state=state))
     if state == "private":
-        return Offline("private_mode", f"{since}; private mode is on.")
+        return Offline("private_mode", said.say("unheard_private", since=since))
     if state == "edge" and silent <= LONGEST["edge"]:
-        return Offline("edge_call", f"{since}; it was on EDGE, where data drops during a call.")
+        return Offline("edge_call", said.say("unheard_edge", since=since))
     if state in ("driving", "edge"):
-        return Offline("no_coverage", f"{since}; its ignition was on and it signed off in no order.")
+        return Offline("no_coverage", said.say("unheard_driving", since=since))
     if state == "charging":
-        return Offline("no_coverage", f"{since}; it was charging.")
-    return Offline("asleep", f"{since}; its ignition was not on.")
+        return Offline("no_coverage", said.say("unheard_charging", since=since))
+    return Offline("asleep", said.say("unheard_asleep", since=since))
 
 
 def _silent_here_before(vehicle: Vehicle, heard_at: datetime, silent: timedelta) -> int:

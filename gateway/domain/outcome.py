@@ -13,8 +13,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.domain.alarms import Evidence
 from gateway.domain.effects import Effect
+from gateway.domain.said import Evidence
 from gateway.domain.signals import Fact
 from gateway.domain.vehicle import Vehicle
 

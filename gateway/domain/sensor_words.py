@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gateway.domain import said
-from gateway.domain.alarms import Evidence
 from gateway.domain.causes import STATED_BY_VEHICLE
 from gateway.domain.rules import car_alarm
+from gateway.domain.said import Evidence
 from gateway.domain.signals import TheftSensor
 from gateway.domain.thresholds import Thresholds
 

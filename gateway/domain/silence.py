@@ -19,11 +19,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain import said
-from gateway.domain.alarms import Evidence, Said, with_newest
+from gateway.domain.alarms import with_newest
 from gateway.domain.arming import armed_at
 from gateway.domain.dead_zones import SILENT_FOR, came_back
 from gateway.domain.finding import Finding
 from gateway.domain.moment import Moment, on_gateway_clock
+from gateway.domain.said import Evidence, Said
 from gateway.domain.signals import Charging, Connection, Mode, TheftSensor
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Sensed, Vehicle

@@ -19,10 +19,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain import said
-from gateway.domain.alarms import GATHER_AT_MOST, GATHER_FOR, MAX_EVIDENCE, Alarm, Evidence, Said, with_newest
+from gateway.domain.alarms import GATHER_AT_MOST, GATHER_FOR, MAX_EVIDENCE, Alarm, with_newest
 from gateway.domain.effects import Announce, Effect
 from gateway.domain.identity import identity
 from gateway.domain.moment import Moment
+from gateway.domain.said import Evidence, Said
 from gateway.domain.services.special_modes import INSTALLATION, SpecialMode, counts, is_inside, put
 from gateway.domain.situation import MOVEMENT_HOLDS
 from gateway.domain.vehicle import Vehicle

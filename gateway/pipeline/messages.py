@@ -8,13 +8,23 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
-from gateway.domain.alarms import Alarm, Evidence, PositionFix
+from gateway.domain.alarms import Alarm, PositionFix
 from gateway.domain.causes import BY_NAME
+from gateway.domain.said import Said
 from gateway.domain.services.entitlements import car_security
 from gateway.domain.vehicle import Vehicle
 from gateway.ports import AlarmRow, Message
 
 Data = TypeVar("Data")
+
+
+class ToldEvidence(Struct, frozen=True):
+    """Evidence with its English sentence written out."""
+
+    text: str
+    event_id: str | None
+    at: datetime | None
+    said: tuple[Said, ...]
 
 
 class FeedData(Struct, frozen=True, rename={"cause_class": "class"}):
@@ -45,7 +55,7 @@ class FeedData(Struct, frozen=True, rename={"cause_class": "class"}):
     note: str | None
     acknowledged_by: str | None
     disposition: str | None
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[ToldEvidence, ...]
 
 
 class CloudEvent(Struct, Generic[Data], frozen=True):
@@ -102,7 +112,7 @@ def feed_data(
         note=alarm.note,
         acknowledged_by=alarm.acknowledged_by,
         disposition=alarm.disposition,
-        evidence=alarm.evidence,
+        evidence=tuple(ToldEvidence(one.text, one.event_id, one.at, one.said) for one in alarm.evidence),
     )
 
 

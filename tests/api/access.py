@@ -20,7 +20,8 @@ from gateway.api.policy import PUBLIC
 from gateway.domain.signals import ActOnCase, Registration
 from gateway.pipeline.quota import Quota
 from gateway.ports import AuditEntry, CommandRow, DeliveryRow, Handover, Role
-from tests.api.doubles import NOW, OTHER, VIN, Gateway, MemoryFeed, MemoryStore
+from tests.api.doubles import NOW, OTHER, VIN, Gateway
+from tests.api.memory import MemoryFeed, MemoryStore
 
 ROLES: tuple[Role, ...] = get_args(Role)
 OWNERS: tuple[Role, ...] = ("main_user", "secondary_user")

@@ -5,7 +5,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from gateway.api.answers import AlarmView, Disposition
+from gateway.api.alarm_bodies import AlarmView, Disposition
 from gateway.domain.alarms import DISPOSITIONS
 from gateway.errors import StoreError
 from gateway.pipeline.messages import FeedData

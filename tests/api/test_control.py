@@ -12,7 +12,8 @@ from gateway.api.settings import ApiSettings, split_listen
 from gateway.errors import StartError
 from gateway.ports import AuditEntry, Delivered, DeliveryRow, Outcome, Park, Retry, Token
 from tests.api.conftest import Client
-from tests.api.doubles import NOW, OTHER, SOC, VIN, Gateway
+from tests.api.doubles import NOW, OTHER, VIN, Gateway
+from tests.api.memory import SOC
 from tests.api.serving import quickest, served
 
 

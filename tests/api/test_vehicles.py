@@ -58,6 +58,7 @@ async def test_what_is_known_of_a_vehicle(gateway: Gateway, client: Client) -> N
         "online": True,
         "why_offline": None,
         "why_offline_evidence": None,
+        "why_offline_said": [],
         "armed": None,
         "arming": None,
         "stolen": False,

@@ -23,6 +23,13 @@ CLUSTERS = """() => {
     return map?.getLayer("cluster") && map.queryRenderedFeatures({ layers: ["cluster"] }).length > 5;
 }"""
 WRECK = archive(damaged=True)
+STUTTER_MS = 1000
+"""Measured 250 ms on a busy machine of 2 cores that draws WebGL without a graphics card."""
+WATCH_TASKS = """() => {
+    self.tasks_ms = [];
+    const keep = found => self.tasks_ms.push(...found.getEntries().map(one => one.duration));
+    new PerformanceObserver(keep).observe({ type: "longtask" });
+}"""
 DRAWN = """layer => {
     const map = document.querySelector(".map")?.map;
     if (!map?.loaded() || !map.getLayer(layer)) return [];
@@ -114,7 +121,7 @@ async def test_the_sites_own_tiles_are_drawn(gateway: Gateway, page: Page, tmp_p
         await enter(gateway, page, url)
         await page.goto(f"{url}/#map")
         await drawn(page, "one", ["critical"])
-        await page.locator(".map").evaluate("one => one.map.jumpTo({ center: [0, 30], zoom: 0.6 })")
+        await page.locator(".map").evaluate("one => void one.map.jumpTo({ center: [0, 30], zoom: 0.6 })")
         await drawn(page, "site-places", ["Testdorp"])
         await drawn(page, "site-roads", ["Testdorp"])
         await expect(page.locator(".map-note")).to_have_text("Test data")
@@ -138,28 +145,43 @@ async def test_a_broken_map_is_told_and_the_world_is_shown(
         await page.goto(f"{url}/#map")
         await drawn(page, "one", ["critical"])
         await expect(page.locator(".map-note")).to_contain_text("so this is the world")
+        # At a zoom where a map of the site's own would cover it.
+        assert await page.locator(".map").evaluate("one => one.map.getZoom()") > 7
         await page.wait_for_function(f"() => ({DRAWN})('land').length > 0", timeout=60_000)
     assert meters.gauges == {"gateway_site_map_ok": float(broken is WRECK)}
 
 
 @pytest.mark.drill
 async def test_ten_thousand_open_cases_do_not_stutter(gateway: Gateway, page: Page) -> None:
-    """The page's own thread is free again at once: the longest task is told by the browser."""
-    for number in range(10_000):
-        await gateway.trigger("intrusion", f"WVWZZZ1JZXW{number:06}")
-        place(gateway, f"WVWZZZ1JZXW{number:06}", 36 + number % 100 / 5, number // 100 / 4)
+    """While alarms come and a person steps through them, the page's own thread is never held up for long."""
+    vins = [f"WVWZZZ1JZXW{number:06}" for number in range(10_000)]
+    for vin in vins:
+        await gateway.trigger("intrusion", vin)
+    gateway.clock.move(9)
+    for number, vin in enumerate(vins):
+        place(gateway, vin, 36 + number % 100 / 5, number // 100 / 4)
     async with served(gateway) as url:
         await enter(gateway, page, url)
         await page.goto(f"{url}/#map")
         await page.wait_for_function(CLUSTERS, timeout=60_000)
         await expect(page.locator(".over")).to_contain_text("10,000, with a position: 10,000")
-        await page.evaluate(
-            "() => { self.longest = 0; new PerformanceObserver(list => { for (const one of list.getEntries())"
-            " self.longest = Math.max(self.longest, one.duration); }).observe({ type: 'longtask' }); }"
-        )
         await picture(page, "fleet-10000")
-        for number in range(10):
-            await gateway.trigger("tamper", f"WVWZZZ1JZXW{number:06}")
+        await page.evaluate(WATCH_TASKS)
+        for vin in vins[:10]:
+            await gateway.trigger("tamper", vin)
             await page.keyboard.press("j")
-        await expect(page.locator(".beside .row.critical").first).to_be_visible()
-        assert await page.evaluate("self.longest") < 1500
+        await expect(page.locator(".beside .row.critical")).not_to_have_count(0)
+        longest_ms = await longest_task_ms(page)
+    assert 0 < longest_ms < STUTTER_MS
+
+
+async def longest_task_ms(page: Page) -> float:
+    """The longest so far; a task of a known length must be found after it, or nothing was measured."""
+    await page.wait_for_timeout(5000)  # the map is drawn anew every 2 s at most
+    longest_ms: float = await page.evaluate("Math.max(0, ...self.tasks_ms)")
+    await page.evaluate(
+        f"() => void setTimeout(() => {{ const from = performance.now();"
+        f" while (performance.now() < from + {2 * STUTTER_MS}); }})"
+    )
+    await page.wait_for_function(f"() => Math.max(0, ...self.tasks_ms) >= {2 * STUTTER_MS}")
+    return longest_ms

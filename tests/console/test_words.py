@@ -9,9 +9,15 @@ from typing import get_args
 
 import pytest
 
-from gateway.api.answers import Disposition
+from gateway.api.alarm_bodies import Disposition
+from gateway.domain.arming import ArmingState
 from gateway.domain.causes import CAUSES
+from gateway.domain.offline import WhyOffline
+from gateway.domain.reasons import SEVERITIES
 from gateway.domain.said import SENTENCES
+from gateway.domain.services.data_bundle import BundleState
+from gateway.domain.services.entitlements import SERVICES
+from gateway.domain.services.entitlements import Cause as ServiceCause
 from gateway.texts import placeholders
 
 CONSOLE = Path(__file__).parent.parent.parent / "gateway" / "console"
@@ -51,6 +57,12 @@ def test_every_word_that_the_page_asks_for_is_there() -> None:
         ("cause", [cause.name for cause in CAUSES]),
         ("severity", ["critical", "major", "minor"]),
         ("disposition", list(get_args(Disposition))),
+        ("offline", list(get_args(WhyOffline))),
+        ("unprotected_for", list(SEVERITIES)),
+        ("services", list(SERVICES)),
+        ("unavailable", list(get_args(ServiceCause))),
+        ("bundle", list(get_args(BundleState))),
+        ("arming", list(get_args(ArmingState))),
     ],
 )
 def test_everything_that_the_gateway_names_has_a_word(kind: str, names: list[str]) -> None:

@@ -290,7 +290,7 @@ def test_no_future_stamp_freezes_a_car(before_s: int, skew_s: int) -> None:
 # -- floods --------------------------------------------------------------------------------------------------
 
 FLOOD = 10_000
-MAX_STATE_BYTES = 240_000
+MAX_STATE_BYTES = 200_000
 
 
 def _flood(seed: int, number: int, kind: str) -> AnyFact:
@@ -316,7 +316,7 @@ def _flood(seed: int, number: int, kind: str) -> AnyFact:
 
 @pytest.mark.parametrize("kind", ["siren", "trigger", "card", "movement", "bundle", "mixed"])
 def test_the_state_stays_small_in_a_flood(kind: str) -> None:
-    """Ten thousand facts with the longest texts; at no time more than 240 kB have to be written."""
+    """Ten thousand facts with the longest texts; at no time more than 200 kB have to be written."""
     vehicle, thresholds, largest = Vehicle(vin=VIN), Thresholds(), 0
     lost: set[str] = set()
     for number in range(FLOOD):

@@ -29,7 +29,12 @@ async function load() {
     Object.assign(style, { rel: "stylesheet", href: "/console/vendor/maplibre-gl.css" });
     document.head.append(style);
   }
-  return [await library, await land];
+  try {
+    return await Promise.all([library, land]);
+  } catch (error) {
+    library = land = undefined; // the next map tries again
+    throw error;
+  }
 }
 
 export const colours = () => (isDark()
@@ -40,7 +45,8 @@ export const colours = () => (isDark()
 
 function ground(world, site, c) {
   // Where a site's own map ends, the coarse world goes on as long as it is not too coarse.
-  const far = site ? { maxzoom: 7 } : {};
+  // A maximum is always stated: a change of style leaves one that is no longer there in force.
+  const far = { maxzoom: site ? 7 : 24 };
   return {
     sources: { world: { type: "geojson", data: world }, ...(site ? { [SITE]: { type: "vector", url: `pmtiles://${SITE}` } } : {}) },
     layers: [
@@ -88,10 +94,10 @@ export async function makeMap(element, overlay, options) {
     for (const [name, { data }] of Object.entries(overlay(colours()).sources)) map.getSource(name)?.setData(data);
   });
   const system = matchMedia("(prefers-color-scheme: dark)");
-  map.on("error", ({ sourceId, error }) => {
+  map.on("error", ({ sourceId }) => {
     if (sourceId !== SITE || site === null) return;
     site = null;
-    tell(t("map.fallback", { why: error.message }));
+    tell(t("map.fallback", { why: t("map.piece") }));
     again();
   });
   document.addEventListener("look", again);

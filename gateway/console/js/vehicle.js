@@ -2,20 +2,21 @@
 
 import { online } from "./alarm.js";
 import { ask, field, h, table } from "./dom.js";
-import { read, send } from "./http.js";
+import { pages, read, send } from "./http.js";
 import { bind } from "./keys.js";
 import { draw } from "./map.js";
-import { accuracy, ago, causeWords, moment, place, t, when, word } from "./words.js";
+import { accuracy, ago, causeWords, evidenceWords, moment, number, place, t, when, word } from "./words.js";
 
 const AT = "Vehicle.CurrentLocation.";
 const AGAIN_MS = 30_000; // each look stands in the audit trail
 const AGE_MS = 5000;
+const CLOSED_SHOWN = 10;
 
 export function show(context) {
   const [vin] = context.rest;
   const root = h("div.page.vehicle");
   const canvas = h("div.map", { role: "region", "aria-label": t("map.label"), hidden: true });
-  const state = { reason: null, map: null, left: false, drawn: false, found: null, testing: false, tested: null, wrong: "" };
+  const state = { reason: null, map: null, left: false, drawn: false, found: null, closed: [], testing: false, tested: null, wrong: "" };
   const mayTest = context.me.may.includes("POST /api/v1/vehicles/{vin}/test-alarm");
   context.root.append(root);
 
@@ -39,7 +40,7 @@ export function show(context) {
       h("div.bar", h("h1.mono", found.vin), mayTest ? h("button", { type: "button", "aria-keyshortcuts": "t", disabled: state.testing, onclick: test },
         t("vehicle.test"), " ", h("kbd", "t")) : null),
       state.tested ? tested(state.tested) : h("p.wrong", { role: "alert" }, state.wrong),
-      h("div.cards", facts(found), where(found), alarms(found), modes(found)), signals(found));
+      h("div.cards", facts(found), where(found), alarms(found), h("div", modes(found), cards(found)), services(found)), signals(found));
     map(found);
   }
 
@@ -75,20 +76,62 @@ export function show(context) {
         { name: t("deliveries.error"), cell: (one) => one.reason ?? "" }], found.sinks) : h("p.wrong", t("vehicle.test_no_sink")));
   }
 
+  // The newest that are closed, read once: the page is about what is open.
+  async function past() {
+    try {
+      await pages(`/alarms?state=closed&vin=${encodeURIComponent(vin)}`, (items) => {
+        state.closed = [...state.closed, ...items].slice(-CLOSED_SHOWN);
+      });
+      redraw();
+    } catch {
+      // A role that may not read them sees those that are open.
+    }
+  }
+
   function facts(found) {
-    const card = found.driver_card;
     const pairs = [
-      [t("vehicle.connection"), [online(found), found.why_offline_evidence].filter(Boolean).join(". ")],
+      [t("vehicle.connection"), connection(found)],
       [t("vehicle.heard"), found.heard_at ? `${ago(found.heard_at, context.now())}, ${moment(found.heard_at)}` : t("word.not_known")],
       [t("vehicle.arming"), found.arming ? word("arming", found.arming) : t("word.not_known")],
-      [t("vehicle.stolen"), found.stolen === null ? t("word.not_known") : t(found.stolen ? "word.yes" : "word.no")],
-      [t("vehicle.private"), found.private_mode === null ? t("word.not_known") : t(found.private_mode ? "word.yes" : "word.no")],
-      [t("vehicle.card"), card ? card.cards.map((one) => `${one.card_id}: ${t(one.present ? "vehicle.present" : "vehicle.absent")}, ${ago(one.since, context.now())}`).join("; ") || t("vehicle.absent") : "–"],
-      [t("vehicle.bundle"), word("bundle", found.data_bundle.state)],
+      [t("vehicle.stolen"), yes(found.stolen)],
+      [t("vehicle.private"), yes(found.private_mode)],
+      [t("vehicle.remote"), yes(found.remote_access_enabled)],
+      [t("vehicle.bundle"), bundle(found.data_bundle.whole ?? found.data_bundle)],
       [t("vehicle.service"), word("service", found.service) + (found.registered ? "" : `, ${t("queue.unregistered")}`)],
       [t("vehicle.model"), [found.model, found.country].filter(Boolean).join(", ")],
     ].filter(([, text]) => text);
     return h("section.card", h("h2", t("vehicle.state")), h("dl", pairs.map(([name, text]) => [h("dt", name), h("dd", text)])));
+  }
+
+  const yes = (known) => t(known === null ? "word.not_known" : known ? "word.yes" : "word.no");
+
+  function connection(found) {
+    const way = found.online && found.connection
+      ? [found.connection.bearer, found.connection.source && word("source", found.connection.source), found.connection.roaming && t("vehicle.roaming")] : [];
+    const why = found.why_offline_evidence && evidenceWords({ text: found.why_offline_evidence, said: found.why_offline_said });
+    return [[online(found), ...way].filter(Boolean).join(", "), why].filter(Boolean).join(". ");
+  }
+
+  function bundle(one) {
+    const used = one.total_mb ? t("vehicle.used", { used: number(one.used_mb), total: number(one.total_mb) }) : null;
+    return [word("bundle", one.state), used, one.valid_until && `${t("unprotected.until").toLowerCase()} ${when(one.valid_until)}`].filter(Boolean).join(", ");
+  }
+
+  function cards(found) {
+    const row = (one) => [t(one.present ? "vehicle.present" : "vehicle.absent"), ago(one.since, context.now()), one.battery === "low" && t("vehicle.card_low"),
+      !one.counts && t("vehicle.card_other"), one.flaps > 0 && t("vehicle.card_flaps", { n: one.flaps })].filter(Boolean).join(", ");
+    const known = found.driver_card?.cards ?? [];
+    return h("section.card", h("h2", t("vehicle.card")), known.length
+      ? h("ul", known.map((one) => h("li", h("b.mono", one.card_id), ` ${row(one)}`)))
+      : h("p.soft", t(found.driver_card ? "vehicle.absent" : "vehicle.no_alarms")));
+  }
+
+  function services(found) {
+    return h("section.card", h("h2", t("vehicle.services")), table(t("vehicle.services"), [
+      { name: t("vehicle.service"), cell: ([name]) => word("services", name) },
+      { name: t("vehicle.state"), cell: ([, one]) => (one.active ? t("vehicle.active") : word("unavailable", one.cause)) },
+      { name: t("unprotected.until"), cell: ([, one]) => (one.until ? when(one.until) : "") },
+    ], Object.entries(found.services)));
   }
 
   function position(found) {
@@ -136,9 +179,12 @@ export function show(context) {
   }
 
   function alarms(found) {
+    const row = (one, to, how, at) => h("li", h("a", { href: `#alarm/${to}` }, causeWords(one.cause)), " ", h("span.soft", `${how}, ${ago(at, context.now())}`));
     return h("section.card", h("h2", t("vehicle.alarms")), found.alarms.length
-      ? h("ul", found.alarms.map((one) => h("li", h("a", { href: `#alarm/${one.severity !== "minor" && found.case_id ? found.case_id : one.alarm_id}` }, causeWords(one.cause)),
-        " ", h("span.soft", `${word("state", one.state)}, ${ago(one.raised_at, context.now())}`)))) : h("p.soft", t("vehicle.no_alarms")));
+      ? h("ul", found.alarms.map((one) => row(one, one.severity !== "minor" && found.case_id ? found.case_id : one.alarm_id, word("state", one.state), one.raised_at)))
+      : h("p.soft", t("vehicle.no_alarms")),
+    state.closed.length ? [h("h2", t("vehicle.closed")), h("ul", state.closed.toReversed().map((one) =>
+      row(one, one.case_id ?? one.alarm_id, one.disposition ? word("disposition", one.disposition) : word("state", one.state), one.raised_at)))] : null);
   }
 
   function modes(found) {
@@ -159,6 +205,7 @@ export function show(context) {
   bind("Escape", "keys.back", () => history.back());
   if (mayTest) bind("t", "vehicle.test", () => state.testing || test());
   look(false);
+  past();
   const timer = setInterval(() => {
     if (!document.getElementById("dialog").open) look();
   }, AGAIN_MS);

@@ -7,11 +7,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.domain import said, security_code
+from gateway.domain import proof, security_code
 from gateway.domain.causes import BY_NAME
 from gateway.domain.effects import Audited, Effect, Notify, Refused
-from gateway.domain.outcome import Found, Outcome
+from gateway.domain.outcome import Outcome
 from gateway.domain.people.facts import PersonAct, ProvenAct
+from gateway.domain.proof import Answer
 from gateway.domain.signals import Registration
 from gateway.domain.vehicle import Vehicle
 
@@ -53,6 +54,7 @@ def _name(fact: PersonAct) -> str:
 
 
 _NAMES = {
+    "Certify": "car_security.certify",
     "ChangeCode": "security_code.change",
     "Consent": "consent.change",
     "MakePairingCode": "pairing_code.make",
@@ -87,27 +89,13 @@ def is_main_user(vehicle: Vehicle, fact: PersonAct) -> bool:
 
 def prove(vehicle: Vehicle, fact: ProvenAct, now: datetime) -> Outcome:
     """The vehicle with the challenge used up; with effects if the answer is no. Needs a code to exist."""
-    guard, user = vehicle.code_guard, fact.user or fact.by
-    entry = vehicle.registration
-    if security_code.locked_until(guard, user, now) is not None:
-        detail = "Too many wrong answers: try again later, or call the SOC."
-        return refuse(vehicle, fact, Refused("security_code_locked", detail))
+    entry, missing = vehicle.registration, None
     if entry is None or entry.security_code_key is None:
-        detail = "This needs the security code, and the vehicle has none: set one first."
-        return refuse(vehicle, fact, Refused("security_code_required", detail))
-    if not fact.answered:
-        detail = "Ask for a challenge (purpose transfer) and answer it with the security code."
-        return refuse(vehicle, fact, Refused("security_code_required", detail))
-    if fact.challenge is not None and security_code.is_open(guard, fact.challenge, now):
-        return Outcome(replace(vehicle, code_guard=security_code.right(guard, fact.challenge, user)))
-    refused = Refused("security_code_wrong", "The answer does not fit a challenge that is still open.")
-    if fact.challenge is not None:
-        return refuse(vehicle, fact, refused, "challenge used or too old")
-    guard, alarm = security_code.wrong(guard, user, PURPOSE, now)
-    outcome = refuse(replace(vehicle, code_guard=guard), fact, refused)
-    tries = said.say("code_wrong", count=security_code.ALARM_TRIES)
-    found = (Found("wrong_security_code", now, (said.evidence(now, tries),)),) if alarm else ()
-    return replace(outcome, found=found)
+        missing = "This needs the security code, and the vehicle has none: set one first."
+    elif not fact.answered:
+        missing = "Ask for a challenge (purpose transfer) and answer it with the security code."
+    answer = Answer(fact.user or fact.by, PURPOSE, fact.challenge, missing)
+    return proof.prove(vehicle, answer, now, lambda left, refused, cause: refuse(left, fact, refused, cause))
 
 
 def locked(vehicle: Vehicle, fact: PersonAct, now: datetime) -> Outcome | None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.domain import approvals, said, security_code
+from gateway.domain import approvals, proof, said, security_code
 from gateway.domain.alarms import MAX_EVIDENCE
 from gateway.domain.causes import BY_NAME
 from gateway.domain.effects import Audited, Effect, Notify
@@ -114,11 +114,8 @@ def _code_used(vehicle: Vehicle, fact: CommandRequested) -> Vehicle:
 def _wrong_answer(
     vehicle: Vehicle, fact: CommandRequested, now: datetime
 ) -> tuple[Vehicle, tuple[Effect, ...], tuple[Found, ...]]:
-    guard, alarm = security_code.wrong(vehicle.code_guard, fact.user, fact.action, now)
-    vehicle = replace(vehicle, code_guard=guard)
-    tries = said.say("code_wrong", count=security_code.ALARM_TRIES)
-    found = (Found("wrong_security_code", now, (said.evidence(now, tries),)),) if alarm else ()
-    until = security_code.locked_until(guard, fact.user, now)
+    vehicle, found = proof.wrong(vehicle, fact.user, fact.action, now)
+    until = security_code.locked_until(vehicle.code_guard, fact.user, now)
     main_user = vehicle.registration.main_user if vehicle.registration else None
     if until is None or main_user is None:
         return vehicle, (), found

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from gateway.domain import said
-from gateway.domain.alarms import Evidence
 from gateway.domain.finding import Finding, OnClock
+from gateway.domain.said import Evidence
 from gateway.domain.situation import Siren, Situation
 from gateway.domain.thresholds import Thresholds
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 from functools import partial
 
 from gateway.domain import said
-from gateway.domain.alarms import Evidence
 from gateway.domain.arming import has_card_fitted
 from gateway.domain.finding import Finding, OnClock, on_gateway_clock, on_vehicle_clock
 from gateway.domain.moment import Spell
+from gateway.domain.said import Evidence
 from gateway.domain.situation import Situation
 from gateway.domain.thresholds import Thresholds
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 from functools import partial
 
 from gateway.domain import said
-from gateway.domain.alarms import Evidence
 from gateway.domain.finding import Finding, OnClock
 from gateway.domain.parking import Fix, Parking
+from gateway.domain.said import Evidence
 from gateway.domain.situation import Situation
 from gateway.domain.thresholds import Thresholds
 

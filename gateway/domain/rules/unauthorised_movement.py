@@ -6,10 +6,10 @@ from datetime import timedelta
 from functools import partial
 
 from gateway.domain import said
-from gateway.domain.alarms import Evidence
 from gateway.domain.arming import armed_at, armed_from, has_card_fitted
 from gateway.domain.finding import Finding, OnClock
 from gateway.domain.moment import Moment
+from gateway.domain.said import Evidence
 from gateway.domain.situation import MOVEMENT_HOLDS, Situation
 from gateway.domain.thresholds import Thresholds
 
