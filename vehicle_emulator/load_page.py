@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _WIDTH: Final = 560
 _HEIGHT: Final = 240
 _LEFT: Final = 60
+_RIGHT: Final = 24
 _TOP: Final = 26
 _BOTTOM: Final = 36
 _LINES: Final = ("#2f6f9f", "#b4690e", "#a3244f")
@@ -30,7 +31,8 @@ svg polyline { fill: none; stroke-width: 2; } svg line.knee { stroke: #a3244f; s
 
 class _Line(NamedTuple):
     name: str
-    values: Sequence[float]
+    values: Sequence[float | None]
+    """None where there is nothing to show."""
 
 
 def html(report: Report) -> str:
@@ -56,10 +58,11 @@ Open loop: latency counts from the moment an event was due.</p>
 def _climb(climb: Climb) -> str:
     steps = climb.steps
     rates, served = _of(steps, lambda one: one.rate_per_s), _of(steps, lambda one: one.served_share)
+    heard = [step.latency_ms if step.receipted else None for step in steps]
     latencies = [
-        _Line("p50", _of(steps, lambda one: one.latency_ms.p50)),
-        _Line("p99", _of(steps, lambda one: one.latency_ms.p99)),
-        _Line("p99.9", _of(steps, lambda one: one.latency_ms.p999)),
+        _Line("p50", [None if one is None else one.p50 for one in heard]),
+        _Line("p99", [None if one is None else one.p99 for one in heard]),
+        _Line("p99.9", [None if one is None else one.p999 for one in heard]),
     ]
     in_time = [share * rate for share, rate in zip(served, rates, strict=True)]
     late = _Line("p99", _of(steps, lambda one: one.own_lateness_ms.p99))
@@ -92,19 +95,19 @@ def _of(steps: Sequence[Step], figure: Callable[[Step], float]) -> list[float]:
 def _chart(title: str, lines: Sequence[_Line], climb: Climb) -> str:
     """Lines over the rate; the same figures stand in the table below, for those who can't see them."""
     rates = [step.rate_per_s for step in climb.steps]
-    highest = max(1e-9, *(value for line in lines for value in line.values))
+    highest = max(1e-9, *(value for line in lines for value in line.values if value is not None))
     floor = _HEIGHT - _BOTTOM
 
     def x(rate: float) -> float:
-        return _LEFT + (rate / rates[-1]) * (_WIDTH - _LEFT - 10)
+        return _LEFT + (rate / rates[-1]) * (_WIDTH - _LEFT - _RIGHT)
 
     def y(value: float) -> float:
         return floor - value / highest * (floor - _TOP)
 
     parts = [f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{floor}" y2="{floor}"/>']
     for place, (line, color) in enumerate(zip(lines, _LINES, strict=False)):
-        points = [(x(rate), y(value)) for rate, value in zip(rates, line.values, strict=True)]
-        parts.append(_drawn(points, line, color))
+        known = [(rate, value) for rate, value in zip(rates, line.values, strict=True) if value is not None]
+        parts.append(_drawn([(x(rate), y(value), value) for rate, value in known], color))
         parts.append(f'<text x="{_LEFT + 90 * place}" y="12" style="fill:{color}">{escape(line.name)}</text>')
     if climb.knee_per_s is not None:
         at = x(climb.knee_per_s)
@@ -121,11 +124,11 @@ def _chart(title: str, lines: Sequence[_Line], climb: Climb) -> str:
     )
 
 
-def _drawn(points: Sequence[tuple[float, float]], line: _Line, color: str) -> str:
-    path = " ".join(f"{left:.1f},{top:.1f}" for left, top in points)
+def _drawn(points: Sequence[tuple[float, float, float]], color: str) -> str:
+    path = " ".join(f"{left:.1f},{top:.1f}" for left, top, _ in points)
     dots = "".join(
         f'<circle cx="{left:.1f}" cy="{top:.1f}" r="3" fill="{color}"><title>{value:,.2f}</title></circle>'
-        for (left, top), value in zip(points, line.values, strict=True)
+        for left, top, value in points
     )
     return f'<polyline points="{path}" stroke="{color}"/>{dots}'
 
@@ -150,6 +153,8 @@ def _counts(report: Report) -> str:
 
 
 def _numbers(one: Percentiles) -> tuple[str, ...]:
+    if not one.count:
+        return ("none",) * 4
     return tuple(f"{value:,.1f}" for value in (one.p50, one.p99, one.p999, one.max))
 
 

@@ -255,6 +255,8 @@ def _add_commands(view: Table, commands: Commands) -> None:
 
 
 def _numbers(values: Percentiles) -> dict[str, str]:
+    if not values.count:
+        return {"none": ""}
     return {
         name: f"{value:,.1f}" for name, value in msgspec.structs.asdict(values).items() if name != "count"
     }
