@@ -10,7 +10,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from gateway.domain import mode_acts
+from gateway.domain import mode_life
 from gateway.domain.effects import Notify, Register, Revoke
 from gateway.domain.outcome import Outcome
 from gateway.domain.people.common import users_of
@@ -36,7 +36,7 @@ def emptied(vehicle: Vehicle, main_user: str | None, by: str, now: datetime) -> 
     outcome = Outcome(vehicle)
     for mode in vehicle.modes.running:
         if mode.mode in MODES:
-            outcome = outcome.then(mode_acts.end(outcome.vehicle, mode, "transferred", by, now))
+            outcome = outcome.then(mode_life.end(outcome.vehicle, mode, "transferred", by, now))
     entry = replace(
         entry,
         main_user=main_user,
