@@ -17,14 +17,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vehicle_emulator import access, faults, judging, playing, report, scenarios
+from vehicle_emulator import access, faults, judging, load_page, playing, report, scenarios
+from vehicle_emulator import ramp as ramps
 from vehicle_emulator.crowd import Crowd
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.faults import Faults, FaultsError
 from vehicle_emulator.faulty import FaultyStation
-from vehicle_emulator.fleet import Fleet, Plan, parts, vins
+from vehicle_emulator.fleet import BOOTS_PER_S, Fleet, Plan, parts, vins
 from vehicle_emulator.link import Station
 from vehicle_emulator.owner import Api, Owner
+from vehicle_emulator.ramp import Ramp, RampError
 from vehicle_emulator.realism import command
 from vehicle_emulator.report import Report, Tally
 from vehicle_emulator.rest import OFFLINE_AFTER_S, SLEEP_AFTER_S, Habit
@@ -46,6 +48,7 @@ class Outputs(msgspec.Struct, frozen=True):
     """Files to write."""
 
     report: Path | None
+    html: Path | None
     ledger: Path | None
     story: Path | None
     record: Path | None
@@ -101,6 +104,10 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     drain: Annotated[float, typer.Option(min=0.0, help="seconds to wait for missing receipts")] = 10.0,
     telemetry_rate: Annotated[float, typer.Option(min=0.0, help="extra telemetry/s over the fleet")] = 0.0,
     alarm_rate: Annotated[float, typer.Option(min=0.0, help="theft-sensor triggers/s over the fleet")] = 0.0,
+    ramp_text: Annotated[
+        str, typer.Option("--ramp", help="FROM:TO:STEP triggers/s: finds the knee; sets the duration")
+    ] = "",
+    ramp_hold: Annotated[float, typer.Option(min=1.0, help="seconds that each step of --ramp lasts")] = 10.0,
     driving_share: Annotated[float, typer.Option(min=0.0, max=0.95, help="share of time on the road")] = 0.3,
     diary: Annotated[
         bool, typer.Option("--diary", help="drive when people do, not by --driving-share")
@@ -120,6 +127,7 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     ca_file: access.CaFile = None,
     source: access.Source = "",
     report_file: Annotated[Path | None, typer.Option("--report", help="closing report as JSON")] = None,
+    html: Annotated[Path | None, typer.Option(help="closing report as one page with charts")] = None,
     ledger: Annotated[Path | None, typer.Option(help="one JSON line per event sent")] = None,
     story: Annotated[Path | None, typer.Option(help="one JSON line per step of a scenario")] = None,
     record: Annotated[
@@ -139,10 +147,14 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     ] = 0.0,
 ) -> None:
     """Let a fleet live on a broker; exit 1 if events stay without a receipt or a label was broken."""
+    ramp = _ramp(ramp_text, ramp_hold)
+    if ramp is not None:
+        duration = vehicles / BOOTS_PER_S + ramp.length_s
     plan = Plan(
         vehicles=vehicles, seed=seed, duration_s=duration, drain_s=drain, telemetry_per_s=telemetry_rate,
-        alarms_per_s=alarm_rate, driving_share=None if diary else driving_share, clock_error_s=clock_error,
-        habit=Habit(sleep_after, offline_after), models=command.read_models(models_file),
+        alarms_per_s=alarm_rate, ramp=ramp, clock_error_s=clock_error,
+        driving_share=None if diary else driving_share, habit=Habit(sleep_after, offline_after),
+        models=command.read_models(models_file),
         scenarios=_cast_list(scenario or [], duration, vehicles), fleet_wide=_wide(scenario or [], duration),
     )  # fmt: skip
     where = access.address(broker)
@@ -151,7 +163,7 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     access.allow_files(vehicles)
     people = _people(plan, owners, users)
     apps = Apps(people, access.address(users_broker or broker), command_rate)
-    files = Outputs(report_file, ledger, story, record)
+    files = Outputs(report_file, html, ledger, story, record)
     bad = _faults(faults_text)
     closing = asyncio.run(_run(plan, station, secrets, files, Soc(api, owners, soc), apps=apps, bad=bad))
     console.print(report.table(closing))
@@ -186,6 +198,8 @@ async def _run(
         closing = await fleet.run()
     if outputs.report is not None:
         outputs.report.write_bytes(msgspec.json.format(msgspec.json.encode(closing)) + b"\n")
+    if outputs.html is not None:
+        outputs.html.write_text(load_page.html(closing))
     return closing
 
 
@@ -194,6 +208,13 @@ def _faults(text: str) -> Faults | None:
         return faults.read(text) if text else None
     except FaultsError as error:
         raise typer.BadParameter(str(error), param_hint="--faults") from error
+
+
+def _ramp(text: str, hold_s: float) -> Ramp | None:
+    try:
+        return ramps.read(text, hold_s) if text else None
+    except RampError as error:
+        raise typer.BadParameter(str(error), param_hint="--ramp") from error
 
 
 def _people(plan: Plan, owners: Path | None, users: int) -> list[tuple[str, Owner]]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from vehicle_emulator import codec, habits, owner
 from vehicle_emulator.dice import Dice
+from vehicle_emulator.figures import percentiles
 from vehicle_emulator.person import Person
-from vehicle_emulator.report import Commands, Outcome, percentiles
+from vehicle_emulator.report import Commands, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

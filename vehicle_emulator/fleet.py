@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -12,10 +13,12 @@ import msgspec
 
 from vehicle_emulator import life, models, scenario, verdict
 from vehicle_emulator.dice import Dice
-from vehicle_emulator.load import AlarmLoad, TelemetryLoad
+from vehicle_emulator.figures import percentiles
+from vehicle_emulator.load import AlarmLoad, Slots, TelemetryLoad
 from vehicle_emulator.messages import rfc3339
 from vehicle_emulator.places import home_of
-from vehicle_emulator.report import Report, percentiles
+from vehicle_emulator.ramp import Ramp, Stairs, Watch
+from vehicle_emulator.report import Report
 from vehicle_emulator.rest import Habit
 from vehicle_emulator.scenario import FleetWide, Scenario
 from vehicle_emulator.stage import Stage
@@ -38,7 +41,7 @@ _SHORTEST_NAP_S = 0.001
 _LONGEST_NAP_S = 0.1
 _CONNECT_PATIENCE_S = 10.0
 _CONNECTS_PER_S = 500
-_BOOTS_PER_S = 500
+BOOTS_PER_S = 500
 _KEEPALIVE_CALLS = 3
 _FAREWELL_MS = 5_000.0
 # People set a mode or sell a car so long before the first beat.
@@ -62,6 +65,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: float = 10.0
     telemetry_per_s: float = 0.0
     alarms_per_s: float = 0.0
+    ramp: Ramp | None = None
     driving_share: float | None = 0.3
     clock_error_s: float = 0.0
     habit: Habit = Habit()
@@ -155,6 +159,7 @@ class Fleet:
         self._loads: list[TelemetryLoad | AlarmLoad] = []
         self._plays: list[scenario.Play] = []
         self._started_ms = self._next_sweep_ms = 0.0
+        self._cpu_s = 0.0
         self._swept = 0
         self.stopping = asyncio.Event()
 
@@ -163,8 +168,10 @@ class Fleet:
         self._prepare()
         await self._connect()
         self._begin(self.depot.clock.now_ms())
+        began_cpu_s = time.process_time()
         await self._live_until(self._started_ms + (self.plan.duration_s or math.inf) * 1_000)
         ran_ms = self.depot.clock.now_ms() - self._started_ms
+        self._cpu_s = time.process_time() - began_cpu_s
         await self._drain()
         await self._leave()
         return self._report(ran_ms / 1_000)
@@ -190,14 +197,14 @@ class Fleet:
         """Boot the vehicles one after the other and set the stage."""
         self._started_ms = now_ms
         for index, unit in enumerate(self.units):
-            unit.vehicle.plan(int(now_ms + index * 1_000 / _BOOTS_PER_S), life.begin)
+            unit.vehicle.plan(int(now_ms + index * 1_000 / BOOTS_PER_S), life.begin)
         for part in self._parts:
             self._cast(part, int(now_ms + part.start_s * 1_000))
         for unit in self.units:
             self._schedule(unit)
         self._begin_load()
         if self._crowd is not None:
-            booted_ms = now_ms + len(self.units) * 1_000 / _BOOTS_PER_S
+            booted_ms = now_ms + len(self.units) * 1_000 / BOOTS_PER_S
             self._crowd.begin(booted_ms, now_ms + (self.plan.duration_s or math.inf) * 1_000)
 
     def _cast(self, part: Part, start_ms: int) -> None:
@@ -246,12 +253,15 @@ class Fleet:
 
     def _begin_load(self) -> None:
         """Load starts when all have booted, and leaves the vehicles alone that play a scenario."""
-        plan, start_ms = self.plan, self._started_ms + len(self.units) * 1_000 / _BOOTS_PER_S
+        plan, start_ms = self.plan, self._started_ms + len(self.units) * 1_000 / BOOTS_PER_S
         crowd = [unit for unit in self.units if unit.vin not in self._parked]
         if plan.telemetry_per_s > 0 and crowd:
             self._loads.append(TelemetryLoad(crowd, plan.telemetry_per_s, start_ms))
         if plan.alarms_per_s > 0 and crowd:
-            self._loads.append(AlarmLoad(crowd, plan.alarms_per_s, start_ms, plan.seed))
+            self._loads.append(AlarmLoad(crowd, Slots(plan.alarms_per_s, start_ms), plan.seed))
+        if plan.ramp is not None and crowd:
+            self.depot.tally.watch = Watch(plan.ramp, start_ms)
+            self._loads.append(AlarmLoad(crowd, Stairs(plan.ramp, start_ms), plan.seed))
 
     async def _live_until(self, end_ms: float) -> None:
         while (now_ms := self.depot.clock.now_ms()) < end_ms and not self.stopping.is_set():
@@ -300,6 +310,8 @@ class Fleet:
         for load in self._loads:
             if late_ms := load.play(now_ms):
                 self.depot.tally.lags_ms.append(late_ms)
+                if self.depot.tally.watch:
+                    self.depot.tally.watch.turned(now_ms, late_ms, time.process_time())
         if self._crowd is not None:
             self._crowd.play(now_ms)
 
@@ -358,7 +370,9 @@ class Fleet:
         tally, station = self.depot.tally, self.depot.station
         heard, until_s = self._stage.heard(), self._started_ms / 1_000 + ran_s
         verdicts = verdict.judge_all(self._plays, heard, until_s) if self._stage.judges else []
-        asked_for = bool(self.plan.alarms_per_s)  # alarms that are load are nobody's mistake
+        asked_for = bool(
+            self.plan.alarms_per_s or self.plan.ramp
+        )  # alarms that are load are nobody's mistake
         elsewhere = () if asked_for else verdict.elsewhere(self._plays, heard, self._started_ms / 1_000)
         return Report(
             seed=self.plan.seed, vehicles=len(self.units), protocol=station.version.name,
@@ -371,4 +385,6 @@ class Fleet:
             verdicts=tuple(verdicts), left_out=tuple(self._left_out),
             elsewhere=elsewhere,
             commands=None if self._crowd is None else self._crowd.report(),
+            own_cores=round(self._cpu_s / ran_s, 3) if ran_s else 0.0,
+            climb=None if tally.watch is None else tally.watch.climb(),
         )  # fmt: skip

@@ -15,6 +15,7 @@ from vehicle_emulator.messages import THEFT_CAUSES, ZONES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from vehicle_emulator.ramp import Stairs
     from vehicle_emulator.unit import Unit
 
 # Below 15 s a siren is no alarm; load events are all meant to be one.
@@ -65,9 +66,9 @@ class AlarmLoad:
 
     __slots__ = ("_dice", "_units", "slots")
 
-    def __init__(self, units: Sequence[Unit], rate_per_s: float, start_ms: float, seed: int) -> None:
-        """At this rate over the whole fleet."""
-        self._units, self.slots = units, Slots(rate_per_s, start_ms)
+    def __init__(self, units: Sequence[Unit], slots: Slots | Stairs, seed: int) -> None:
+        """At these moments over the whole fleet."""
+        self._units, self.slots = units, slots
         self._dice = Dice(seed, "alarm load")
 
     def play(self, now_ms: float) -> float:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from gateway.wire.topics import vehicle_topic
 from vehicle_emulator import access, codec, messages, tape
-from vehicle_emulator.report import Percentiles, percentiles
+from vehicle_emulator.figures import Percentiles, percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

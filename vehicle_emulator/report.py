@@ -9,14 +9,17 @@ from typing import IO, TYPE_CHECKING, Final
 import msgspec
 from rich.table import Table
 
-from vehicle_emulator.messages import encode, rfc3339
+from vehicle_emulator.figures import Percentiles
+from vehicle_emulator.messages import THEFT_SENSOR, encode, rfc3339
+from vehicle_emulator.ramp import Climb, own_limit
 from vehicle_emulator.scenario import Play
 from vehicle_emulator.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from vehicle_emulator.outbox import Entry
+    from vehicle_emulator.ramp import Watch
 
 
 FEW: Final = 5
@@ -53,16 +56,6 @@ class Events(msgspec.Struct, frozen=True):
     given_up: int
     unreceipted: int
     stray: int
-
-
-class Percentiles(msgspec.Struct, frozen=True):
-    """Milliseconds."""
-
-    count: int
-    p50: float
-    p99: float
-    p999: float
-    max: float
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -125,6 +118,13 @@ class Report(msgspec.Struct, frozen=True):
     elsewhere: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     commands: Commands | None = None
+    own_cores: float = 0.0
+    climb: Climb | None = None
+
+    @property
+    def limit(self) -> str:
+        """What the emulator itself lacked, in words; nothing if it was not the limit."""
+        return own_limit(self.lag_ms, self.own_cores)
 
     @property
     def is_broken(self) -> bool:
@@ -135,20 +135,10 @@ class Report(msgspec.Struct, frozen=True):
         return bool(lost or wrong or lied)
 
 
-def percentiles(samples: Sequence[float]) -> Percentiles:
-    """Nearest rank; zeros where there is no sample."""
-    ordered = sorted(samples) or [0.0]
-
-    def rank(per_mille: int) -> float:
-        return round(ordered[max(0, -(-len(ordered) * per_mille // 1_000) - 1)], 3)
-
-    return Percentiles(len(samples), rank(500), rank(990), rank(999), round(ordered[-1], 3))
-
-
 class Tally:
     """Counts along the way, and writes each event's line once its fate is known."""
 
-    __slots__ = ("_ledger", "counts", "lags_ms", "latencies_ms")
+    __slots__ = ("_ledger", "counts", "lags_ms", "latencies_ms", "watch")
 
     def __init__(self, ledger: IO[bytes] | None = None) -> None:
         """Write no ledger unless there is a file for it."""
@@ -156,11 +146,14 @@ class Tally:
         self.counts: Counter[str] = Counter()
         self.latencies_ms: array[float] = array("d")
         self.lags_ms: array[float] = array("d")
+        self.watch: Watch | None = None
 
     def receipted(self, vin: str, entry: Entry, now_ms: float) -> None:
         """The gateway has it for good."""
         self.counts["receipted"] += 1
         self.latencies_ms.append(now_ms - entry.intended_ms)
+        if self.watch and (entry.message.kind, entry.message.state) == (THEFT_SENSOR, "triggered"):
+            self.watch.receipted(entry.intended_ms, now_ms)
         self._write(vin, entry, receipted_ms=now_ms)
 
     def rejected(self, vin: str, entry: Entry, reason: str) -> None:
@@ -206,6 +199,9 @@ def table(report: Report) -> Table:
     _row(view, "telemetry", {"sent": report.telemetry_sent, "dropped": report.telemetry_dropped})
     _row(view, f"connections, {report.protocol}", report.connections)
     _row(view, "own lateness, ms", _numbers(report.lag_ms))
+    view.add_row("own CPU, cores", f"{report.own_cores:.2f}{f'  {report.limit}' if report.limit else ''}")
+    if report.climb is not None:
+        _add_climb(view, report.climb)
     if report.commands is not None:
         _add_commands(view, report.commands)
     _add_plays(view, report)
@@ -233,6 +229,16 @@ def _add_plays(view: Table, report: Report) -> None:
         )
 
 
+def _add_climb(view: Table, climb: Climb) -> None:
+    view.add_section()
+    for step in climb.steps:
+        word = "served" if step.is_served else f"NOT served  {step.limit}"
+        numbers = "  ".join(f"{name} {value}" for name, value in _numbers(step.latency_ms).items())
+        view.add_row(f"{step.rate_per_s:,.0f} events/s", f"{step.served_share:.1%} in 1 s  {numbers}  {word}")
+    view.add_row("ramp", climb.sentence())
+    view.add_section()
+
+
 def _add_commands(view: Table, commands: Commands) -> None:
     view.add_section()
     _row(
@@ -249,6 +255,8 @@ def _add_commands(view: Table, commands: Commands) -> None:
 
 
 def _numbers(values: Percentiles) -> dict[str, str]:
+    if not values.count:
+        return {"none": ""}
     return {
         name: f"{value:,.1f}" for name, value in msgspec.structs.asdict(values).items() if name != "count"
     }

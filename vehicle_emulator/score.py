@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from vehicle_emulator import verdict
-from vehicle_emulator.report import Percentiles, percentiles
+from vehicle_emulator.figures import Percentiles, percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

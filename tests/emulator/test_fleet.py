@@ -6,6 +6,7 @@ import asyncio
 import io
 import time
 from collections.abc import AsyncIterator, Callable
+from html import escape
 from typing import Any
 
 import msgspec
@@ -13,13 +14,14 @@ import pytest
 
 from devtools.broker import HOST, Broker
 from tests.emulator.receipting import ReceiptingGateway
-from vehicle_emulator import air, messages, outbox
+from vehicle_emulator import air, load_page, messages, outbox
 from vehicle_emulator.body import LOCKS
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.fleet import Fleet, Plan, cast, vins
 from vehicle_emulator.life import LEFT_LONG_AGO
 from vehicle_emulator.link import Station
 from vehicle_emulator.load import Slots
+from vehicle_emulator.ramp import Ramp
 from vehicle_emulator.report import Tally
 from vehicle_emulator.rest import Habit
 from vehicle_emulator.scenarios.siren_nudge import SIREN_NUDGE
@@ -79,6 +81,20 @@ async def test_every_event_is_receipted_and_in_the_ledger(crowd: Broker, gateway
     assert report.connections["connects"] == 20
     assert report.connections["disconnects"] == 0
     assert 0.0 < report.receipt_latency_ms.p50 <= report.receipt_latency_ms.max
+
+
+async def test_a_ramp_is_served_and_shown(crowd: Broker, gateway: ReceiptingGateway) -> None:
+    plan = Plan(
+        vehicles=4, seed=SEED, duration_s=2.1, drain_s=30.0, driving_share=0.0,
+        ramp=Ramp((40.0, 80.0), 1.0), telemetry_per_s=20.0,
+    )  # fmt: skip
+    report = await build(crowd, plan).run()
+    assert report.climb is not None
+    assert [(step.wanted, step.receipted) for step in report.climb.steps] == [(40, 40), (80, 80)]
+    page = load_page.html(report)
+    assert page.count("<svg") == 4
+    assert escape(report.climb.sentence()) in page
+    assert "http" not in page
 
 
 async def test_births_and_farewells_frame_what_a_vehicle_says(

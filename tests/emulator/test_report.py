@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vehicle_emulator.report import Percentiles, percentiles
+from vehicle_emulator.figures import Percentiles, percentiles
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from tests.emulator.lives import START_MS
 from vehicle_emulator import cli, scenario
+from vehicle_emulator.figures import Percentiles
 from vehicle_emulator.messages import rfc3339
-from vehicle_emulator.report import Events, Line, Percentiles, Report
+from vehicle_emulator.report import Events, Line, Report
 from vehicle_emulator.scenario import ANY, Beat, Expected, Label, Play, Scenario
 from vehicle_emulator.score import Bounds, Run, Scorecard, score
 from vehicle_emulator.verdict import Told

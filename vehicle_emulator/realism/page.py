@@ -20,7 +20,7 @@ _LEFT: Final = 46
 _TOP: Final = 12
 _BOTTOM: Final = 34
 _EVERY_LABELS: Final = 8
-_STYLE: Final = """
+STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #667085; --line: #d6dbe3;
   --bar: #2f6f9f; --bg: #fff; }
 @media (prefers-color-scheme: dark) {
@@ -73,7 +73,7 @@ def html(measured: Measured) -> str:
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>An emulated fleet beside published figures</title><style>{_STYLE}</style></head><body>
+<title>An emulated fleet beside published figures</title><style>{STYLE}</style></head><body>
 <h1>An emulated fleet beside published figures</h1>
 <p>{escape(about)}</p>
 <table><thead><tr><th>Figure</th><th>This fleet</th><th>Published</th><th></th><th>Source</th></tr></thead>
