@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.async_api import Page, expect
 
+from gateway.domain.signals import Connection, DataBundle, DriverCard, Registration
 from gateway.ports import DeliveryRow, Park, SignalValue
 from tests.api.doubles import OTHER, VIN, Gateway
 from tests.api.serving import served
@@ -185,3 +188,54 @@ async def test_the_desk_meter_can_be_read(gateway: Gateway, new_page: NewPage) -
         await expect(page.locator(".plot canvas")).to_have_count(2)
         assert await violations(page) == []
         await picture(page, "meter")
+
+
+def known(gateway: Gateway) -> Registration:
+    """A vehicle with two Driver Cards, one of them its own, and a service that has ended."""
+    ends = "2027-01-01T00:00:00Z"
+    services: dict[str, dict[str, Any]] = {
+        "car_security": {"until": ends, "certified": True},
+        "remote_access": {"until": "2026-01-01T00:00:00Z"},
+    }
+    entry = Registration(vin=VIN, country="NL", model="Estate", driver_cards=("DC-1",), services=services)
+    gateway.store.registry[VIN] = entry
+    return entry
+
+
+async def test_a_vehicles_page_and_the_unprotected_say_all_in_the_readers_language(
+    gateway: Gateway, new_page: NewPage
+) -> None:
+    await gateway.register(known(gateway))
+    await gateway.trigger("battery_low")
+    now: dict[str, Any] = {"received_at": gateway.clock.now(), "occurred_at": gateway.clock.now()}
+    for number, card in enumerate(("DC-1", "DC-9")):
+        await gateway.act(
+            VIN, DriverCard(**now, event_id=f"c{number}", present=True, card_id=card, battery="low")
+        )
+    await gateway.act(VIN, DataBundle(**now, event_id="b", bundle_id="B1", used_mb=820, total_mb=1000))
+    await gateway.trigger("jamming_gsm")
+    gateway.clock.move(60)
+    await gateway.act(VIN, Connection(received_at=gateway.clock.now(), online=False))
+    async with served(gateway) as url:
+        page = await new_page(locale="nl")
+        await enter(gateway, page, url)
+        await page.keyboard.press("End")
+        await page.keyboard.press("c")
+        await page.locator("#dialog select").select_option("battery")
+        await page.locator("#dialog button.danger, #dialog button.main").first.click()
+        await expect(page.locator(".row:visible")).to_have_count(1)
+        await page.goto(f"{url}/#vehicle/{VIN}")
+        for text in (
+            "kort daarvoor meldde het \u2018",
+            "Autobeveiliging",
+            "verlopen",
+            "820 van 1.000 MB gebruikt",
+            "batterij zwak, hoort niet bij dit voertuig",
+            "Gesloten",
+        ):
+            await expect(page.locator(".vehicle")).to_contain_text(text)
+        assert await violations(page) == []
+        await picture(page, "vehicle-nl")
+        await page.goto(f"{url}/#unprotected")
+        await expect(page.locator("#page td ul").first).to_contain_text("Stilgevallen tijdens storing")
+        await expect(page.locator("#page")).not_to_contain_text("heard")

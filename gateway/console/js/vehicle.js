@@ -40,7 +40,7 @@ export function show(context) {
       h("div.bar", h("h1.mono", found.vin), mayTest ? h("button", { type: "button", "aria-keyshortcuts": "t", disabled: state.testing, onclick: test },
         t("vehicle.test"), " ", h("kbd", "t")) : null),
       state.tested ? tested(state.tested) : h("p.wrong", { role: "alert" }, state.wrong),
-      h("div.cards", facts(found), where(found), alarms(found), h("div", modes(found), cards(found)), services(found)), signals(found));
+      h("div.cards", facts(found), where(found), alarms(found), modes(found), cards(found), services(found)), signals(found));
     map(found);
   }
 

@@ -56,9 +56,10 @@ const FULL = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle:
 
 export const clock = (at) => CLOCK.format(new Date(at));
 
-// The clock today, else with its day.
+// The clock today, else with its day, and with its year if that is another.
 export function when(at) {
   const then = new Date(at);
+  if (then.getFullYear() !== new Date().getFullYear()) return FULL.format(then);
   return then.toDateString() === new Date().toDateString() ? clock(then) : `${DAY.format(then)} ${clock(then)}`;
 }
 
