@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -17,7 +17,7 @@ import typer
 
 from vehicle_emulator.codec import Version
 from vehicle_emulator.dice import Dice
-from vehicle_emulator.link import Station
+from vehicle_emulator.link import Station, Tls
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _SPARE_FILES = 64
@@ -49,6 +49,10 @@ ProtocolOption = Annotated[Protocol, typer.Option(help="MQTT 5 or 3.1.1")]
 Source = Annotated[
     str, typer.Option(help="own IPv4 addresses to call from in turn, e.g. 127.0.0.2-20: 28,000 ports each")
 ]
+Certificates = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="folder of VIN.crt and VIN.key, each vehicle's own"),
+]
 CaFile = Annotated[Path | None, typer.Option(exists=True, help="authority to trust with mqtts://")]
 
 
@@ -71,13 +75,52 @@ def address(url: str) -> Address:
     )
 
 
-def station(where: Address, protocol: Protocol, ca_file: Path | None, seed: int, source: str = "") -> Station:
-    """What all links share; opens nothing."""
+def station(
+    where: Address,
+    protocol: Protocol,
+    ca_file: Path | None,
+    seed: int,
+    *,
+    source: str = "",
+    certificates: Path | None = None,
+) -> Station:
+    """
+    What all links share; opens nothing.
+
+    Errors:  typer.BadParameter.
+    """
     return Station(
         where.host, where.port, Dice(seed, "reconnects"),
-        tls=ssl.create_default_context(cafile=ca_file) if where.tls else None,
+        tls=_tls(where, ca_file, certificates),
         version=Version.V5 if protocol is Protocol.V5 else Version.V311, sources=sources(source),
     )  # fmt: skip
+
+
+def _tls(where: Address, ca_file: Path | None, certificates: Path | None) -> Tls:
+    if certificates is None:
+        return ssl.create_default_context(cafile=ca_file) if where.tls else None
+    if not where.tls:
+        raise typer.BadParameter("certificates need an mqtts:// broker", param_hint="--certificates")
+
+    def own(vin: str) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=ca_file)
+        context.load_cert_chain(certificates / f"{vin}.crt", certificates / f"{vin}.key")
+        return context
+
+    return own
+
+
+def check_certificates(folder: Path | None, vins: Iterable[str]) -> None:
+    """
+    Each vehicle needs its own.
+
+    Errors:  typer.BadParameter.
+    """
+    names = [f"{vin}.{end}" for vin in vins for end in ("crt", "key")] if folder else []
+    missing = [name for name in names if folder and not (folder / name).exists()]
+    if missing:
+        sentence = f"{folder} lacks {len(missing)} files, as {missing[0]}"
+        raise typer.BadParameter(sentence, param_hint="--certificates")
 
 
 def sources(text: str) -> tuple[str, ...]:

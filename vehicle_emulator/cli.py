@@ -126,6 +126,7 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     protocol: access.ProtocolOption = access.Protocol.V5,
     ca_file: access.CaFile = None,
     source: access.Source = "",
+    certificates: access.Certificates = None,
     report_file: Annotated[Path | None, typer.Option("--report", help="closing report as JSON")] = None,
     html: Annotated[Path | None, typer.Option(help="closing report as one page with charts")] = None,
     ledger: Annotated[Path | None, typer.Option(help="one JSON line per event sent")] = None,
@@ -159,7 +160,8 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     )  # fmt: skip
     where = access.address(broker)
     secrets = access.credentials(where, passwords, password)
-    station = access.station(where, protocol, ca_file, seed, source)
+    access.check_certificates(certificates, vins(seed, vehicles))
+    station = access.station(where, protocol, ca_file, seed, source=source, certificates=certificates)
     access.allow_files(vehicles)
     people = _people(plan, owners, users)
     apps = Apps(people, access.address(users_broker or broker), command_rate)
@@ -234,7 +236,8 @@ def _crowd(apps: Apps, plan: Plan, like: Station, clock: Clock) -> Crowd | None:
     if not apps.people:
         return None
     address = apps.address
-    tls = like.tls or (ssl.create_default_context() if address.tls else None)
+    own = None if callable(like.tls) else like.tls
+    tls = own or (ssl.create_default_context() if address.tls else None)
     station = Station(
         address.host, address.port, Dice(plan.seed, "apps"), tls=tls if address.tls else None,
         version=like.version,

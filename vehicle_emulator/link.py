@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections import Counter
+from collections.abc import Callable
 from itertools import cycle
 from typing import TYPE_CHECKING, Final, Protocol
 
 from vehicle_emulator import codec
 
 if TYPE_CHECKING:
-    import ssl
-
     from vehicle_emulator.dice import Dice
     from vehicle_emulator.tape import Tape
 
@@ -38,6 +38,10 @@ HANDSHAKES: Final = 64
 _IP_BIND_ADDRESS_NO_PORT = 24
 _PACKET_ID_MAX = 65_535
 _BACKOFF_DOUBLINGS_MAX = 8
+
+
+# None, one for all, or one of its own for each user name.
+Tls = ssl.SSLContext | Callable[[str], ssl.SSLContext] | None
 
 
 class Listener(Protocol):
@@ -116,7 +120,7 @@ class Station:
         dice: Dice,
         *,
         version: codec.Version = codec.Version.V5,
-        tls: ssl.SSLContext | None = None,
+        tls: Tls = None,
         sources: tuple[str, ...] = (),
     ) -> None:
         """Nothing is opened here. ``sources``: IPv4 addresses to call from in turn; none: the system's."""
@@ -131,15 +135,16 @@ class Station:
         """See ``Carrier``."""
         return Link(self, listener)
 
-    async def connect(self, link: Link) -> None:
+    async def connect(self, link: Link, username: str) -> None:
         """
         One TCP connection, and TLS where wanted.
 
         Errors:  OSError.
         """
         loop, where = asyncio.get_running_loop(), (self.host, self.port)
+        tls = self.tls(username) if callable(self.tls) else self.tls
         if self._sources is None:
-            await loop.create_connection(lambda: link, *where, ssl=self.tls)
+            await loop.create_connection(lambda: link, *where, ssl=tls)
             return
         call = _call_from(next(self._sources))
         try:
@@ -147,8 +152,8 @@ class Station:
         except BaseException:
             call.close()
             raise
-        name = self.host if self.tls else None
-        await loop.create_connection(lambda: link, sock=call, ssl=self.tls, server_hostname=name)
+        name = self.host if tls else None
+        await loop.create_connection(lambda: link, sock=call, ssl=tls, server_hostname=name)
 
     def backoff_s(self, failures: int) -> float:
         """Full jitter: anything between nothing and the doubled, capped delay."""
@@ -391,7 +396,7 @@ class Link(asyncio.Protocol):
         async with station.gate:
             self._greeted = loop.create_future()
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                await station.connect(self)
+                await station.connect(self, self._listener.greeting().username)
                 await self._greeted
 
     def _dialled(self, task: asyncio.Task[None]) -> None:
