@@ -298,8 +298,10 @@ def _plans(ingest: Ingest, dropped: SysTopics, instance: str, clock: SystemClock
         return Will(gateway_topic(instance, "status"), offline(clock.now()))
 
     return [
-        Plan("events", filters("events"), 1, ingest.take, never, will=will),
-        Plan("commands", (*filters("commands"), REQUESTS), 1, ingest.take, never),
+        Plan("events", filters("events"), 1, ingest.take, never, will=will, is_crowded=ingest.is_crowded),
+        Plan(
+            "commands", (*filters("commands"), REQUESTS), 1, ingest.take, never, is_crowded=ingest.is_crowded
+        ),
         Plan(
             "telemetry",
             (*filters("telemetry"), vehicle_topic("+", telemetry.KIND), DROPPED),
@@ -309,6 +311,7 @@ def _plans(ingest: Ingest, dropped: SysTopics, instance: str, clock: SystemClock
             optional=(DROPPED,),
             coalesce_s=COALESCE_TELEMETRY_S,
             glances=ingest,
+            is_crowded=ingest.is_crowded,
         ),
     ]
 

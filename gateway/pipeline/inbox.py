@@ -6,9 +6,10 @@ Rules of this file:
 1. What concerns one vehicle leaves in the order in which it came.
 2. The vehicles take turns, and a batch takes a bounded share of each: nobody waits behind another one's
    flood. Acknowledgements keep the order of arrival by themselves (``acks``).
-3. All is bounded. What a vehicle repeats until its receipt is turned away when there is no room, which ends
-   the connection: the broker keeps it. What can be derived again (telemetry facts) is turned away earlier,
-   and earlier still where one vehicle alone has filled the room.
+3. All is bounded. When half is full nothing more is read until there is room: the broker keeps it, and gets
+   its acknowledgements meanwhile. To end the connection instead would make it send all of it again, which
+   after an overload never ends; that is left for a full inbox. What can be derived again (telemetry facts) is
+   turned away earlier, and earlier still where one vehicle alone has filled the room.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from gateway.domain.vehicle import Vehicle
 from gateway.wire.event import Unwanted
 
 MAX_ITEMS = 20_000
+CROWDED = 10_000
+"""A read of each session (256 KiB, some thousands of the shortest messages) still fits."""
 MAX_DERIVED = 10_000
 MAX_DERIVED_OF_ONE = 1_000
 TURN = 8
@@ -70,6 +73,11 @@ class Inbox:
     def __len__(self) -> int:
         """How many wait."""
         return self._count
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether nothing more should be read for a while: there is room for what has been read already."""
+        return self._count >= CROWDED
 
     def put(self, item: Item) -> bool:
         """Add an item; False if there is no room."""

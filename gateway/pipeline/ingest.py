@@ -32,6 +32,10 @@ class Ingest:
         self.on_heard: Callable[[Sequence[Inbound]], None] | None = None
         """Hears every batch before it is decoded."""
 
+    def is_crowded(self) -> bool:
+        """Whether enough waits to be decided: nothing more should be read for a moment."""
+        return self._inbox.is_crowded
+
     def glance(self, topic: str, payload: bytes, received_at: datetime) -> bool:
         """Whether a message of telemetry is dealt with by a glance; a recording wants to hear all of it."""
         return (

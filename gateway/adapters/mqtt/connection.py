@@ -46,6 +46,8 @@ MAX_WAITING = 5_000
 """Publishes without their PUBACK; beyond it the caller is told that the link is full."""
 PUBLISH_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
+SUBSCRIBE_TIMEOUT_S = 120.0
+"""The broker answers behind all that it has kept for a resumed session."""
 
 _quiet = logging.getLogger("gateway.paho")
 _quiet.setLevel(logging.CRITICAL)
@@ -151,7 +153,7 @@ class Connection:
                 (one, SubscribeOptions(qos=qos, retainAsPublished=False, retainHandling=0)) for one in filters
             ]
         try:
-            granted = await self._client.subscribe(topics)
+            granted = await self._client.subscribe(topics, timeout=SUBSCRIBE_TIMEOUT_S)
         except aiomqtt.MqttError as error:
             raise LinkDown(str(error)) from error
         return [_code(one) for one in granted]
@@ -171,6 +173,17 @@ class Connection:
         """Acknowledge a message of this connection. It is a hint to the broker, never a proof."""
         if message.qos and not self.lost:
             self._sender.ack(message.mid, message.qos)
+
+    def pause(self) -> bool:
+        """Read no more until ``resume``; False where the library reads by itself."""
+        if self._reader is not None:
+            self._reader.pause()
+        return self._reader is not None
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._reader is not None and not self.lost:
+            self._reader.resume()
 
     def abort(self) -> None:
         """End the connection at once, without a word."""

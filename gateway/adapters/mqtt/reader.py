@@ -65,6 +65,7 @@ class Reader:
         self._drained = True
         self._out = bytearray()
         self._socket: Any = None
+        self._paused = False
 
     def begin(self) -> None:
         """Take over; to be called while paho handles the CONNACK (rule 1)."""
@@ -80,6 +81,22 @@ class Reader:
             self._loop.call_soon(self.flush)
         self._out += packet
 
+    def pause(self) -> None:
+        """Leave what comes in the socket: when that is full, the broker keeps the rest. Acks still leave."""
+        self._paused = True
+        if self._is_alive():
+            self._loop.remove_reader(self._socket)
+
+    def resume(self) -> None:
+        """Read on."""
+        self._paused = False
+        if self._is_alive():
+            self._loop.add_reader(self._socket, self._readable)
+            if (
+                self._is_held()
+            ):  # of that the loop knows nothing; else one read a turn is what there is room for
+                self._loop.call_soon(self._readable)
+
     def flush(self) -> None:
         """Hand what was gathered to paho as one packet: it looks only at its bytes."""
         if self._out:
@@ -89,6 +106,8 @@ class Reader:
     # -- reading: these run on the loop and must not raise ------------------------------------------------
 
     def _readable(self) -> None:
+        if self._paused:
+            return
         try:
             self._read()
         except Exception as error:  # noqa: BLE001  # rule 4
@@ -96,7 +115,7 @@ class Reader:
             self._loop.remove_reader(self._socket)
             self._paho.disconnect()  # its goodbye can't be sent: at that it closes all
             return
-        if self._coalesce_s and self._drained and self._is_alive():
+        if self._coalesce_s and self._drained and self._may_read():
             # A little later there is more of it, and reading it at once costs less than in parts.
             self._loop.remove_reader(self._socket)
             self._loop.call_later(self._coalesce_s, self._read_on)
@@ -104,12 +123,15 @@ class Reader:
     def _read(self) -> None:
         while self._is_alive():
             self._paho.loop_read()
-            if not self._others and not self._is_held():
+            if not self._others and (self._paused or not self._is_held()):
                 return
 
     def _read_on(self) -> None:
-        if self._is_alive():
+        if self._may_read():
             self._loop.add_reader(self._socket, self._readable)
+
+    def _may_read(self) -> bool:
+        return self._is_alive() and not self._paused
 
     def _is_alive(self) -> bool:
         return self._paho.socket() is self._socket

@@ -33,6 +33,8 @@ SHORT_LIVED_S = 3.0
 UNSUPPORTED_VERSION = (1, 132)
 BAD_CREDENTIALS = (4, 5, 134, 135)
 STABLE_AFTER_S = 10.0
+PAUSE_S = 0.02
+SAID_EVERY_S = 60.0
 
 
 class Log(Protocol):
@@ -72,6 +74,8 @@ class Plan(Struct, frozen=True):
     coalesce_s: float = 0.0
     """Read no more often than this: many small messages are cheaper together. Nothing that alarms."""
     glances: Glances | None = None
+    is_crowded: Callable[[], bool] = lambda: False
+    """Whether there is much to decide already: then nothing is read for a moment."""
 
 
 class Session:
@@ -95,6 +99,7 @@ class Session:
         self.subscribed = asyncio.Event()
         self._resumed = False
         self._resumed_briefly = 0
+        self._said_paused_s = -SAID_EVERY_S
         self._settings = settings
         self._client_id = client_id
         self._clock = clock
@@ -153,26 +158,44 @@ class Session:
         )
         connection.on_refused = self._post_refused
         async with connection:
-            await self._subscribe(connection)
-            self._resumed = connection.session_present
-            if not self._resumed:
-                self._log.info("mqtt.session_lost", session=self.plan.name)
-            self._say_how_it_reads(connection)
-            self.connection = connection
-            self.subscribed.set()
-            self._meters.gauge("gateway_mqtt_connected", 1, session=self.plan.name)
-            self._log.info("mqtt.connected", session=self.plan.name, mqtt_version=self.version)
+            lost = asyncio.create_task(connection.until_lost())
             try:
-                return await connection.until_lost()
+                await self._subscribe_unless(lost, connection)
+                return await self._connected(connection, lost)
             finally:
-                self.connection = None
-                self.subscribed.clear()
-                self._meters.gauge("gateway_mqtt_connected", 0, session=self.plan.name)
+                lost.cancel()
+
+    async def _connected(self, connection: Connection, lost: asyncio.Task[str]) -> str:
+        self._resumed = connection.session_present
+        if not self._resumed:
+            self._log.info("mqtt.session_lost", session=self.plan.name)
+        self._say_how_it_reads(connection)
+        self.connection = connection
+        self.subscribed.set()
+        self._meters.gauge("gateway_mqtt_connected", 1, session=self.plan.name)
+        self._log.info("mqtt.connected", session=self.plan.name, mqtt_version=self.version)
+        try:
+            return await lost
+        finally:
+            self.connection = None
+            self.subscribed.clear()
+            self._meters.gauge("gateway_mqtt_connected", 0, session=self.plan.name)
 
     def _say_how_it_reads(self, connection: Connection) -> None:
         self._meters.gauge("gateway_mqtt_fast_reader", int(connection.is_fast), session=self.plan.name)
         if connection.missing:
             self._log.warning("mqtt.slow_reader", session=self.plan.name, missing=connection.missing)
+
+    async def _subscribe_unless(self, lost: asyncio.Task[str], connection: Connection) -> None:
+        """Subscribe; the end of the connection ends the wait for the broker's word."""
+        subscribing = asyncio.create_task(self._subscribe(connection))
+        try:
+            await asyncio.wait({subscribing, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not subscribing.done():
+                raise LinkDown(await lost)
+            await subscribing
+        finally:
+            subscribing.cancel()
 
     async def _subscribe(self, connection: Connection) -> None:
         granted = await connection.subscribe(self.plan.filters, self.plan.qos)
@@ -209,6 +232,22 @@ class Session:
             glances.glanced(glanced)
         if wanted and not self.plan.on_batch(wanted):
             self.drop(connection)
+        elif self.plan.is_crowded() and connection.pause():
+            self._say_paused()
+            asyncio.get_running_loop().call_later(PAUSE_S, self._read_on, connection)
+
+    def _read_on(self, connection: Connection) -> None:
+        if self.plan.is_crowded():
+            asyncio.get_running_loop().call_later(PAUSE_S, self._read_on, connection)
+        else:
+            connection.resume()
+
+    def _say_paused(self) -> None:
+        self._meters.count("gateway_reading_paused_total", session=self.plan.name)
+        now_s = self._clock.mono_s()
+        if now_s - self._said_paused_s >= SAID_EVERY_S:
+            self._said_paused_s = now_s
+            self._log.warning("mqtt.paused", session=self.plan.name)
 
     def drop(self, connection: Connection | None = None) -> None:
         """End the connection: everything unacknowledged comes again on the next."""
