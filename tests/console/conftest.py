@@ -38,6 +38,7 @@ async def log_in(gateway: Gateway, page: Page, url: str, name: str = "kim", role
     await page.goto(url)
     await page.locator("#name").fill(name)
     await page.locator("#password").fill(password)
+    await expect(page.locator("#enter")).to_be_enabled()
     await page.keyboard.press("Enter")
     await expect(page.locator("#nav a").first).to_be_visible()
 

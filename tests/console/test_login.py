@@ -49,6 +49,7 @@ async def test_a_link_leads_to_a_password_of_ones_own_and_is_good_once(
         # Typed by hand, as from a note.
         await other.locator("#name").fill("kim")
         await other.locator("#password").fill(OWN)
+        await expect(other.locator("#enter")).to_be_enabled()
         await other.keyboard.press("Enter")
         await expect(other.locator("#link")).to_have_attribute("data-state", "live")
 
@@ -62,6 +63,7 @@ async def test_a_broken_link_sends_no_password_by_the_address(gateway: Gateway, 
         await page.goto(f"{url}/#login/%/x")
         await page.locator("#name").fill("kim")
         await page.locator("#password").fill(password)
+        await expect(page.locator("#enter")).to_be_enabled()
         await page.keyboard.press("Enter")
         await expect(page.locator("#link")).to_have_attribute("data-state", "live")
         assert not any(password in one for one in asked)

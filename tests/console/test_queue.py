@@ -248,6 +248,7 @@ async def test_a_wrong_password_is_told_and_a_session_that_ends_is_loud(gateway:
         await page.goto(url)
         await page.locator("#name").fill("kim")
         await page.locator("#password").fill("wrong")
+        await expect(page.locator("#enter")).to_be_enabled()
         await page.keyboard.press("Enter")
         await expect(page.locator("#wrong")).to_have_text("The name or the password is not right.")
         await picture(page, "login")

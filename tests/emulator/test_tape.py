@@ -29,7 +29,7 @@ from vehicle_emulator.report import Tally
 from vehicle_emulator.tape import Tape
 from vehicle_emulator.unit import Clock, Depot
 
-SEED, PASSWORD = 79, "secret"
+SEED, PASSWORD = 7901, "secret"
 OURS = vins(SEED, 5)
 AT = datetime(2026, 11, 20, 7, tzinfo=UTC)
 Heard = dict[str, list[tuple[str, dict[str, Any]]]]

@@ -50,6 +50,8 @@ $("login").addEventListener("submit", async (event) => {
   }
 });
 
+$("enter").disabled = false; // not before: a form that is sent without this script goes nowhere
+
 function refused(error, typed) {
   say($("wrong"), sentence(error, typed));
   const field = $(typed ? "password" : "new");
