@@ -14,7 +14,7 @@ from gateway.ports import Role
 from tests.api.doubles import VIN, Gateway
 from tests.api.serving import quickest, served
 from tests.console.conftest import enter
-from tests.support.browser import NewPage
+from tests.support.browser import NewPage, reload
 
 HEAD = "([text]) => document.querySelector('.alarm .head').textContent.includes(text)"
 
@@ -141,7 +141,7 @@ async def test_a_reload_in_the_middle_of_a_case_and_a_lost_gateway_lose_nothing(
         await at_the_case(gateway, page, url, "kim")
         await page.keyboard.press("a")
         await expect(page.locator(".alarm .head")).to_contain_text("kim has it")
-        await page.reload()
+        await reload(page)
         await expect(page.locator(".alarm .head")).to_contain_text("kim has it")
         await expect(page.locator(".alarm .acts [aria-keyshortcuts=y]")).to_be_visible()
     await expect(page.locator("#link")).to_have_attribute("data-state", "lost")

@@ -11,7 +11,7 @@ from gateway.ports import AuditEntry, Person
 from tests.api.doubles import Gateway
 from tests.api.serving import served
 from tests.console.conftest import picture, violations
-from tests.support.browser import NewPage
+from tests.support.browser import NewPage, reload
 
 ONCE = "good-for-one-time-only"
 OWN = "my-own-long-password"
@@ -45,7 +45,7 @@ async def test_a_link_leads_to_a_password_of_ones_own_and_is_good_once(
         await other.locator("#again").fill("another-one-of-mine")
         await other.keyboard.press("Enter")
         await expect(other.locator("#wrong")).to_contain_text("was used already")
-        await other.reload()
+        await reload(other)
         # Typed by hand, as from a note.
         await other.locator("#name").fill("kim")
         await other.locator("#password").fill(OWN)

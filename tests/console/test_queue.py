@@ -12,7 +12,7 @@ from devtools.broker import HOST, free_ports
 from tests.api.doubles import OTHER, VIN, Gateway
 from tests.api.serving import quickest, served
 from tests.console.conftest import enter, log_in, picture, violations
-from tests.support.browser import NewPage
+from tests.support.browser import NewPage, reload
 
 CAUSES = ("tamper", "intrusion", "battery_low", "tilt", "jamming_gsm", "hold_up", "tamper", "intrusion")
 
@@ -110,7 +110,7 @@ async def test_a_reload_in_the_middle_loses_nothing(gateway: Gateway, page: Page
         for number in range(12):
             await gateway.trigger("tamper", vin(number))
             if number % 4 == 2:
-                await page.reload(wait_until="commit")
+                await reload(page)
         await expect(page.locator("#link")).to_have_attribute("data-state", "live")
         await expect(page.locator(".row:visible")).to_have_count(12)
         await expect(page.locator(".totals .critical b")).to_have_text("12")

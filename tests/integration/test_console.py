@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 from devtools.broker import Broker
 from tests.api.serving import quickest
 from tests.integration.conftest import FAST, Car
-from tests.support.browser import NewPage
+from tests.support.browser import NewPage, reload
 from tests.support.gateway import GatewayProcess
 
 VIN = "WVWZZZ1JZXW7{:05}"
@@ -120,7 +120,7 @@ async def test_a_case_is_worked_by_two_over_a_kill_and_a_reload_until_it_is_clos
             gateway.start()
             await asyncio.to_thread(gateway.wait_ready)
             await expect(kim.locator("#link")).to_have_attribute("data-state", "live", timeout=30_000)
-            await kim.reload()
+            await reload(kim)
             await expect(kim.locator(".alarm .head")).to_contain_text("Stolen", timeout=30_000)
             await act(kim, "p", reference="PL-4711")
             await expect(kim.locator(".timeline")).to_contain_text("PL-4711", timeout=30_000)

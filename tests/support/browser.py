@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright, expect
 
 from tests.support.broker import required
 
@@ -73,6 +74,25 @@ async def new_page(browser: Browser) -> AsyncIterator[NewPage]:
 async def page(new_page: NewPage) -> Page:
     """One page."""
     return await new_page()
+
+
+async def reload(page: Page) -> None:
+    """
+    Load the page again, as F5 does, until its document is there.
+
+    Chromium refuses a reload asked for while it still swaps the frame of the last one ("Not attached to an
+    active page"); a person would press again.
+    """
+    for _ in range(20):
+        try:
+            await page.reload(wait_until="domcontentloaded")
+        except Error as error:
+            if "Not attached to an active page" not in error.message:
+                raise
+            await asyncio.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the browser does not load the page again")
 
 
 def _leaves(url: str) -> bool:
