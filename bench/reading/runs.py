@@ -50,6 +50,8 @@ class Run(msgspec.Struct, frozen=True):
     messages: int
     wall_s: float
     cpu_s: float
+    cpu_messages: int = 0
+    """Of so many the CPU was measured; 0: of all."""
 
     @property
     def per_s(self) -> float:
@@ -59,7 +61,7 @@ class Run(msgspec.Struct, frozen=True):
     @property
     def cpu_us(self) -> float:
         """CPU for each message, user and system."""
-        return self.cpu_s / self.messages * 1e6
+        return self.cpu_s / (self.cpu_messages or self.messages) * 1e6
 
 
 def from_spout(name: str, load: Load, folder: Path) -> Run:
@@ -169,7 +171,7 @@ def _consumer(name: str, port: int, load: Load, folder: Path) -> subprocess.Pope
         command = [str(drain(folder)), str(port), str(load.messages), str(load.qos)]
     else:
         command = [sys.executable, "-m", "bench.reading.consumers", name, "--port", str(port)]
-        command += ["--messages", str(load.messages), "--qos", str(load.qos)]
+        command += load.options()
     if name == "gmqtt":
         environment["PYTHONPATH"] = os.pathsep.join([str(gmqtt()), str(ROOT)])
     with (folder / "consumer.log").open("wb") as log:

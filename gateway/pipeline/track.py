@@ -31,7 +31,8 @@ from gateway.wire.telemetry import (
 )
 
 MOVING_ABOVE_KM_H = 3
-RENEW_MOVEMENT_AFTER = timedelta(seconds=20)
+RENEW_MOVEMENT_AFTER = timedelta(seconds=40)
+"""Within the 60 s for which the fold believes it, and before a silent car is looked at (45 s)."""
 RENEW_WATCHED_AFTER = timedelta(seconds=1)
 TRACK_EVERY = timedelta(seconds=5)
 WATCH_FOR = timedelta(seconds=60)
