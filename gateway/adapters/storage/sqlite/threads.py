@@ -28,6 +28,8 @@ T = TypeVar("T")
 MAX_GROUP = 256
 BUSY_TIMEOUT_S = 1.0
 IDLE_S = 0.5
+CACHED_STATEMENTS = 512
+"""Each statement for many rows is one for each power of two (see ``many``)."""
 CHECKPOINT_BACKSTOP_PAGES = 20_000
 """The writer checkpoints when it is idle; this bounds the log under a load that never pauses."""
 
@@ -38,7 +40,13 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Errors:  sqlite3.Error.
     """
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
+    connection = sqlite3.connect(
+        path,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_TIMEOUT_S,
+        cached_statements=CACHED_STATEMENTS,
+    )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_BACKSTOP_PAGES}")
