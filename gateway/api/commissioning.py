@@ -37,8 +37,8 @@ class TestAlarm(Struct, frozen=True):
     """
     Both halves of a vehicle's way to its SOC: what the vehicle has stated, and who confirmed a test alarm.
 
-    ``sensors``: to the SOC what it stated for its open alarms, and for those that a running mode holds back; to
-    others, who may not read alarms, only what a workshop mode of theirs holds back: a theft is silent.
+    ``sensors``: to the SOC what it stated for its open alarms, and for those that a running mode holds back;
+    to others, who may not read alarms, only what a workshop mode of theirs holds back: a theft is silent.
     """
 
     vin: str

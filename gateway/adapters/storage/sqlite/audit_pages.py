@@ -20,7 +20,7 @@ from gateway.adapters.storage.sqlite.chain import MAX_N
 from gateway.adapters.storage.sqlite.times import text
 from gateway.ports import AuditFilter, AuditPage
 
-MAX_LOOK = 50_000
+MAX_LOOK = 10_000
 BY = ("subject", "actor", "action")
 GATEWAY = "gateway"
 
