@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from tests.emulator.lives import START_MS
@@ -35,8 +36,10 @@ def told(sequence: int | None, cause: str = "tilt", after_s: float = 6, **data: 
     return {"type": kind, "received_at": at, "data": base | {"sequence": sequence} | data}
 
 
-def line(event_id: str, cause: str = "tilt", receipted_at: str | None = "x") -> Line:
-    return Line(VIN, event_id, "theft-sensor", cause, "triggered", "x", receipted_at)
+def line(
+    event_id: str, cause: str = "tilt", receipted_at: str | None = "x", rejected: str | None = None
+) -> Line:
+    return Line(VIN, event_id, "theft-sensor", cause, "triggered", "x", receipted_at, rejected)
 
 
 def scored(feed: list[dict[str, Any]], lines: list[Line] | None = None) -> Scorecard:
@@ -62,10 +65,17 @@ def test_a_kept_label_and_nothing_else_is_within_every_bound() -> None:
         ([told(1), told(3, type="alarm.updated")], [], "1 lost"),
         ([told(1)], [line("e1"), line("e2")], "1 lost"),
         ([told(1)], [line("e1", receipted_at=None)], "1 lost"),
+        ([told(1, after_s=900)], [], "1 late"),
+        ([told(1), told(2, "towed", vin=HONEST, **TECHNICAL)], [], "false alarms"),
+        ([told(1), told(2, after_s=900, alarm_id="other")], [], "false alarms"),
+        ([told(None), told(None, alarm_id="")], [], "1 duplicates"),
+        ([told(1, event_ids=[]), told(2, event_ids=[], alarm_id="other")], [], "1 duplicates"),
+        ([told(1)], [line("e1", receipted_at=None, rejected="malformed")], "1 lost"),
     ],
     ids=[
         "missed", "late", "of-an-honest-car", "long-after", "event-twice", "raised-twice", "gap", "not-told",
-        "no-receipt",
+        "no-receipt", "late-is-not-false", "a-theft-called-technical", "anew-long-after", "unnumbered-twice",
+        "raised-while-open", "rejected",
     ],
 )  # fmt: skip
 def test_each_broken_promise_is_told(feed: list[dict[str, Any]], lines: list[Line], sentence: str) -> None:
@@ -79,13 +89,34 @@ def test_what_breaks_no_promise() -> None:
         told(2, "supervision_lost", vin=HONEST, **TECHNICAL),
         told(3, "towed", type="alarm.suppressed", state="suppressed"),
         told(None, "tilt", type="alarm.unrecorded", event_ids=["e1"]),
+        told(4, type="alarm.updated", after_s=900),
+        told(5, type="alarm.closed", after_s=20),
+        told(6, alarm_id="other", after_s=30, event_ids=[]),
     ]  # fmt: skip
     card = scored(feed, [line("siren", cause="car_alarm")])
     assert card.broken(Bounds()) == []
     assert (card.repeats, card.notes) == (1, 1)
 
 
-@pytest.mark.parametrize(("feed", "code"), [([told(1)], 0), ([], 1)], ids=["kept", "missed"])
+@pytest.mark.parametrize(
+    ("ran", "sentence"),
+    [
+        (replace(RUN, ran_s=1), "nothing was due"),
+        (replace(RUN, not_played=1), "1 scenarios were not played"),
+        (replace(RUN, misread=2), "2 lines are no messages"),
+    ],
+)
+def test_a_run_that_proves_nothing_is_no_success(ran: Run, sentence: str) -> None:
+    feed = [] if ran.ran_s == 1 else [msgspec.convert(told(1), Told)]
+    (found,) = score(ran, [played()], feed).broken(Bounds())
+    assert sentence in found
+
+
+@pytest.mark.parametrize(
+    ("feed", "code"),
+    [([told(1)], 0), ([told(1) | {"received_at": START_MS / 1_000 + 6}], 0), ([], 1), ([told(1), {}], 1)],
+    ids=["kept", "a-time-as-number", "missed", "a-line-that-is-none"],
+)
 def test_the_command_scores_files(feed: list[dict[str, Any]], code: int, tmp_path: Path) -> None:
     nothing = Percentiles(0, 0, 0, 0, 0)
     report = Report(
