@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from tests.emulator.lives import START_MS
-from vehicle_emulator import cli, scenario
+from vehicle_emulator import cli, scenario, scenarios
 from vehicle_emulator.figures import Percentiles
 from vehicle_emulator.messages import rfc3339
 from vehicle_emulator.report import Events, Line, Report
@@ -129,3 +133,60 @@ def test_the_command_scores_files(feed: list[dict[str, Any]], code: int, tmp_pat
     words = ["--report", tmp_path / "run.json", "--soc", tmp_path / "soc.jsonl", "--json", card]
     assert CliRunner().invoke(cli.app, ["score", *map(str, words)]).exit_code == code
     assert msgspec.json.decode(card.read_bytes())["promises"] == 1
+
+
+Feed = list[dict[str, Any]]
+LABELLED = [one for one in scenarios.SCENARIOS if one.label.must]
+
+
+def perfect(plays: list[Play]) -> Feed:
+    """What a SOC gets of a system that keeps every label, a second after each deadline begins to run."""
+    feed: Feed = []
+    for play in plays:
+        for promise in play.must:
+            number = len(feed) + 1
+            kind = "alarm.suppressed" if promise.held_back else "alarm.raised"
+            at_s = datetime.fromisoformat(promise.from_at).timestamp() + 1 - START_MS / 1_000
+            ids = {"alarm_id": f"a{number}", "event_ids": [f"e{number}"]}
+            feed.append(told(number, promise.cause, at_s, vin=play.vin, type=kind, **ids))
+    return feed
+
+
+def _moved(one: dict[str, Any], by_s: float) -> dict[str, Any]:
+    at_ms = datetime.fromisoformat(one["received_at"]).timestamp() * 1_000 + by_s * 1_000
+    return one | {"received_at": rfc3339(round(at_ms))}
+
+
+def _but(one: dict[str, Any], **data: Any) -> dict[str, Any]:
+    return one | {"data": one["data"] | data}
+
+
+SWAPPED = {"alarm.raised": "alarm.suppressed", "alarm.suppressed": "alarm.raised"}
+# From one message and the number of a further one.
+CHEATS: dict[str, Callable[[dict[str, Any], int], Feed]] = {
+    "doubled": lambda one, more: [one, _but(one, sequence=more)],
+    "doubled-under-another-name": lambda one, more: [one, _but(one, sequence=more, alarm_id="other")],
+    "of-a-wrong-cause": lambda one, _: [_but(one, cause="unauthorised_movement")],
+    "of-a-wrong-car": lambda one, _: [_but(one, vin=HONEST)],
+    "lost": lambda _one, _: [],
+    "ten-minutes-late": lambda one, _: [_moved(one, 600)],
+    "a-minute-early": lambda one, _: [_moved(one, -60)],
+    "held-back-or-not": lambda one, _: [one | {"type": SWAPPED[one["type"]]}],
+    "and-an-honest-car": lambda one, more: [one, _but(told(more, "hold_up", 3_000), vin=HONEST)],
+    "and-something-else": lambda one, more: [
+        one,
+        _but(told(more, "tamper"), vin=VIN) | {"received_at": one["received_at"]},
+    ],
+}
+
+
+@given(played=st.sampled_from(LABELLED), cheat=st.sampled_from(sorted(CHEATS)), which=st.integers(0, 99))
+def test_no_way_to_cheat_goes_unnoticed(played: Scenario, cheat: str, which: int) -> None:
+    plays = [scenario.bill(played, VIN, START_MS + 1_000_000)]
+    honest = perfect(plays)
+    place = which % len(honest)
+    changed = CHEATS[cheat](honest[place], len(honest) + 1)
+    run = replace(RUN, ran_s=5_000)
+    for feed, is_fair in ((honest, True), ([*honest[:place], *changed, *honest[place + 1 :]], False)):
+        card = score(run, plays, [msgspec.convert(one, Told) for one in feed])
+        assert (card.broken(Bounds()) == []) is is_fair, card.examples
