@@ -10,14 +10,26 @@ from gateway.domain.audit_proof import Proof
 from gateway.domain.audit_trail import Head
 from gateway.domain.signals import Registration
 from gateway.ports.case_files import CaseChanges, CaseFile, CaseFilter, StoredCase
+from gateway.ports.cases import Waiting
 from gateway.ports.console import ConsoleStore
 from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
-from gateway.ports.evidence import CaseEvidence
+from gateway.ports.evidence import AuditScope, CaseEvidence, LeftOut
 from gateway.ports.fleet import CountryCount, OpenCase
 from gateway.ports.handovers import HandoverStore
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
 from gateway.ports.protection import UnprotectedFilter, UnprotectedVehicle
-from gateway.ports.stored import AlarmFilter, Known, Mention, StoredAlarm, StoredVehicle, Token, User
+from gateway.ports.stored import (
+    WHOLE_TRAIL,
+    AlarmFilter,
+    AuditFilter,
+    AuditPage,
+    Known,
+    Mention,
+    StoredAlarm,
+    StoredVehicle,
+    Token,
+    User,
+)
 
 
 class Store(ConsoleStore, HandoverStore, Protocol):
@@ -113,8 +125,12 @@ class Store(ConsoleStore, HandoverStore, Protocol):
         """One case with everything that it rests on."""
         ...
 
-    async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
-        """Audit rows about these subjects, and about a vehicle from the first of them to ``closed_at``."""
+    async def audited(self, scope: AuditScope) -> LeftOut:
+        """How many audit rows of a scope there are, and how many of them its proof shows in full."""
+        ...
+
+    async def audit_proof(self, scope: AuditScope) -> Proof:
+        """The audit rows of a scope and those of its subjects since, with what proves them."""
         ...
 
     async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
@@ -131,6 +147,10 @@ class Store(ConsoleStore, HandoverStore, Protocol):
 
     async def case_changes(self, soc: str, after: int, limit: int) -> CaseChanges:
         """Cases of a SOC with entries after that one; of all SOCs ``limit`` entries are looked at."""
+        ...
+
+    async def waiting(self, soc: str, limit: int) -> list[Waiting]:
+        """What waits for a second person in one SOC, the oldest first."""
         ...
 
     # delivery
@@ -261,8 +281,8 @@ class Store(ConsoleStore, HandoverStore, Protocol):
         """The newest entry of the audit chain."""
         ...
 
-    async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
-        """Audit entries: ``n``, ``at``, ``actor``, ``action``, ``subject``, ``details``, ``hash``."""
+    async def audit_page(self, after: int, limit: int, where: AuditFilter = WHOLE_TRAIL) -> AuditPage:
+        """Entries behind the row ``after`` in the order that is asked for; 0 is before the first."""
         ...
 
     async def quarantine_page(self, after: int, limit: int) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from gateway.ports import (
     SinkPlan,
     StoredCase,
     StoredEntry,
+    Waiting,
 )
 
 MAX_ALARMS = 100
@@ -49,13 +50,19 @@ def cases(connection: sqlite3.Connection, where: CaseFilter, after: int, limit: 
 
 
 def case(
-    connection: sqlite3.Connection, case_id: str, after: int, limit: int, sinks: Sequence[SinkPlan]
+    connection: sqlite3.Connection,
+    case_id: str,
+    after: int,
+    limit: int,
+    sinks: Sequence[SinkPlan],
+    *,
+    max_alarms: int = MAX_ALARMS,
 ) -> CaseFile | None:
-    """One case with its alarms and a page of its timeline."""
+    """One case with its newest alarms and a page of its timeline."""
     row = connection.execute(f"SELECT {CASE} FROM cases WHERE case_id = ?", (case_id,)).fetchone()
     if row is None:
         return None
-    alarms = (feeds.alarm(connection, alarm_id) for alarm_id in _alarms(connection, case_id))
+    alarms = (feeds.alarm(connection, alarm_id) for alarm_id in _alarms(connection, case_id, max_alarms))
     stored = stored_case(row)
     entries = tuple(
         replace(one, deliveries=_deliveries(connection, stored.soc, one, sinks))
@@ -66,7 +73,9 @@ def case(
 
 def newest(connection: sqlite3.Connection) -> int:
     """Number of the newest entry in any timeline."""
-    return int(connection.execute("SELECT COALESCE(MAX(n), 0) FROM case_entries").fetchone()[0])
+    # Not the largest that is there: that one may be deleted.
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'case_entries'").fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def changes(connection: sqlite3.Connection, soc: str, after: int, limit: int) -> CaseChanges:
@@ -83,12 +92,24 @@ def changes(connection: sqlite3.Connection, soc: str, after: int, limit: int) ->
     return CaseChanges(entries[-1][0] if entries else after, len(entries) < limit, tuple(found))
 
 
-def _alarms(connection: sqlite3.Connection, case_id: str) -> list[str]:
+def waiting(connection: sqlite3.Connection, soc: str, limit: int) -> list[Waiting]:
+    """What waits for a second person."""
+    query = (
+        "SELECT approval_id, vin, case_id, what, asked_by, asked_at, until FROM approvals"
+        " WHERE soc = ? ORDER BY asked_at LIMIT ?"
+    )
+    return [
+        Waiting(*said, *map(datetime.fromisoformat, (asked_at, until)))
+        for *said, asked_at, until in connection.execute(query, (soc, limit))
+    ]
+
+
+def _alarms(connection: sqlite3.Connection, case_id: str, limit: int) -> list[str]:
     query = (
         "SELECT alarm_id FROM case_entries WHERE case_id = ? AND alarm_id IS NOT NULL"
         " GROUP BY alarm_id ORDER BY MIN(n) DESC LIMIT ?"
     )
-    return [alarm_id for (alarm_id,) in connection.execute(query, (case_id, MAX_ALARMS))][::-1]
+    return [alarm_id for (alarm_id,) in connection.execute(query, (case_id, limit))][::-1]
 
 
 def _entries(connection: sqlite3.Connection, case_id: str, after: int, limit: int) -> list[StoredEntry]:
