@@ -293,9 +293,9 @@ async def _show_progress(fleet: Fleet) -> None:
 
 
 def _stop_on_signals(fleet: Fleet) -> None:
-    """Ctrl-C ends the run early: it still drains, leaves and reports."""
+    """Ctrl-C ends the run early: it still drains, leaves and reports; pressed twice, it does not drain."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, fleet.stopping.set)
+        asyncio.get_running_loop().add_signal_handler(number, fleet.stop)
 
 
 def _cast_list(texts: list[str], duration_s: float, vehicles: int) -> tuple[tuple[Scenario, float], ...]:
