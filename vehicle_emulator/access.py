@@ -15,12 +15,14 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 import typer
 
+from vehicle_emulator import files
 from vehicle_emulator.codec import Version
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.link import Station, Tls
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _SPARE_FILES = 64
+MOST_VEHICLES = 100_000
 
 Credentials = Callable[[str], tuple[str, str | None]]
 
@@ -62,13 +64,18 @@ def address(url: str) -> Address:
 
     Errors:  typer.BadParameter.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise typer.BadParameter(f"{url} is no mqtt://host:port or mqtts://host:port", param_hint="--broker")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # a port or an address that is none
+        parts, host, port = urlsplit(""), None, None
+    if parts.scheme not in _PORTS or not host or port == 0:
+        # What was typed may hold a password.
+        raise typer.BadParameter("write mqtt://host:port or mqtts://host:port", param_hint="--broker")
     user, secret = parts.username, parts.password
     return Address(
-        parts.hostname,
-        parts.port or _PORTS[parts.scheme],
+        host,
+        port or _PORTS[parts.scheme],
         parts.scheme == "mqtts",
         unquote(user) if user else None,
         unquote(secret) if secret else None,
@@ -97,10 +104,16 @@ def station(
 
 
 def _tls(where: Address, ca_file: Path | None, certificates: Path | None) -> Tls:
-    if certificates is None:
-        return ssl.create_default_context(cafile=ca_file) if where.tls else None
     if not where.tls:
-        raise typer.BadParameter("certificates need an mqtts:// broker", param_hint="--certificates")
+        if certificates is not None:
+            raise typer.BadParameter("certificates need an mqtts:// broker", param_hint="--certificates")
+        return None
+    try:
+        for_all = ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # what OpenSSL does not like is one as well
+        raise typer.BadParameter(f"{ca_file} is no file of certificates", param_hint="--ca-file") from error
+    if certificates is None:
+        return for_all
 
     def own(vin: str) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=ca_file)
@@ -145,7 +158,7 @@ def sources(text: str) -> tuple[str, ...]:
 
 def credentials(where: Address, passwords: Path | None, password: str | None) -> Credentials:
     """User name and password of a VIN: the URL's for all, else the VIN with its own password."""
-    known = msgspec.json.decode(passwords.read_bytes(), type=dict[str, str]) if passwords else {}
+    known = files.read_json(passwords, dict[str, str], "--passwords") if passwords else {}
 
     def find(vin: str) -> tuple[str, str | None]:
         if where.username is not None:

@@ -10,14 +10,14 @@ import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from vehicle_emulator import access, faults, judging, load_page, playing, report, scenarios
+from vehicle_emulator import access, faults, files, judging, load_page, playing, report, scenarios
 from vehicle_emulator import ramp as ramps
 from vehicle_emulator.crowd import Crowd
 from vehicle_emulator.dice import Dice
@@ -36,6 +36,8 @@ from vehicle_emulator.tape import Tape
 from vehicle_emulator.unit import Clock, Depot
 
 _PROGRESS_EVERY_S = 1.0
+_DAY_S = 86_400.0
+_LONGEST_S = 3_660 * _DAY_S
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A seeded fleet of emulated vehicles.")
 app.command("play")(playing.play_file)
@@ -45,10 +47,8 @@ console = Console()
 
 
 class Outputs(msgspec.Struct, frozen=True):
-    """Files to write."""
+    """Files to write along the way."""
 
-    report: Path | None
-    html: Path | None
     ledger: Path | None
     story: Path | None
     record: Path | None
@@ -95,19 +95,25 @@ def show_scenarios() -> None:
 @app.command()
 def run(  # noqa: PLR0917  # one parameter per option of the command line
     broker: access.Broker = "mqtt://127.0.0.1:1883",
-    vehicles: Annotated[int, typer.Option(min=1, help="how many vehicles")] = 10,
+    vehicles: Annotated[int, typer.Option(min=1, max=access.MOST_VEHICLES, help="how many vehicles")] = 10,
     seed: Annotated[int, typer.Option(help="the same seed gives the same fleet and the same life")] = 1,
     passwords: access.Passwords = None,
     password: access.Password = None,
     scenario: Annotated[list[str] | None, typer.Option(help="NAME@START_S, may be given often")] = None,
     duration: Annotated[float, typer.Option(min=0.0, help="seconds to live; 0: until stopped")] = 60.0,
     drain: Annotated[float, typer.Option(min=0.0, help="seconds to wait for missing receipts")] = 10.0,
-    telemetry_rate: Annotated[float, typer.Option(min=0.0, help="extra telemetry/s over the fleet")] = 0.0,
-    alarm_rate: Annotated[float, typer.Option(min=0.0, help="theft-sensor triggers/s over the fleet")] = 0.0,
+    telemetry_rate: Annotated[
+        float, typer.Option(min=0.0, max=ramps.MOST_PER_S, help="extra telemetry/s over the fleet")
+    ] = 0.0,
+    alarm_rate: Annotated[
+        float, typer.Option(min=0.0, max=ramps.MOST_PER_S, help="theft-sensor triggers/s over the fleet")
+    ] = 0.0,
     ramp_text: Annotated[
         str, typer.Option("--ramp", help="FROM:TO:STEP triggers/s: finds the knee; sets the duration")
     ] = "",
-    ramp_hold: Annotated[float, typer.Option(min=1.0, help="seconds that each step of --ramp lasts")] = 10.0,
+    ramp_hold: Annotated[
+        float, typer.Option(min=1.0, max=_DAY_S, help="seconds that each step of --ramp lasts")
+    ] = 10.0,
     driving_share: Annotated[float, typer.Option(min=0.0, max=0.95, help="share of time on the road")] = 0.3,
     diary: Annotated[
         bool, typer.Option("--diary", help="drive when people do, not by --driving-share")
@@ -115,13 +121,17 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     models_file: Annotated[
         Path | None, typer.Option("--models", help="TOML: kinds of vehicles on top of the built-in ones")
     ] = None,
-    clock_error: Annotated[float, typer.Option(min=0.0, help="vehicles' clocks are wrong by up to s")] = 0.0,
+    clock_error: Annotated[
+        float, typer.Option(min=0.0, max=_LONGEST_S, help="vehicles' clocks are wrong by up to s")
+    ] = 0.0,
     faults_text: Annotated[
         str, typer.Option("--faults", help="e.g. loss=0.01,duplicate=0.01,poison=0.001: see the README")
     ] = "",
-    sleep_after: Annotated[float, typer.Option(min=1.0, help="seconds parked until asleep")] = SLEEP_AFTER_S,
+    sleep_after: Annotated[
+        float, typer.Option(min=1.0, max=_LONGEST_S, help="seconds parked until asleep")
+    ] = SLEEP_AFTER_S,
     offline_after: Annotated[
-        float, typer.Option(min=1.0, help="seconds parked until off the air")
+        float, typer.Option(min=1.0, max=_LONGEST_S, help="seconds parked until off the air")
     ] = OFFLINE_AFTER_S,
     protocol: access.ProtocolOption = access.Protocol.V5,
     ca_file: access.CaFile = None,
@@ -144,7 +154,10 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     users: Annotated[int, typer.Option(min=0, help="main users of --owners who use their car's app")] = 0,
     users_broker: Annotated[str | None, typer.Option(help="where they connect; default: --broker")] = None,
     command_rate: Annotated[
-        float, typer.Option(min=0.0, help="commands/s over all users; 0: as often as people ask")
+        float,
+        typer.Option(
+            min=0.0, max=ramps.MOST_PER_S, help="commands/s over all users; 0: as often as people ask"
+        ),
     ] = 0.0,
 ) -> None:
     """Let a fleet live on a broker; exit 1 if events stay without a receipt or a label was broken."""
@@ -165,10 +178,15 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     access.allow_files(vehicles)
     people = _people(plan, owners, users)
     apps = Apps(people, access.address(users_broker or broker), command_rate)
-    files = Outputs(report_file, html, ledger, story, record)
+    files.check(report_file, html, ledger, story, record)
+    outputs = Outputs(ledger, story, record)
     bad = _faults(faults_text)
-    closing = asyncio.run(_run(plan, station, secrets, files, Soc(api, owners, soc), apps=apps, bad=bad))
+    closing = asyncio.run(_run(plan, station, secrets, outputs, Soc(api, owners, soc), apps=apps, bad=bad))
     console.print(report.table(closing))
+    if report_file is not None:
+        files.write_json(report_file, closing)
+    if html is not None:
+        files.write(html, load_page.html(closing).encode())
     raise typer.Exit(1 if closing.is_broken else 0)
 
 
@@ -183,26 +201,24 @@ async def _run(
     bad: Faults | None,
 ) -> Report:
     """Build the fleet, run it, write its files."""
-    with ExitStack() as files:
-        tally = Tally(_open(files, outputs.ledger))
+    written = files.Outputs()
+    with ExitStack() as stack:
+        stack.enter_context(written)
+        tally = Tally(written.open(outputs.ledger))
         carrier = station if bad is None else FaultyStation(station, bad, plan.seed)
         depot = Depot(carrier, Clock(time.time() * 1_000), tally, secrets)
-        if (recording := _open(files, outputs.record)) is not None:
+        if (recording := written.open(outputs.record)) is not None:
             station.tape = Tape(recording, lambda: datetime.fromtimestamp(depot.clock.now_ms() / 1_000, UTC))
-            files.callback(station.tape.close)
+            stack.callback(station.tape.close)
         crowd = _crowd(apps, plan, station, depot.clock)
-        fleet = Fleet(plan, depot, _stage(soc, _open(files, outputs.story)), crowd)
+        fleet = Fleet(plan, depot, _stage(soc, written.open(outputs.story)), crowd)
         _stop_on_signals(fleet)
         gc.collect()
         gc.freeze()  # the fleet lives as long as the run: looking through it again and again finds nothing
         progress = asyncio.create_task(_show_progress(fleet), name="progress")
-        files.callback(progress.cancel)
+        stack.callback(progress.cancel)
         closing = await fleet.run()
-    if outputs.report is not None:
-        outputs.report.write_bytes(msgspec.json.format(msgspec.json.encode(closing)) + b"\n")
-    if outputs.html is not None:
-        outputs.html.write_text(load_page.html(closing))
-    return closing
+    return msgspec.structs.replace(closing, unwritten=written.complaints)
 
 
 def _faults(text: str) -> Faults | None:
@@ -246,10 +262,10 @@ def _crowd(apps: Apps, plan: Plan, like: Station, clock: Clock) -> Crowd | None:
 
 
 def _owners(path: Path | None) -> dict[str, Owner]:
-    return msgspec.json.decode(path.read_bytes(), type=dict[str, Owner]) if path else {}
+    return files.read_json(path, dict[str, Owner], "--owners") if path else {}
 
 
-def _stage(soc: Soc, story: IO[bytes] | None) -> Stage:
+def _stage(soc: Soc, story: files.Writes | None) -> Stage:
     """Bring the main users, the narrator and the SOC's ledger together."""
     api = Api(soc.api, _owners(soc.owners)) if soc.api else None
     return Stage(owners=api, soc_ledger=soc.ledger, story=story, narrate=_narrate)
@@ -277,9 +293,9 @@ async def _show_progress(fleet: Fleet) -> None:
 
 
 def _stop_on_signals(fleet: Fleet) -> None:
-    """Ctrl-C ends the run early: it still drains, leaves and reports."""
+    """Ctrl-C ends the run early: it still drains, leaves and reports; pressed twice, it does not drain."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, fleet.stopping.set)
+        asyncio.get_running_loop().add_signal_handler(number, fleet.stop)
 
 
 def _cast_list(texts: list[str], duration_s: float, vehicles: int) -> tuple[tuple[Scenario, float], ...]:
@@ -317,11 +333,7 @@ def _named(text: str) -> tuple[str, float]:
         start_s = float(start or 0.0)
     except ValueError:
         start_s = -1.0
-    if name not in known or start_s < 0.0:
+    if name not in known or not 0.0 <= start_s <= _LONGEST_S:
         sentence = f"{text}: write NAME@START_S; names: {', '.join(known)}"
         raise typer.BadParameter(sentence, param_hint="--scenario")
     return name, start_s
-
-
-def _open(files: ExitStack, path: Path | None) -> IO[bytes] | None:
-    return None if path is None else files.enter_context(path.open("wb"))

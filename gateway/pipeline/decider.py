@@ -216,7 +216,8 @@ class Decider:
 
     async def _known(self, items: Sequence[Item]) -> Known:
         events = {(item.subject, item.event_id) for item in items if item.event_id is not None}
-        vins = {item.subject for item in items if item.subject} - self._cache.keys()
+        # One by one: the difference of two sets would walk all that is known.
+        vins = {item.subject for item in items if item.subject and item.subject not in self._cache}
         # What changes the registry is decided on the entry as it is now: an import may have run beside us.
         # So is what a person asks: a right that was taken back counts at once.
         vins |= {item.subject for item in items if isinstance(item.fact, RegistryAct | Asked)}
@@ -285,7 +286,7 @@ class Decider:
         for tell in self.on_messages:
             if rows.messages:
                 tell(rows.messages)
-        if rows.cases.entries:
+        if rows.cases.entries or rows.cases.waiting:
             self.on_cases()
         if rows.cases.escalated:
             self._meters.count("gateway_escalations_total", len(rows.cases.escalations))
@@ -296,7 +297,9 @@ class Decider:
             if item.ack is not None:
                 item.ack()
         self._answer(batch)
-        self._measure(batch)
+        # Counts and logs wait until sinks, too, have written: they wake in the next turn of the loop.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._measure, batch)
 
     def _answer(self, batch: Batch) -> None:
         """Tell whoever waits inside this process."""

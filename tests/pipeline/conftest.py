@@ -126,8 +126,7 @@ class Rig:
         self.decider = self.new_decider()
         self.hearing_since = self.clock.now()
         await self.decider.open()
-        for subject, at in await self.store.timers():
-            self.timers.wake(subject, at)
+        await self.timers.load(self.store)
 
     async def wait(self, seconds: float) -> None:
         """Let time run, with every timer on time."""
@@ -152,7 +151,12 @@ class Rig:
         return self.send("driver-card", {**fields, "card_id": card_id})
 
     async def settle(self) -> None:
-        """Decide everything that waits."""
+        """Decide everything that waits; counts and logs follow two turns of the loop later."""
+        await self._decide()
+        for _ in range(2):
+            await asyncio.sleep(0)
+
+    async def _decide(self) -> None:
         decider = self.decider
         for _ in range(200):
             if decider._kept:

@@ -94,7 +94,7 @@ async def test_one_transaction_holds_event_state_alarm_message_outbox_and_audit(
     assert stored is not None
     assert (stored.first_sequence, stored.event_ids) == (1, ("e1",))
     assert [row.sink for row in await store.deliveries(None, None, 0, 10)] == ["soc"]
-    assert [row["action"] for row in await store.audit_page(0, 10)] == ["alarm.raised"]
+    assert [row["action"] for row in (await store.audit_page(0, 10)).items] == ["alarm.raised"]
 
 
 async def test_a_failed_part_undoes_the_whole_decision(store: SqliteStore) -> None:
@@ -110,6 +110,17 @@ async def test_two_writers_of_one_version_can_not_both_win(store: SqliteStore) -
     await store.commit(Decision(vehicles=(vehicle(version=3, steps=2),)))
     with pytest.raises(StoreError, match="another writer"):
         await store.commit(Decision(vehicles=(vehicle(version=2, steps=1),)))
+
+
+async def test_whom_another_writer_has_overtaken_is_named_and_nothing_of_the_others_stays(
+    store: SqliteStore,
+) -> None:
+    vins = [f"{VIN[:-2]}{number:02}" for number in range(70)]
+    overtaken = vins[66]
+    await store.commit(Decision(vehicles=(vehicle(version=5, vin=overtaken),)))
+    with pytest.raises(StoreError, match=overtaken):
+        await store.commit(Decision(vehicles=tuple(vehicle(version=2, vin=vin) for vin in vins)))
+    assert [await store.vehicle(vin) is not None for vin in vins] == [vin == overtaken for vin in vins]
 
 
 async def test_a_bad_job_costs_only_itself_in_a_group(store: SqliteStore) -> None:

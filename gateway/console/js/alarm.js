@@ -13,11 +13,8 @@ import { accuracy, age, causeWords, evidenceWords, moment, place, t, when, word 
 const LOOK_AGAIN_MS = 5000;
 const SEE_AGAIN_MS = 10_000; // each look at a vehicle or a case stands in the audit trail
 const CASE = "/api/v1/cases/{case_id}";
-const HIDDEN = new Set(["alarm_id", "vin", "role", "state", "sequence"]);
+const HIDDEN = new Set(["alarm_id", "approval_id", "vin", "role", "state", "sequence"]);
 const TWO_PERSONS = new Set(["recover", "lost"]);
-const WAITS = { confirmed: ["case.recover_asked", "case.lost_asked"], dismissed: ["case.close_asked"], recovered: ["case.close_asked"], lost: ["case.close_asked"] };
-const DECIDES = new Set(["case.confirm", "case.dismiss", "case.recover", "case.lost"]);
-const APPROVAL_LIVES_MS = 600_000;
 const EVIDENCE = [["e", "html"], ["j", "json"]];
 const OUTCOMES = ["reached", "no_answer", "voicemail", "busy", "wrong_number", "refused"];
 
@@ -71,7 +68,7 @@ class AlarmPage {
       if (!this.fetched) this.#fetch();
       return;
     }
-    const drawn = `${item.sequence} ${item.alarms.size} ${item.case?.change}`;
+    const drawn = `${item.sequence} ${item.alarms.size} ${item.case?.change} ${item.asked.map((one) => one.approval_id)}`;
     if (drawn === this.drawn) return;
     this.drawn = drawn;
     this.draw();
@@ -128,7 +125,7 @@ class AlarmPage {
     if (!item || this.left) return;
     this.#head(item);
     this.#acts(item);
-    this.#asked();
+    this.#asked(item);
     this.#script(item);
     this.#calls();
     this.#story(item);
@@ -162,7 +159,7 @@ class AlarmPage {
 
   #acts(item) {
     const state = this.case?.state;
-    this.#swap("acts", `${state} ${item.open} ${item.done} ${item.suppressed} ${this.case?.claimed_by}`, () => {
+    this.#swap("acts", `${state} ${item.open} ${item.done} ${item.suppressed} ${this.case?.claimed_by} ${item.asked.map((one) => one.approval_id)}`, () => {
       if (this.case && this.may(`POST ${CASE}/claim`)) return this.#caseActs();
       if (item.done || item.suppressed || !this.may("POST /api/v1/alarms/{alarm_id}/acknowledge")) return [];
       return [
@@ -198,15 +195,9 @@ class AlarmPage {
   }
 
   // What waits for a second person, until it is done or too old.
-  #asked() {
-    const { state, entries = [] } = this.case ?? {};
-    const decided = entries.findLastIndex(({ what }) => DECIDES.has(what));
-    const waits = entries.slice(decided + 1).filter(({ what, at }) => WAITS[state]?.includes(what) && Date.parse(at) + APPROVAL_LIVES_MS > this.context.now());
-    this.#swap("asked", JSON.stringify(waits.map((one) => one.n)), () => waits.map(({ what, actor: who, at }) => {
-      const act = what.slice("case.".length, -"_asked".length);
-      const until = when(Date.parse(at) + APPROVAL_LIVES_MS);
-      return h("p.warning", t(TWO_PERSONS.has(act) ? "case.asked" : "case.asked_supervisor", { who, what: t(`act.${act}`), until }));
-    }));
+  #asked(item) {
+    this.#swap("asked", JSON.stringify(item.asked.map((one) => one.approval_id)), () => item.asked.map(({ what, asked_by: who, until }) =>
+      h("p.warning", t(what === "case.close" ? "case.asked_supervisor" : "case.asked", { who, what: word("approval", what), until: when(until) }))));
   }
 
   #script(item) {
@@ -335,12 +326,19 @@ class AlarmPage {
       recover: state === "confirmed", lost: state === "confirmed", close: ["dismissed", "recovered", "lost"].includes(state),
     };
     const keys = { claim: "a", contact: "t", police: "p", note: "w", release: "r", confirm: "y", dismiss: "x", recover: "b", lost: "l", close: "c" };
+    // What somebody else has asked for is the next thing to do.
+    const asked = Object.keys(acts).find((name) => acts[name] && this.#askedBy(name));
     const evidence = mine || this.context.me.role === "supervisor" ? EVIDENCE : [];
     return [
       ...Object.keys(acts).filter((name) => acts[name]).map((name, place) =>
-        this.#button(keys[name], t(`act.${name}`), () => this.#act(name), place === 0)),
+        this.#button(keys[name], t(`act.${name}`), () => this.#act(name), asked ? name === asked : place === 0)),
       ...evidence.map(([key, format]) => this.#button(key, t(`act.export_${format}`), () => saveEvidence(this.case, format))),
     ];
+  }
+
+  // The other person whose act waits for the same by this one.
+  #askedBy(name) {
+    return this.item?.asked.find((one) => one.what === `case.${name}` && one.asked_by !== this.context.me.person)?.asked_by;
   }
 
   async #act(name) {
@@ -357,7 +355,9 @@ class AlarmPage {
     const body = {};
     if (typeof fields === "function" || !["claim", "release"].includes(name)) {
       const own = typeof fields === "function" ? fields() : fields;
-      const answer = await ask(t(`act.${name}`), [t(`case.${name}_means`) === `case.${name}_means` ? null : h("p.soft", t(`case.${name}_means`)), ...own,
+      const first = this.#askedBy(name);
+      const means = first ? t("case.second_means", { who: first }) : t(`case.${name}_means`);
+      const answer = await ask(t(`act.${name}`), [means === `case.${name}_means` ? null : h("p.soft", means), ...own,
         field("note", t("close.note"), h("textarea", { rows: 3, maxlength: 2000, required: name === "note" }))], { confirm: t(`act.${name}`), cancel: t("word.cancel") });
       if (answer === null) return null;
       for (const [key, value] of Object.entries(answer)) if (value) body[key] = key === "contact" ? Number(value) : value;

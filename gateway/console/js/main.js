@@ -10,7 +10,7 @@ import { bind, leavePage, listen, showHelp } from "./keys.js";
 import { bindLook } from "./look.js";
 import { PAGES } from "./pages.js";
 import * as sound from "./sound.js";
-import { age, causeWords, load, t } from "./words.js";
+import { age, asks, causeWords, clock as clockOf, load, t } from "./words.js";
 
 const IDLE_MS = 15 * 60_000;
 const WARN_MS = 13 * 60_000;
@@ -24,6 +24,7 @@ const unseen = new Map(); // new critical items that nobody has looked at yet
 const clock = { ahead_ms: 0, now: () => Date.now() + clock.ahead_ms };
 const context = { alarms, me: null, soc: "default", now: clock.now, go, fault };
 let leave = () => {};
+let turn = 0; // of the page that was asked for last
 let feed = null;
 let ended = false;
 
@@ -35,6 +36,7 @@ function go(hash) {
 
 async function route() {
   if (ended) return;
+  const mine = (turn += 1);
   const [name, ...rest] = location.hash.slice(1).split("/").filter(Boolean);
   const page = PAGES.find((one) => one.name === name && allowed(one)) ?? PAGES.find(allowed);
   leave();
@@ -47,13 +49,12 @@ async function route() {
   document.body.dataset.page = page.name;
   $("page").replaceChildren();
   leave = () => {};
-  const here = location.hash;
   try {
-    const shown = (await page.load()).show({ ...context, root: $("page"), rest: rest.map(decodeURIComponent) });
-    if (location.hash !== here) shown?.();
-    else leave = shown ?? leave;
+    const { show } = await page.load();
+    if (mine !== turn || ended) return; // another page was asked for while this one's script was on its way
+    leave = show({ ...context, root: $("page"), rest: rest.map(decodeURIComponent) }) ?? leave;
   } catch (error) {
-    fault(error.message);
+    if (mine === turn) fault(error.message);
   }
   title();
 }
@@ -72,7 +73,8 @@ function nav() {
 function follow() {
   let loaded = false;
   const changed = context.me.may.includes("GET /api/v1/cases") ? (found) => alarms.putCase(found) : null;
-  feed = new Feed(context.soc, { link, message, changed, fault: (text) => fault(text, true), refused });
+  const waiting = (found) => alarms.putWaiting(found);
+  feed = new Feed(context.soc, { link, message, changed, waiting, fault: (text) => fault(text, true), refused });
   feed.run(async () => {
     // The stream stands before the list is read: what happens meanwhile waits in it.
     if (loaded) return;
@@ -84,6 +86,7 @@ function follow() {
       await pages(`/cases?state=${state}&soc=${soc}`, (items) => items.forEach((one) => alarms.putCase(one)));
     }
     loaded = true;
+    alarms.tell(); // "live" is said of what is shown
   });
 }
 
@@ -168,6 +171,27 @@ function newest() {
   say($("newest"), `${t("shell.newest", { cause: causeWords(item.lead.cause), vin: item.vin ?? t("word.gateway") })}${more}`);
 }
 
+// What another person asks a second one for is told on every page until it is done or too old.
+let gone = 0;
+const askedOfMe = () => alarms.waiting.filter((one) => one.asked_by !== context.me.person && Date.parse(one.until) > clock.now());
+
+function asked() {
+  const waiting = askedOfMe();
+  $("asked").hidden = !waiting.length;
+  if (!waiting.length) return;
+  const [one] = waiting;
+  const more = waiting.length > 1 ? ` ${t("shell.more", { n: waiting.length - 1 })}` : "";
+  say($("asked-text"), `${t("asked.notice", { asks: asks(one), vin: one.vin, until: clockOf(one.until) })}${more}`);
+}
+
+// To one after the other.
+function goToAsked() {
+  const waiting = askedOfMe();
+  if (!waiting.length) return;
+  const one = waiting[gone++ % waiting.length];
+  go(one.case_id && alarms.items.has(one.case_id) ? `alarm/${one.case_id}` : `vehicle/${one.vin}`);
+}
+
 function soundAgain() {
   const waiting = [...alarms.items.values()].some((item) => item.open && item.severity === "critical" && isOverdue(item, clock.now()));
   if (waiting) sound.alarm();
@@ -199,8 +223,7 @@ let warned = false;
 
 function present() {
   doneAt = Date.now();
-  sound.allow();
-  setTimeout(showMute, 100);
+  sound.allow(showMute);
   if (warned) $("idle").hidden = true;
   if (doneAt - toldAt < TELL_MS && !warned) return;
   toldAt = doneAt;
@@ -235,7 +258,7 @@ function loggedOut() {
   const enter = h("button.main", { type: "button", onclick: () => location.reload() }, t("login.enter"));
   $("page").replaceChildren(h("div.ended", h("h1", t("shell.logged_out")), h("p", t("shell.logged_out_more")), enter));
   $("totals").replaceChildren();
-  $("newest").hidden = $("idle").hidden = $("handover").hidden = true;
+  $("newest").hidden = $("asked").hidden = $("idle").hidden = $("handover").hidden = true;
   link("lost", t("shell.logged_out"));
   enter.focus();
 }
@@ -255,12 +278,14 @@ useSite(context.me.site_map);
 context.soc = new URLSearchParams(location.search).get("soc") ?? context.soc;
 nav();
 bind("?", "keys.help", showHelp, "always");
+if (context.me.may.includes("GET /api/v1/cases")) bind("s", "keys.asked", goToAsked, "always");
 bind("m", "keys.mute", () => $("mute").click(), "always");
 $("help").addEventListener("click", showHelp);
 $("mute").addEventListener("click", () => {
   sound.mute(!sound.isMuted());
   showMute();
 });
+$("asked").addEventListener("click", goToAsked);
 $("newest").addEventListener("click", () => {
   const [key] = unseen.keys();
   unseen.delete(key);
@@ -277,10 +302,12 @@ showMute();
 addEventListener("hashchange", route);
 alarms.addEventListener("change", () => {
   totals();
+  asked();
   newest();
 });
 setInterval(() => {
   totals();
+  asked();
   watchIdle();
 }, 1000);
 setInterval(soundAgain, SOUND_AGAIN_MS);
