@@ -52,7 +52,7 @@ class Work:
         self._cold = vehicles
         self._began_s = 0.0
         self._warm = (0, 0.0)
-        """Messages, and CPU seconds, when each vehicle had said its first: a fleet begins once, and drives on."""
+        """Messages, and CPU seconds, when each vehicle was heard once: a fleet begins once and drives on."""
         self._ended = (0.0, 0.0)
         self._inbox = Inbox()
         self._meters = PrometheusMeters()
