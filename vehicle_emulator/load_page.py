@@ -59,6 +59,7 @@ def _climb(climb: Climb) -> str:
     steps = climb.steps
     rates, served = _of(steps, lambda one: one.rate_per_s), _of(steps, lambda one: one.served_share)
     heard = [step.latency_ms if step.receipted else None for step in steps]
+    unit, what = climb.unit, climb.unit.removesuffix("/s")
     latencies = [
         _Line("p50", [None if one is None else one.p50 for one in heard]),
         _Line("p99", [None if one is None else one.p99 for one in heard]),
@@ -67,13 +68,13 @@ def _climb(climb: Climb) -> str:
     in_time = [share * rate for share, rate in zip(served, rates, strict=True)]
     late = _Line("p99", _of(steps, lambda one: one.own_lateness_ms.p99))
     charts = (
-        ("Event to receipt, ms", latencies),
-        ("Events/s served within a second", [_Line("wanted", rates), _Line("served", in_time)]),
+        (f"{'Event' if what == 'events' else 'Alarm beside it'} to receipt, ms", latencies),
+        (f"{unit.capitalize()} served within a second", [_Line("wanted", rates), _Line("served", in_time)]),
         ("The emulator's own lateness, ms", [late]),
         ("The emulator's own CPU, cores", [_Line("cores", _of(steps, lambda one: one.own_cores))]),
     )
     drawn = "\n".join(_chart(title, lines, climb) for title, lines in charts)
-    head = ("events/s", "served in 1 s", "p50", "p99", "p99.9", "max", "own lateness p99", "own cores", "")
+    head = (unit, "served in 1 s", "p50", "p99", "p99.9", "max", "own lateness p99", "own cores", "")
     rows = [
         (
             f"{step.rate_per_s:,.0f}", f"{step.served_share:.2%}",
@@ -118,9 +119,9 @@ def _chart(title: str, lines: Sequence[_Line], climb: Climb) -> str:
     ]
     return (
         f"<figure><h2>{escape(title)}</h2>"
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)} over events/s">'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)} over {climb.unit}">'
         f'{"".join(parts)}<text x="0" y="{_TOP + 4}">{highest:,.1f}</text>'
-        f'<text x="{_WIDTH}" y="{_HEIGHT - 4}" text-anchor="end">events/s</text></svg></figure>'
+        f'<text x="{_WIDTH}" y="{_HEIGHT - 4}" text-anchor="end">{climb.unit}</text></svg></figure>'
     )
 
 

@@ -99,7 +99,8 @@ class Report(msgspec.Struct, frozen=True):
     The whole run. ``lag_ms`` is the emulator's own lateness: if large, the emulator was the bottleneck.
 
     With a SOC's ledger: a verdict for each scenario, and ``elsewhere`` the alarms of vehicles that played
-    nothing. ``left_out`` are vehicles whose scenario lacked the special mode that it needs.
+    nothing. ``left_out`` are vehicles whose scenario lacked the special mode that it needs. ``died``: the
+    processes that ended by themselves; what they had measured is not in it.
     """
 
     seed: int
@@ -119,12 +120,15 @@ class Report(msgspec.Struct, frozen=True):
     left_out: tuple[str, ...] = ()
     commands: Commands | None = None
     own_cores: float = 0.0
+    busiest_core: float = 0.0
     climb: Climb | None = None
+    processes: int = 1
+    died: tuple[str, ...] = ()
 
     @property
     def limit(self) -> str:
         """What the emulator itself lacked, in words; nothing if it was not the limit."""
-        return own_limit(self.lag_ms, self.own_cores)
+        return own_limit(self.lag_ms, self.busiest_core)
 
     @property
     def is_broken(self) -> bool:
@@ -132,7 +136,7 @@ class Report(msgspec.Struct, frozen=True):
         lost = self.events.unreceipted or self.events.given_up
         wrong = self.elsewhere or self.left_out or any(verdict.is_broken for verdict in self.verdicts)
         lied = self.commands is not None and self.commands.contradicted
-        return bool(lost or wrong or lied)
+        return bool(lost or wrong or lied or self.died)
 
 
 class Tally:
@@ -171,10 +175,6 @@ class Tally:
         self.counts["unreceipted"] += 1
         self._write(vin, entry)
 
-    def events(self) -> Events:
-        """The counters by name."""
-        return msgspec.convert({name: self.counts[name] for name in Events.__struct_fields__}, Events)
-
     def _write(
         self, vin: str, entry: Entry, *, receipted_ms: float | None = None, rejected: str | None = None
     ) -> None:
@@ -188,14 +188,19 @@ class Tally:
         self._ledger.write(encode(line) + b"\n")
 
 
+def events(counts: Counter[str]) -> Events:
+    """The counters by name."""
+    return msgspec.convert({name: counts[name] for name in Events.__struct_fields__}, Events)
+
+
 def table(report: Report) -> Table:
     """The report for people."""
+    crew = f" in {report.processes} processes" if report.processes > 1 else ""
     view = Table(
-        title=f"{report.vehicles} vehicles, seed {report.seed}, {report.ran_s:.1f} s", show_header=False
+        title=f"{report.vehicles} vehicles{crew}, seed {report.seed}, {report.ran_s:.1f} s", show_header=False
     )
-    events, latency = report.events, report.receipt_latency_ms
-    _row(view, "events", msgspec.structs.asdict(events))
-    _row(view, "event to receipt, ms", _numbers(latency))
+    _row(view, "events", msgspec.structs.asdict(report.events))
+    _row(view, "event to receipt, ms", _numbers(report.receipt_latency_ms))
     _row(view, "telemetry", {"sent": report.telemetry_sent, "dropped": report.telemetry_dropped})
     _row(view, f"connections, {report.protocol}", report.connections)
     _row(view, "own lateness, ms", _numbers(report.lag_ms))
@@ -205,7 +210,8 @@ def table(report: Report) -> Table:
     if report.commands is not None:
         _add_commands(view, report.commands)
     _add_plays(view, report)
-    for name, found in (("alarms elsewhere", report.elsewhere), ("not played", report.left_out)):
+    more = {"alarms elsewhere": report.elsewhere, "not played": report.left_out, "DIED": report.died}
+    for name, found in more.items():
         if found:
             view.add_row(name, ", ".join(found))
     return view
@@ -234,7 +240,9 @@ def _add_climb(view: Table, climb: Climb) -> None:
     for step in climb.steps:
         word = "served" if step.is_served else f"NOT served  {step.limit}"
         numbers = "  ".join(f"{name} {value}" for name, value in _numbers(step.latency_ms).items())
-        view.add_row(f"{step.rate_per_s:,.0f} events/s", f"{step.served_share:.1%} in 1 s  {numbers}  {word}")
+        view.add_row(
+            f"{step.rate_per_s:,.0f} {climb.unit}", f"{step.served_share:.1%} in 1 s  {numbers}  {word}"
+        )
     view.add_row("ramp", climb.sentence())
     view.add_section()
 

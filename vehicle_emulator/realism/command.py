@@ -16,6 +16,7 @@ from rich.console import Console
 from vehicle_emulator import day
 from vehicle_emulator.messages import rfc3339
 from vehicle_emulator.models import ModelsError, load
+from vehicle_emulator.progress import Bar
 from vehicle_emulator.realism import page
 from vehicle_emulator.realism.measure import Meter
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 MOST_VEHICLES = 100_000
 MOST_DAYS = 366.0
 _LINES_AT_ONCE = 1_000
+_HOUR_MS = 3_600_000
 
 Vehicles = Annotated[int, typer.Option(min=1, max=MOST_VEHICLES, help="how many vehicles")]
 Days = Annotated[float, typer.Option(min=0.01, max=MOST_DAYS, help="how many days pass")]
@@ -80,13 +82,17 @@ def write_day(  # noqa: PLR0917  # one parameter per option of the command line
     encode = msgspec.json.Encoder().encode
     sent = _sent(vehicles, days, seed, start, read_models(models))
     with ExitStack() as files:
+        bar = files.enter_context(Bar(Console(stderr=True), 24 * days, "h"))
         file: IO[bytes] = sys.stdout.buffer if out is None else files.enter_context(out.open("wb"))
+        written, begin_ms = 0, None
         try:
-            while lines := [
-                encode(Line(rfc3339(one.at_ms), one.topic, msgspec.Raw(one.payload)))
-                for one in islice(sent, _LINES_AT_ONCE)
-            ]:
+            while some := list(islice(sent, _LINES_AT_ONCE)):
+                lines = [
+                    encode(Line(rfc3339(one.at_ms), one.topic, msgspec.Raw(one.payload))) for one in some
+                ]
                 file.write(b"\n".join(lines) + b"\n")
+                written, begin_ms = written + len(lines), begin_ms or some[0].at_ms
+                bar.tell((some[-1].at_ms - begin_ms) / _HOUR_MS, f"{written:,} messages")
             file.flush()
         except BrokenPipeError:  # whoever reads has seen enough, as `head` does
             sys.stdout = None
