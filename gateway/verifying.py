@@ -9,14 +9,14 @@ from pathlib import Path
 
 from gateway.adapters.storage.sqlite import chain
 from gateway.adapters.storage.sqlite.verify import holes
-from gateway.api.evidence.check import check
+from gateway.api.evidence.check import Checked, check
 from gateway.domain.audit_trail import Head
 from gateway.errors import StartError
 
 
-def check_export(file: Path, written_down: Sequence[Head], store: Path | None) -> list[str]:
+def check_export(file: Path, written_down: Sequence[Head], store: Path | None) -> Checked:
     """
-    A sentence for whatever does not fit in an export, by itself and against a store if one is given.
+    What does not fit in an export, by itself and against a store if one is given.
 
     Errors:  StartError if the file or the store can't be read.
     """
@@ -30,16 +30,19 @@ def check_export(file: Path, written_down: Sequence[Head], store: Path | None) -
         raise StartError(f"{file} can't be checked: {error}") from error
 
 
-def check_store(
-    path: Path, written_down: Sequence[Head], progress: Callable[[int, int], None]
-) -> tuple[list[str], Head | None]:
+def check_store(path: Path, written_down: Sequence[Head], progress: Callable[[int, int], None]) -> Checked:
     """
-    A sentence for each hole in a store, and the head of its audit trail.
+    Each hole in a store, or the head of its audit trail.
 
     Errors:  StartError if there is no store, or it can't be read.
     """
     with _opened(path) as connection:
-        return list(holes(connection, written_down, progress)), chain.head(connection)
+        found = list(holes(connection, written_down, progress))
+        end = chain.head(connection)
+    if found:
+        return Checked(found, [])
+    told = [] if end is None else [f"Head of the audit trail, to be written down elsewhere: {end}"]
+    return Checked([], ["The store is whole.", *told])
 
 
 @contextmanager

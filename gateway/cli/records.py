@@ -36,17 +36,14 @@ def verify(
     """Walk the store: triggers have messages or verdicts, feeds are whole, the audit trail's hashes hold."""
     with sentences(), _bar("Audit trail") as progress:
         if export is None:
-            found, end = check_store(settings_of(config).database, _heads(head or []), progress)
+            found = check_store(settings_of(config).database, _heads(head or []), progress)
         else:
             store = None if config is None else settings_of(config).database
-            found, end = check_export(export, _heads(head or []), store), None
-    for sentence in found:
+            found = check_export(export, _heads(head or []), store)
+    for sentence in (*found.wrong, *found.told):
         typer.echo(sentence)
-    if found:
+    if found.wrong:
         raise typer.Exit(1)
-    typer.echo("The store is whole." if export is None else "The export is what the gateway wrote.")
-    if end is not None:
-        typer.echo(f"Head of the audit trail, to be written down elsewhere: {end}")
 
 
 def _heads(texts: list[str]) -> list[Head]:

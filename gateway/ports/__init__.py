@@ -26,7 +26,7 @@ from gateway.ports.decision import (
     TrackRow,
     VehicleRow,
 )
-from gateway.ports.evidence import KEEP_TRACK, CaseEvidence, StatedFact
+from gateway.ports.evidence import KEEP_TRACK, AuditScope, CaseEvidence, LeftOut, StatedFact
 from gateway.ports.fleet import CountryCount, OpenCase
 from gateway.ports.handovers import (
     CaseThen,
@@ -76,6 +76,7 @@ __all__ = [
     "AlarmRow",
     "AlarmSink",
     "AuditEntry",
+    "AuditScope",
     "Backlog",
     "CaseChanges",
     "CaseEntryRow",
@@ -105,6 +106,7 @@ __all__ = [
     "Known",
     "LaterVerdict",
     "LeftCase",
+    "LeftOut",
     "Link",
     "LiveCases",
     "LiveFeed",

@@ -12,7 +12,7 @@ from gateway.domain.signals import Registration
 from gateway.ports.case_files import CaseChanges, CaseFile, CaseFilter, StoredCase
 from gateway.ports.console import ConsoleStore
 from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
-from gateway.ports.evidence import CaseEvidence
+from gateway.ports.evidence import AuditScope, CaseEvidence, LeftOut
 from gateway.ports.fleet import CountryCount, OpenCase
 from gateway.ports.handovers import HandoverStore
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
@@ -113,8 +113,12 @@ class Store(ConsoleStore, HandoverStore, Protocol):
         """One case with everything that it rests on."""
         ...
 
-    async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
-        """Audit rows about these subjects, and about a vehicle from the first of them to ``closed_at``."""
+    async def audited(self, scope: AuditScope) -> LeftOut:
+        """How many audit rows of a scope there are, and how many of them its proof shows in full."""
+        ...
+
+    async def audit_proof(self, scope: AuditScope) -> Proof:
+        """The audit rows of a scope and those of its subjects since, with what proves them."""
         ...
 
     async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:

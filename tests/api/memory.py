@@ -25,6 +25,7 @@ from gateway.domain.vehicle import Vehicle
 from gateway.ports import (
     AlarmFilter,
     AuditEntry,
+    AuditScope,
     CaseChanges,
     CaseEvidence,
     CaseFile,
@@ -33,6 +34,7 @@ from gateway.ports import (
     CountryCount,
     DeliveryRow,
     Known,
+    LeftOut,
     Mention,
     Message,
     OpenCase,
@@ -125,7 +127,10 @@ class MemoryStore(ConsoleMethods, HandoverMethods):
         file = self.files.get(case_id)
         return None if file is None else CaseEvidence(file, (), (), None)
 
-    async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
+    async def audited(self, scope: AuditScope) -> LeftOut:
+        return LeftOut("audit", 0, 0)
+
+    async def audit_proof(self, scope: AuditScope) -> Proof:
         return Proof(str(Head(0, bytes(32))), [])
 
     async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:

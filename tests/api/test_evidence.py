@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from gateway.api.evidence.check import check
+from gateway.adapters.storage.sqlite import evidence as storage
+from gateway.api.evidence import routes
+from gateway.api.evidence.check import Checked, check
+from gateway.api.evidence.page import page
 from gateway.cli import app
 from gateway.domain.audit_trail import parse_head
 from gateway.domain.signals import SetMode
@@ -54,6 +58,10 @@ async def store_does(desk: Desk, statement: str, *values: str | int) -> None:
     await desk.rig.store._writer.run(lambda on: on.execute(statement, values))
 
 
+def whole(checked: Checked) -> bool:
+    return checked == Checked([], ["The export is what the gateway wrote."])
+
+
 def hash_of(desk: Desk) -> Any:
     return lambda n: dict(desk.rows("SELECT n, hash FROM audit")).get(n)
 
@@ -67,7 +75,7 @@ async def test_an_export_says_what_happened_and_proves_it(desk: Desk) -> None:
     case_id = await worked_on(desk)
     status, file = await export(desk, case_id)
     assert status == 200
-    assert check(file, hash_of=hash_of(desk)) == []
+    assert whole(check(file, hash_of=hash_of(desk)))
     content = json.loads(file)["content"]
     assert content["case"]["police_reference"] == "PL-7"
     assert [one["what"] for one in content["timeline"]][-2:] == ["case.contact", "case.police"]
@@ -91,12 +99,12 @@ async def test_an_export_says_what_happened_and_proves_it(desk: Desk) -> None:
     assert actions[-1] == "case.exported"
     head = json.loads(file)["proof"]["head"]
     n = head.partition(":")[0]
-    assert check(file, [parse_head(head)]) == []
+    assert whole(check(file, [parse_head(head)]))
     other = parse_head(f"{n}:{bytes(32).hex()}")
-    assert check(file, [other]) == [f"Audit row {n} has not the hash that was written down."]
+    assert check(file, [other]).wrong == [f"Audit row {n} has not the hash that was written down."]
     rows = [one["n"] for one in segment["links"] if isinstance(one, dict)]
     await store_does(desk, "UPDATE audit SET hash = zeroblob(32) WHERE n IN (4, ?)", rows[-2])
-    digest, row = check(file, hash_of=hash_of(desk))
+    digest, row = check(file, hash_of=hash_of(desk)).wrong
     assert digest == "Audit row 4 is not what the store has."
     assert row.startswith(f"Audit row {rows[-2]} (")
 
@@ -113,9 +121,120 @@ async def test_the_page_shows_it_and_is_inert(desk: Desk) -> None:
         assert "<script" not in page
         assert "\u202e" not in page.partition('<pre id="export"')[0]
         assert re.findall(r"(?:src|href|url)\s*[=(]", page) == []
-        assert check(answer.content, hash_of=hash_of(desk)) == []
+        assert whole(check(answer.content, hash_of=hash_of(desk)))
         forged = page.replace("PL-7", "PL-8", 1).encode()
-        assert check(forged) == ["The page does not show what its data says."]
+        assert check(forged).wrong == ["The page does not show what its data says."]
+
+
+async def test_what_is_left_out_is_counted_in_the_file_on_the_page_and_by_verify(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = desk.rig.clock.now()
+    fact = SetMode(received_at=now, mode="transport", by="Bo", role="operator", reason="ferry", duration_s=60)
+    await desk.act(VIN, fact)
+    for cause in ("tilt", "unauthorised_movement"):
+        desk.rig.trigger(cause, f"held-{cause}")
+        await desk.rig.settle()
+    case_id = await worked_on(desk)
+    for n in range(3):
+        desk.rig.trigger("tamper", f"again-{n}")
+        await desk.rig.settle()
+    await desk.alarm("intrusion")
+    for name, limit in (("MAX_FACTS", 2), ("MAX_ENTRIES", 4), ("MAX_ALARMS", 1), ("MAX_ROWS", 3)):
+        monkeypatch.setattr(storage, name, limit)
+    monkeypatch.setattr(routes, "AT_ONCE", 1)
+    _, file = await export(desk, case_id, by="Cy")
+    content = json.loads(file)["content"]
+    assert {one["cause"] for one in content["held_back"]} == {"tilt", "unauthorised_movement"}
+    [[entries]] = desk.rows("SELECT COUNT(*) FROM case_entries")
+    [alarm] = content["alarms"]
+    assert (alarm["cause"], len(alarm["facts"])) == ("intrusion", 1)
+    left_out = {one["what"]: (one["kept"], one["of"]) for one in content["left_out"]}
+    audited = left_out.pop("audit")
+    assert left_out == {"entries": (4, entries), "alarms": (1, 2)}
+    assert len(content["timeline"]) == 4
+    links = [link for one in json.loads(file)["proof"]["segments"] for link in one["links"]]
+    assert [audited[0] + 1, True] == [sum(isinstance(one, dict) for one in links), audited[1] > 3]
+    monkeypatch.setattr(storage, "MAX_ALARMS", 2)
+    monkeypatch.setattr(storage, "MAX_FACTS", 4)
+    _, file = await export(desk, case_id, by="Cy", format="html", language="nl")
+    assert "Dit bestand bevat niet alles" in file.decode()
+    (tmp_path / "case.html").write_bytes(file)
+    done = CliRunner().invoke(app, ["verify", "--export", str(tmp_path / "case.html")])
+    *told, end = done.output.splitlines()
+    assert (done.exit_code, end) == (0, "The export is what the gateway wrote.")
+    assert told[0] == f"Left out: {entries - 4} of {entries} lines of the timeline."
+    assert told[1].startswith("Left out: 2 of 4 facts of alarm "), told
+    assert re.fullmatch(r"Left out: \d+ of \d+ audit rows, what was only looked at first\.", told[2]), told
+
+
+async def test_a_page_of_another_version_is_told_as_one_and_its_data_is_checked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_id = await worked_on(desk)
+    _, file = await export(desk, case_id, format="html")
+    of_data = await export(desk, case_id)
+    monkeypatch.setattr("gateway.api.evidence.check.VERSION", "another")
+    [told] = check(file, hash_of=hash_of(desk)).told
+    assert re.search(r"another version of the program.*; its data is whole\.$", told)
+    forged = file.replace(b"PL-7", b"PL-8")
+    assert check(forged).wrong[0].startswith("The section 'case' is not what audit row")
+    assert check(forged).told[0].endswith("; its data is not whole.")
+    made_up = page(json.loads(of_data[1]), "en").encode()
+    assert check(made_up).wrong == ["The trail says that no page was exported."]
+
+
+async def test_the_page_is_in_the_readers_language(desk: Desk) -> None:
+    case_id = await desk.alarm("tamper")
+    await desk.do("claim")
+    await desk.do("contact", outcome="no_answer")
+    dutch = (
+        "De auto meldt \u2018beveiligingskast gemanipuleerd\u2019.",
+        "Er wordt geknoeid met de beveiligingskast",
+        "resultaat: geen antwoord",
+    )
+    english = (
+        "The car states &#x27;tamper&#x27;.",
+        "The security unit or its messages",
+        "outcome: No answer",
+    )
+    for query, theirs, others in (
+        ({"language": "nl"}, dutch, english),
+        ({"language": "en"}, english, dutch),
+    ):
+        _, file = await export(desk, case_id, format="html", **query)
+        shown = unescape(file.decode().partition('<pre id="export"')[0])
+        for one in theirs:
+            assert unescape(one).lower() in shown.lower(), one
+        for one in others:
+            assert unescape(one).lower() not in shown.lower(), one
+    headers = desk.headers("Ada") | {"Accept-Language": "en"}
+    answer = await desk.client.get(f"/cases/{case_id}/export?format=html&language=nl", headers=headers)
+    assert '<html lang="nl">' in answer.text
+    answer = await desk.client.get(f"/cases/{case_id}/export?language=tlh", headers=headers)
+    assert answer.status_code == 422
+
+
+async def test_a_closed_cases_positions_are_sealed_wherever_they_stand(desk: Desk) -> None:
+    where = {"latitude": 52.123, "longitude": 4.321, "accuracy_m": 8}
+    desk.rig.trigger("tamper", "with-position", position=where)
+    await desk.rig.settle()
+    case_id = await desk.alarm("intrusion")
+    await desk.do("claim")
+    for form in ("json", "html"):
+        assert b"52.123" in (await export(desk, case_id, format=form))[1]
+    await desk.do("contact", outcome="reached")
+    await desk.do("dismiss", disposition="test")
+    await desk.do("close")
+    for form in ("json", "html"):
+        _, file = await export(desk, case_id, by="Cy", format=form)
+        assert b"52.123" not in file
+        assert b"4.321" not in file
+        assert any("positions: the case is closed" in one for one in check(file).told)
+        assert check(file).wrong == []
+        _, file = await export(desk, case_id, by="Cy", format=form, reason="the court asks")
+        assert b"52.123" in file
+        assert whole(check(file))
 
 
 async def test_only_its_holder_and_a_supervisor_get_it_and_each_try_is_audited(desk: Desk) -> None:
@@ -181,12 +300,12 @@ def changed(document: Any, path: tuple[Any, ...]) -> None:
 
 async def test_nothing_of_it_can_be_changed_moved_or_taken_out(desk: Desk) -> None:
     _, sample = await export(desk, await worked_on(desk))
-    assert check(sample) == []
+    assert whole(check(sample))
     for path in leaves(json.loads(sample)):
         document = json.loads(sample)
         changed(document, path)
         try:
-            sentences = check(json.dumps(document).encode())
+            sentences = check(json.dumps(document).encode()).wrong
         except ValueError:
             continue
         assert sentences, path
@@ -206,7 +325,7 @@ async def test_nothing_of_it_can_be_changed_moved_or_taken_out(desk: Desk) -> No
                 stand.insert(place, stand[place])
             else:
                 stand[place], stand[(place + 1) % links] = stand[(place + 1) % links], stand[place]
-            assert check(json.dumps(document).encode()), (place, act)
+            assert check(json.dumps(document).encode()).wrong, (place, act)
 
 
 @given(st.binary(max_size=60))

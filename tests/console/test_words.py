@@ -36,6 +36,11 @@ def test_every_sentence_of_evidence_is_translated_with_its_values() -> None:
         assert placeholders(text) <= placeholders(SENTENCES[code]), code
 
 
+def test_every_rule_is_translated() -> None:
+    translated = json.loads((CONSOLE / "rules" / "nl.json").read_text())
+    assert translated.keys() == {cause.name for cause in CAUSES}
+
+
 def test_every_refusal_that_is_translated_is_one_and_needs_no_more_than_who() -> None:
     sources = "\n".join(one.read_text() for one in CONSOLE.parent.rglob("*.py"))
     for code, text in json.loads((CONSOLE / "problems" / "nl.json").read_text()).items():

@@ -5,7 +5,9 @@ Rules of this file:
 
 1. ``content`` is made first; the audit row of the export then states the SHA-256 of each section of it;
    ``proof`` is read last, with that row in it. So nothing of the content can be changed without breaking it.
-2. A section's digest is of its JSON with sorted keys and without spaces, in UTF-8: any language can make it.
+2. The positions of a closed case are sealed: without a stated reason they are left out wherever they stand.
+3. What is not in the file is counted in ``left_out``, so that nobody takes a part for the whole.
+4. A section's digest is of its JSON with sorted keys and without spaces, in UTF-8: any language can make it.
 """
 
 from __future__ import annotations
@@ -17,17 +19,28 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from gateway.api import alarms, cases, modes
 from gateway.api.case_bodies import line
 from gateway.api.grants import Grant
 from gateway.domain.audit_proof import Proof
 from gateway.domain.causes import BY_NAME
-from gateway.domain.services.special_modes import SpecialMode
-from gateway.ports import KEEP_TRACK, CaseEvidence, StoredAlarm, StoredEntry
+from gateway.domain.services.special_modes import MAX_PAST, SpecialMode
+from gateway.ports import KEEP_TRACK, CaseEvidence, LeftOut, StoredAlarm, StoredEntry
 
 FORMAT = "vehicle-gateway/case-evidence/1"
 Content = dict[str, Any]
+
+
+class Export(Struct, frozen=True):
+    """Who takes it out, when and where. ``sealed``: the case is closed, and no reason was stated."""
+
+    at: datetime
+    by: str
+    role: str
+    instance: str
+    sealed: bool
 
 
 def digests(content: Content) -> dict[str, str]:
@@ -46,33 +59,57 @@ def document(content: Content, proof: Proof) -> dict[str, Any]:
 
 
 def content_of(
-    found: CaseEvidence,
-    granted: Grant,
-    held_back: list[StoredAlarm],
-    *,
-    instance: str,
-    now: datetime,
-    sealed: bool,
+    found: CaseEvidence, granted: Grant, held_back: list[StoredAlarm], made: Export, audited: LeftOut
 ) -> Content:
-    """Every section. ``sealed``: the case is closed, and nobody has said why the track is needed."""
+    """Every section."""
     stored = found.file.stored
-    running = _in_force(granted, stored.case.opened_at, stored.case.closed_at or now)
-    ids = {one.mode_id for one in running}
+    running = _in_force(granted, stored.case.opened_at, stored.case.closed_at or made.at)
     views = [alarms.view(one) for one in found.file.alarms]
     sections = {
-        "export": {"at": now, "by": granted.token.person, "role": granted.token.role, "instance": instance},
+        "export": made,
         "case": line(stored),
         "vehicle": _vehicle(granted, stored.vin),
         "operators": _operators(found.file.entries),
         "contacts": _contacts(granted, stored.case.tried),
         "alarms": [_alarm(found, msgspec.to_builtins(one)) for one in views],
         "modes": [modes.view(one, granted) for one in running],
-        "held_back": [one for one in map(alarms.view, held_back) if one.suppressed_by in ids],
+        "held_back": [alarms.view(one) for one in held_back],
         "timeline": [_entry(one) for one in found.file.entries],
-        "track": _track(found, sealed=sealed),
+        "track": _track(found),
     }
     plain: Content = msgspec.to_builtins(sections)
+    left_out = [*found.left_out, *_modes_forgotten(granted, running), audited]
+    if made.sealed:
+        sealed = _seal(plain)
+        left_out.append(LeftOut("positions", 0, sealed))
+        if plain["track"]["state"] != "erased":
+            plain["track"] |= {"state": "sealed", "points": []}
+    plain["left_out"] = [msgspec.to_builtins(one) for one in left_out if one.kept != one.of]
     return plain
+
+
+def mode_ids(granted: Grant, begin: datetime, end: datetime) -> frozenset[str]:
+    """Special modes that may have held something back meanwhile."""
+    return frozenset(one.mode_id for one in _in_force(granted, begin, end))
+
+
+def _modes_forgotten(granted: Grant, running: list[SpecialMode]) -> list[LeftOut]:
+    """A vehicle's state keeps its newest past modes only."""
+    past = granted.vehicle.modes.past
+    full = len(past) == MAX_PAST and past[0] in running
+    return [LeftOut("modes", len(running), None)] if full else []
+
+
+def _seal(value: Any) -> int:
+    """Take every position out of something; how many there were."""
+    sealed = 0
+    for name, one in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(one, dict) and {"latitude", "longitude"} <= one.keys():
+            value[name] = None
+            sealed += 1
+        elif isinstance(one, dict | list):
+            sealed += _seal(one)
+    return sealed
 
 
 def _in_force(granted: Grant, begin: datetime, end: datetime) -> list[SpecialMode]:
@@ -128,15 +165,13 @@ def _ways(entry: StoredEntry) -> list[dict[str, Any]]:
     ]
 
 
-def _track(found: CaseEvidence, *, sealed: bool) -> dict[str, Any]:
+def _track(found: CaseEvidence) -> dict[str, Any]:
     closed_at = found.file.stored.case.closed_at
     erase_at = None if closed_at is None else closed_at + KEEP_TRACK
-    if closed_at is not None and found.left_at is None and not found.track:
-        return {"state": "erased", "erase_at": erase_at, "points": []}
-    if sealed:
-        return {"state": "sealed", "erase_at": erase_at, "points": []}
     points = [
         {"at": one.at, "latitude": one.latitude, "longitude": one.longitude, "accuracy_m": one.accuracy_m}
         for one in found.track
     ]
-    return {"state": "kept" if points else "none", "erase_at": erase_at, "points": points}
+    erased = closed_at is not None and found.left_at is None
+    state = "kept" if points else "erased" if erased else "none"
+    return {"state": state, "erase_at": erase_at, "points": points}

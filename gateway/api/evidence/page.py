@@ -1,8 +1,9 @@
 """
 The page to print: everything that the JSON says, for people, and the JSON itself, hidden in it.
 
-Made of the document alone, so that whoever checks the page can make it again and compare. Without a script,
-and without anything to load. Everything that is shown is escaped: much of it was written by vehicles.
+Made of the document alone, so that whoever checks the page can make it again and compare. Made with other
+sources it would be another page: ``VERSION`` says so. Without a script, and without anything to load.
+Everything that is shown is escaped: much of it was written by vehicles.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from functools import cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.texts import TEXTS
+from gateway.api.evidence.words import LANGUAGES, OTHERS, Words
 
 STYLE = (
     "body{font:10pt/1.45 sans-serif;margin:2em auto;max-width:60em;color:#000;background:#fff}"
@@ -32,6 +32,19 @@ POLICY = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; style-src 'sha256-"
     f"{b64encode(sha256(STYLE.encode()).digest()).decode()}'"
 )
+VERSION = sha256(
+    b"".join(
+        (files("gateway") / name).read_bytes()
+        for name in (
+            "api/evidence/page.py",
+            "api/evidence/words.py",
+            *(f"texts/{language}.toml" for language in LANGUAGES),
+            *(f"console/words/{language}.json" for language in LANGUAGES),
+            *(f"console/{folder}/{language}.json" for folder in ("evidence", "rules") for language in OTHERS),
+        )
+    )
+).hexdigest()[:12]
+"""Of everything that the page is made with: the same version makes the same page of the same document."""
 EMBEDDED = '<pre id="export" hidden>(.*?)</pre>'
 
 TURNS = {
@@ -66,35 +79,15 @@ def page(made: dict[str, Any], language: str) -> str:
     )
     data = escape(msgspec.json.encode(made).decode(), quote=False)
     return (
-        f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
+        f'<meta name="generator" content="vehicle-gateway, page {VERSION}"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>{body}"
         f'<pre id="export" hidden>{data}</pre></body></html>\n'
     )
 
 
-@cache
-def _names(language: str) -> dict[str, str]:
-    """What the console calls things."""
-    found: dict[str, str] = json.loads(
-        (files("gateway.console") / "words" / f"{language}.json").read_text(encoding="utf-8")
-    )
-    return found
-
-
-class _Page:
+class _Page(Words):
     """The sections, in one language."""
-
-    def __init__(self, language: str) -> None:
-        self._labels: dict[str, str] = TEXTS[language]["words"]["evidence"]
-        self._words = _names(language)
-
-    def label(self, name: str) -> str:
-        """A word of the page's own."""
-        return self._labels[name]
-
-    def word(self, kind: str, name: str) -> str:
-        """What a name of ours is called."""
-        return self._words.get(f"{kind}.{name}", str(name).replace("_", " "))
 
     def head(self, content: dict[str, Any]) -> str:
         """The case at a glance."""
@@ -113,7 +106,18 @@ class _Page:
             ("exported", f"{made['at']}, {made['by']} ({made['role']}), {made['instance']}"),
         ]
         rows = [(self.label(name), value) for name, value in pairs if value]
-        return f"<p>{escape(self.label('statement'))}</p>{_table((), rows)}"
+        return (
+            f"<p>{escape(self.label('statement'))}</p>{_table((), rows)}{self._left_out(content['left_out'])}"
+        )
+
+    def _left_out(self, left_out: Sequence[dict[str, Any]]) -> str:
+        """What a reader must not think to have."""
+        rows = [
+            (self.label(f"left_{one['what']}"), one["alarm_id"], one["kept"], one["of"] or "?")
+            for one in left_out
+        ]
+        told = f"<p><strong>{escape(self.label('left_out'))}</strong></p>"
+        return told + self._table(("what", "alarm", "kept", "there"), rows) if rows else ""
 
     def alarms(self, alarms: Sequence[dict[str, Any]]) -> str:
         """Each alarm: its rule, its times, what it rests on."""
@@ -122,7 +126,7 @@ class _Page:
     def _alarm(self, one: dict[str, Any]) -> str:
         position = one["position"]
         pairs = [
-            ("rule", one["meaning"]),
+            ("rule", self.rule(one["cause"], one["meaning"])),
             ("state", self.word("state", one["state"])),
             ("vehicle_time", one["occurred_at"]),
             ("arrival", one["received_at"]),
@@ -135,7 +139,7 @@ class _Page:
         ]
         rows = [(self.label(name), value) for name, value in pairs if value is not None and value != ""]
         evidence = [
-            (found["at"], _Long(found["text"]), _Long(found["event_id"] or "")) for found in one["evidence"]
+            (found["at"], _Long(self.why(found)), _Long(found["event_id"] or "")) for found in one["evidence"]
         ]
         facts = [
             (
@@ -153,7 +157,9 @@ class _Page:
 
     def timeline(self, entries: Sequence[dict[str, Any]]) -> str:
         """What happened, and who did what."""
-        rows = [(one["at"], one["actor"], self._what(one), _said(one["details"])) for one in entries]
+        rows = [
+            (one["at"], one["actor"], self._what(one), _Long(self.details(one["details"]))) for one in entries
+        ]
         return self._section("timeline", self._table(("at", "who", "what", "details"), rows), empty=not rows)
 
     def _what(self, entry: dict[str, Any]) -> str:

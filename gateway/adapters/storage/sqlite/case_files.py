@@ -49,13 +49,19 @@ def cases(connection: sqlite3.Connection, where: CaseFilter, after: int, limit: 
 
 
 def case(
-    connection: sqlite3.Connection, case_id: str, after: int, limit: int, sinks: Sequence[SinkPlan]
+    connection: sqlite3.Connection,
+    case_id: str,
+    after: int,
+    limit: int,
+    sinks: Sequence[SinkPlan],
+    *,
+    max_alarms: int = MAX_ALARMS,
 ) -> CaseFile | None:
-    """One case with its alarms and a page of its timeline."""
+    """One case with its newest alarms and a page of its timeline."""
     row = connection.execute(f"SELECT {CASE} FROM cases WHERE case_id = ?", (case_id,)).fetchone()
     if row is None:
         return None
-    alarms = (feeds.alarm(connection, alarm_id) for alarm_id in _alarms(connection, case_id))
+    alarms = (feeds.alarm(connection, alarm_id) for alarm_id in _alarms(connection, case_id, max_alarms))
     stored = stored_case(row)
     entries = tuple(
         replace(one, deliveries=_deliveries(connection, stored.soc, one, sinks))
@@ -83,12 +89,12 @@ def changes(connection: sqlite3.Connection, soc: str, after: int, limit: int) ->
     return CaseChanges(entries[-1][0] if entries else after, len(entries) < limit, tuple(found))
 
 
-def _alarms(connection: sqlite3.Connection, case_id: str) -> list[str]:
+def _alarms(connection: sqlite3.Connection, case_id: str, limit: int) -> list[str]:
     query = (
         "SELECT alarm_id FROM case_entries WHERE case_id = ? AND alarm_id IS NOT NULL"
         " GROUP BY alarm_id ORDER BY MIN(n) DESC LIMIT ?"
     )
-    return [alarm_id for (alarm_id,) in connection.execute(query, (case_id, MAX_ALARMS))][::-1]
+    return [alarm_id for (alarm_id,) in connection.execute(query, (case_id, limit))][::-1]
 
 
 def _entries(connection: sqlite3.Connection, case_id: str, after: int, limit: int) -> list[StoredEntry]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +14,12 @@ from gateway.adapters.storage.sqlite import case_files, chain
 from gateway.adapters.storage.sqlite.times import text
 from gateway.domain.audit_proof import AuditedRow, Proof, Segment
 from gateway.domain.audit_trail import GENESIS, Head, Row
-from gateway.ports import CaseEvidence, SinkPlan, StatedFact, TrackRow
+from gateway.ports import AuditScope, CaseEvidence, CaseFile, LeftOut, SinkPlan, StatedFact, TrackRow
 
 MAX_ENTRIES = 10_000
-MAX_FACTS = 200
-"""Of one alarm."""
+MAX_ALARMS = 1_000
+MAX_FACTS = 20_000
+"""Of one case; each of its alarms has an equal share."""
 MAX_ROWS = 10_000
 MAX_DIGESTS = 100_000
 
@@ -28,19 +30,37 @@ def evidence(connection: sqlite3.Connection, case_id: str, sinks: Sequence[SinkP
     """All of one case, as one snapshot."""
     connection.execute("BEGIN")
     try:
-        file = case_files.case(connection, case_id, 0, MAX_ENTRIES, sinks)
+        file = case_files.case(connection, case_id, 0, MAX_ENTRIES, sinks, max_alarms=MAX_ALARMS)
         if file is None:
             return None
         ids = [one.alarm_id for one in file.alarms]
-        facts = tuple(fact for alarm_id in ids for fact in _facts(connection, alarm_id))
+        share = MAX_FACTS // max(len(ids), 1)
+        facts = [fact for alarm_id in ids for fact in _facts(connection, alarm_id, share)]
         left = connection.execute("SELECT at FROM left_cases WHERE case_id = ?", (case_id,)).fetchone()
         left_at = None if left is None else datetime.fromisoformat(left[0])
-        return CaseEvidence(file, facts, _track(connection, case_id), left_at)
+        left_out = tuple(one for one in _left_out(connection, file, facts) if one.kept != one.of)
+        return CaseEvidence(file, tuple(facts), _track(connection, case_id), left_at, left_out)
     finally:
         connection.execute("COMMIT")
 
 
-def _facts(connection: sqlite3.Connection, alarm_id: str) -> list[StatedFact]:
+def _left_out(
+    connection: sqlite3.Connection, file: CaseFile, facts: Sequence[StatedFact]
+) -> Iterator[LeftOut]:
+    """How many there are of what has a limit."""
+    case_id = file.stored.case.case_id
+    query = "SELECT COUNT(*), COUNT(DISTINCT alarm_id) FROM case_entries WHERE case_id = ?"
+    entries, alarms = connection.execute(query, (case_id,)).fetchone()
+    yield LeftOut("entries", len(file.entries), entries)
+    yield LeftOut("alarms", len(file.alarms), alarms)
+    kept = Counter(one.alarm_id for one in facts)
+    for one in file.alarms:
+        query = "SELECT COUNT(*) FROM facts WHERE alarm_id = ?"
+        (stated,) = connection.execute(query, (one.alarm_id,)).fetchone()
+        yield LeftOut("facts", kept[one.alarm_id], stated, one.alarm_id)
+
+
+def _facts(connection: sqlite3.Connection, alarm_id: str, limit: int) -> list[StatedFact]:
     query = f"SELECT {_FACT} FROM facts WHERE alarm_id = ? ORDER BY n LIMIT ?"
     return [
         StatedFact(
@@ -48,7 +68,7 @@ def _facts(connection: sqlite3.Connection, alarm_id: str) -> list[StatedFact]:
             *(datetime.fromisoformat(decided_at), verdict, _read(body)),
         )
         for n, kind, event_id, received_at, decided_at, verdict, body in connection.execute(
-            query, (alarm_id, MAX_FACTS)
+            query, (alarm_id, limit)
         )
     ]
 
@@ -68,31 +88,51 @@ def _track(connection: sqlite3.Connection, case_id: str) -> tuple[TrackRow, ...]
     )
 
 
-def proof(
-    connection: sqlite3.Connection, subjects: Sequence[str], vin: str, closed_at: datetime | None
-) -> Proof:
-    """Rows about these subjects, and their vehicle's meanwhile, with the links from the first to the head."""
+def audited(connection: sqlite3.Connection, scope: AuditScope) -> LeftOut:
+    """How many audit rows are about a case, and how many of them its proof shows in full."""
+    about, values = _about(scope)
+    (there,) = connection.execute(f"SELECT COUNT(*) FROM audit WHERE {about}", values).fetchone()
+    return LeftOut("audit", min(there, MAX_ROWS), there)
+
+
+def proof(connection: sqlite3.Connection, scope: AuditScope) -> Proof:
+    """The rows of a scope and those of its subjects since, with the links from the first to the head."""
     connection.execute("BEGIN")
     try:
-        picked = _picked(connection, subjects, vin, closed_at)
+        picked = _picked(connection, scope)
         head = chain.head(connection) or Head(0, GENESIS)
         return Proof(str(head), _Segments(connection, picked).made())
     finally:
         connection.execute("COMMIT")
 
 
-def _picked(
-    connection: sqlite3.Connection, subjects: Sequence[str], vin: str, closed_at: datetime | None
-) -> list[int]:
-    marks = ", ".join("?" for _ in subjects)
-    query = f"SELECT n FROM audit WHERE subject IN ({marks}) ORDER BY n LIMIT ?"
-    own = [n for (n,) in connection.execute(query, (*subjects, MAX_ROWS))]
-    if not own:
-        return []
-    until = "9" if closed_at is None else text(closed_at)
-    query = "SELECT n FROM audit WHERE subject = ? AND n > ? AND at <= ? ORDER BY n LIMIT ?"
-    beside = [n for (n,) in connection.execute(query, (vin, own[0], until, MAX_ROWS - len(own)))]
-    return sorted({*own, *beside})
+def _picked(connection: sqlite3.Connection, scope: AuditScope) -> list[int]:
+    """What people did comes before what they looked at; what was written since is never left out."""
+    about, values = _about(scope)
+    query = f"SELECT n FROM audit WHERE {about} ORDER BY action LIKE '%.read', n LIMIT :rows"
+    picked = [n for (n,) in connection.execute(query, values | {"rows": MAX_ROWS})]
+    marks = ", ".join(f":{name}" for name in _names(scope))
+    query = f"SELECT n FROM audit WHERE subject IN ({marks}) AND n > :until"
+    return sorted([*picked, *(n for (n,) in connection.execute(query, values))])
+
+
+def _about(scope: AuditScope) -> tuple[str, dict[str, object]]:
+    """The rows about the subjects, and their vehicle's meanwhile."""
+    names = _names(scope)
+    own = f"subject IN ({', '.join(f':{name}' for name in names)}) AND n <= :until"
+    vehicles = (
+        f"subject = :vin AND at <= :closed_at AND n <= :until AND n > (SELECT MIN(n) FROM audit WHERE {own})"
+    )
+    return f"({own} OR {vehicles})", {
+        **dict(zip(names, scope.subjects, strict=True)),
+        "vin": scope.vin,
+        "closed_at": "9" if scope.closed_at is None else text(scope.closed_at),
+        "until": scope.until,
+    }
+
+
+def _names(scope: AuditScope) -> list[str]:
+    return [f"subject{place}" for place in range(len(scope.subjects))]
 
 
 class _Segments:

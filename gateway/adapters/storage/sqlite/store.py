@@ -36,6 +36,7 @@ from gateway.errors import StartError
 from gateway.ports import (
     AlarmFilter,
     AuditEntry,
+    AuditScope,
     Backlog,
     CaseChanges,
     CaseEvidence,
@@ -48,6 +49,7 @@ from gateway.ports import (
     DeliveryRow,
     DeliveryState,
     Known,
+    LeftOut,
     Mention,
     Message,
     Notification,
@@ -149,8 +151,11 @@ class SqliteStore(ConsoleMethods, HandoverMethods):
     async def evidence(self, case_id: str) -> CaseEvidence | None:
         return await self._serving.run(lambda on: evidence.evidence(on, case_id, self._sinks))
 
-    async def audit_proof(self, subjects: Sequence[str], vin: str, closed_at: datetime | None) -> Proof:
-        return await self._serving.run(lambda on: evidence.proof(on, subjects, vin, closed_at))
+    async def audited(self, scope: AuditScope) -> LeftOut:
+        return await self._serving.run(lambda on: evidence.audited(on, scope))
+
+    async def audit_proof(self, scope: AuditScope) -> Proof:
+        return await self._serving.run(lambda on: evidence.proof(on, scope))
 
     async def open_cases(self, soc: str | None, after: int, limit: int) -> list[OpenCase]:
         return await self._serving.run(lambda on: fleet.open_cases(on, soc, after, limit))
