@@ -68,7 +68,7 @@ class Bar:
     ) -> None:
         """Shown on this console if it is a terminal, else on ``log``, usually standard error."""
         own = console if _is_watched(console) else log or Console(stderr=True)
-        self._total, self._unit, self._now, self._next_s = total, unit, now, 0.0
+        self._total, self._unit, self._now, self._next_s = total, unit, now, now() + EVERY_S
         self._log = None if _is_watched(own) else own
         self._bar = Progress(
             BarColumn(bar_width=24), TextColumn("{task.description}"), console=own, auto_refresh=False,
