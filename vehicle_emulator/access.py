@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 import typer
 
+from vehicle_emulator import files
 from vehicle_emulator.codec import Version
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.link import Station, Tls
@@ -22,6 +23,7 @@ from vehicle_emulator.share import ALL, Share
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _SPARE_FILES = 64
+MOST_VEHICLES = 100_000
 
 Credentials = Callable[[str], tuple[str, str | None]]
 
@@ -63,13 +65,18 @@ def address(url: str) -> Address:
 
     Errors:  typer.BadParameter.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise typer.BadParameter(f"{url} is no mqtt://host:port or mqtts://host:port", param_hint="--broker")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # a port or an address that is none
+        parts, host, port = urlsplit(""), None, None
+    if parts.scheme not in _PORTS or not host or port == 0:
+        # What was typed may hold a password.
+        raise typer.BadParameter("write mqtt://host:port or mqtts://host:port", param_hint="--broker")
     user, secret = parts.username, parts.password
     return Address(
-        parts.hostname,
-        parts.port or _PORTS[parts.scheme],
+        host,
+        port or _PORTS[parts.scheme],
         parts.scheme == "mqtts",
         unquote(user) if user else None,
         unquote(secret) if secret else None,
@@ -149,7 +156,7 @@ def sources(text: str) -> tuple[str, ...]:
 
 def credentials(where: Address, passwords: Path | None, password: str | None) -> Credentials:
     """User name and password of a VIN: the URL's for all, else the VIN with its own password."""
-    known = msgspec.json.decode(passwords.read_bytes(), type=dict[str, str]) if passwords else {}
+    known = files.read_json(passwords, dict[str, str], "--passwords") if passwords else {}
 
     def find(vin: str) -> tuple[str, str | None]:
         if where.username is not None:

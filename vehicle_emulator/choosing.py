@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -10,6 +10,8 @@ from vehicle_emulator import scenarios
 
 if TYPE_CHECKING:
     from vehicle_emulator.scenario import FleetWide, Scenario
+
+LONGEST_S: Final = 3_660 * 86_400.0
 
 
 def singles(texts: list[str], duration_s: float, vehicles: int) -> tuple[tuple[Scenario, float], ...]:
@@ -47,7 +49,7 @@ def _named(text: str) -> tuple[str, float]:
         start_s = float(start or 0.0)
     except ValueError:
         start_s = -1.0
-    if name not in known or start_s < 0.0:
+    if name not in known or not 0.0 <= start_s <= LONGEST_S:
         sentence = f"{text}: write NAME@START_S; names: {', '.join(known)}"
         raise typer.BadParameter(sentence, param_hint="--scenario")
     return name, start_s

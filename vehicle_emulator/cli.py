@@ -10,7 +10,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from vehicle_emulator import access, choosing, faults, judging, load_page, playing, report, scenarios
+from vehicle_emulator import access, choosing, faults, files, judging, load_page, playing, report, scenarios
 from vehicle_emulator import ramp as ramps
 from vehicle_emulator.casting import parts
 from vehicle_emulator.faults import Faults, FaultsError
@@ -23,6 +23,7 @@ from vehicle_emulator.running import Apps, Job, Outputs, RunError, Soc, console
 from vehicle_emulator.running import run as run_job
 
 MOST_PROCESSES = 64
+_DAY_S = 86_400.0
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A seeded fleet of emulated vehicles.")
 app.command("play")(playing.play_file)
@@ -53,15 +54,19 @@ def show_scenarios() -> None:
 @app.command()
 def run(  # noqa: PLR0917  # one parameter per option of the command line
     broker: access.Broker = "mqtt://127.0.0.1:1883",
-    vehicles: Annotated[int, typer.Option(min=1, help="how many vehicles")] = 10,
+    vehicles: Annotated[int, typer.Option(min=1, max=access.MOST_VEHICLES, help="how many vehicles")] = 10,
     seed: Annotated[int, typer.Option(help="the same seed gives the same fleet and the same life")] = 1,
     passwords: access.Passwords = None,
     password: access.Password = None,
     scenario: Annotated[list[str] | None, typer.Option(help="NAME@START_S, may be given often")] = None,
     duration: Annotated[float, typer.Option(min=0.0, help="seconds to live; 0: until stopped")] = 60.0,
     drain: Annotated[float, typer.Option(min=0.0, help="seconds to wait for missing receipts")] = 10.0,
-    telemetry_rate: Annotated[float, typer.Option(min=0.0, help="extra telemetry/s over the fleet")] = 0.0,
-    alarm_rate: Annotated[float, typer.Option(min=0.0, help="theft-sensor triggers/s over the fleet")] = 0.0,
+    telemetry_rate: Annotated[
+        float, typer.Option(min=0.0, max=ramps.MOST_PER_S, help="extra telemetry/s over the fleet")
+    ] = 0.0,
+    alarm_rate: Annotated[
+        float, typer.Option(min=0.0, max=ramps.MOST_PER_S, help="theft-sensor triggers/s over the fleet")
+    ] = 0.0,
     processes: Annotated[
         int, typer.Option(min=1, max=MOST_PROCESSES, help="share vehicles and load among so many processes")
     ] = 1,
@@ -75,7 +80,9 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
             " late, or where alarms that go behind it (--alarm-rate, else 20/s) have their receipts late"
         ),
     ] = Kind.ALARMS,
-    ramp_hold: Annotated[float, typer.Option(min=1.0, help="seconds that each step of --ramp lasts")] = 10.0,
+    ramp_hold: Annotated[
+        float, typer.Option(min=1.0, max=_DAY_S, help="seconds that each step of --ramp lasts")
+    ] = 10.0,
     driving_share: Annotated[float, typer.Option(min=0.0, max=0.95, help="share of time on the road")] = 0.3,
     diary: Annotated[
         bool, typer.Option("--diary", help="drive when people do, not by --driving-share")
@@ -83,13 +90,17 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     models_file: Annotated[
         Path | None, typer.Option("--models", help="TOML: kinds of vehicles on top of the built-in ones")
     ] = None,
-    clock_error: Annotated[float, typer.Option(min=0.0, help="vehicles' clocks are wrong by up to s")] = 0.0,
+    clock_error: Annotated[
+        float, typer.Option(min=0.0, max=choosing.LONGEST_S, help="vehicles' clocks are wrong by up to s")
+    ] = 0.0,
     faults_text: Annotated[
         str, typer.Option("--faults", help="e.g. loss=0.01,duplicate=0.01,poison=0.001: see the README")
     ] = "",
-    sleep_after: Annotated[float, typer.Option(min=1.0, help="seconds parked until asleep")] = SLEEP_AFTER_S,
+    sleep_after: Annotated[
+        float, typer.Option(min=1.0, max=choosing.LONGEST_S, help="seconds parked until asleep")
+    ] = SLEEP_AFTER_S,
     offline_after: Annotated[
-        float, typer.Option(min=1.0, help="seconds parked until off the air")
+        float, typer.Option(min=1.0, max=choosing.LONGEST_S, help="seconds parked until off the air")
     ] = OFFLINE_AFTER_S,
     protocol: access.ProtocolOption = access.Protocol.V5,
     ca_file: access.CaFile = None,
@@ -112,7 +123,10 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     users: Annotated[int, typer.Option(min=0, help="main users of --owners who use their car's app")] = 0,
     users_broker: Annotated[str | None, typer.Option(help="where they connect; default: --broker")] = None,
     command_rate: Annotated[
-        float, typer.Option(min=0.0, help="commands/s over all users; 0: as often as people ask")
+        float,
+        typer.Option(
+            min=0.0, max=ramps.MOST_PER_S, help="commands/s over all users; 0: as often as people ask"
+        ),
     ] = 0.0,
 ) -> None:
     """Let a fleet live on a broker; exit 1 if events stay without a receipt or a label was broken."""
@@ -140,6 +154,7 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     station()  # mistakes are told before anything begins
     access.check_certificates(certificates, vins(seed, vehicles))
     access.allow_files(vehicles)
+    files.check(report_file, html, ledger, story, record)
     job = Job(
         plan=plan, processes=processes, station=lambda share: station(share=share),
         secrets=access.credentials(where, passwords, password),
@@ -148,11 +163,11 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     )  # fmt: skip
     _check_crew(job)
     closing = _run(job)
-    if report_file is not None:
-        report_file.write_bytes(msgspec.json.format(msgspec.json.encode(closing)) + b"\n")
-    if html is not None:
-        html.write_text(load_page.html(closing))
     console.print(report.table(closing))
+    if report_file is not None:
+        files.write_json(report_file, closing)
+    if html is not None:
+        files.write(html, load_page.html(closing).encode())
     raise typer.Exit(1 if closing.is_broken else 0)
 
 
@@ -202,4 +217,4 @@ def _people(plan: Plan, known: dict[str, Owner], users: int) -> list[tuple[str, 
 
 
 def _owners(path: Path | None) -> dict[str, Owner]:
-    return msgspec.json.decode(path.read_bytes(), type=dict[str, Owner]) if path else {}
+    return files.read_json(path, dict[str, Owner], "--owners") if path else {}

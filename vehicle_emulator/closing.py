@@ -40,6 +40,7 @@ class Measured(msgspec.Struct, frozen=True):
     left_out: tuple[str, ...]
     steps: tuple[Counted, ...]
     commands: Commands | None
+    unwritten: tuple[str, ...] = ()
 
 
 def measure(tally: Tally, connections: Counter[str], **known: object) -> Measured:
@@ -52,7 +53,12 @@ def measure(tally: Tally, connections: Counter[str], **known: object) -> Measure
 
 
 def close(
-    plan: Plan, shares: Sequence[Measured], heard: Sequence[Heard] | None, died: Sequence[str] = ()
+    plan: Plan,
+    shares: Sequence[Measured],
+    heard: Sequence[Heard] | None,
+    *,
+    died: Sequence[str] = (),
+    unwritten: Sequence[str] = (),
 ) -> Report:
     """One report of all shares; ``heard``: what the SOC got, None if nobody asked it."""
     counts, connections = _sum(one.counts for one in shares), _sum(one.connections for one in shares)
@@ -75,6 +81,7 @@ def close(
         own_cores=round(sum(cores), 3), busiest_core=round(max(cores, default=0.0), 3),
         climb=None if plan.ramp is None else climb(plan.ramp, [one.steps for one in shares]),
         processes=len(shares), died=tuple(died),
+        unwritten=(*unwritten, *(sentence for one in shares for sentence in one.unwritten)),
     )  # fmt: skip
 
 

@@ -36,6 +36,14 @@ DISCONNECT: Final = b"\xe0\x00"
 NO_MATCHING_SUBSCRIBERS: Final = 16
 DEFAULT_RECEIVE_MAXIMUM: Final = 65_535
 
+# Reasons of CONNACK that a mistake in an option leads to, of both versions.
+REFUSALS: Final = {
+    1: "protocol version not supported", 2: "client id not valid", 3: "server unavailable",
+    4: "bad user name or password", 5: "not authorised", 132: "protocol version not supported",
+    133: "client id not valid", 134: "bad user name or password", 135: "not authorised",
+    136: "server unavailable", 138: "banned", 151: "quota exceeded",
+}  # fmt: skip
+
 _FAILURE = 0x80
 _LENGTH_BYTES_MAX = 4
 _SHORT_MAX = 0x7F

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vehicle_emulator import report, score, verdict
+from vehicle_emulator import files, report, score, verdict
 from vehicle_emulator.report import Report
 
 DRILLS = "bench"
@@ -36,22 +36,21 @@ def score_run(
     json_file: Annotated[Path | None, typer.Option("--json", help="the scorecard as JSON")] = None,
 ) -> None:
     """Score what a SOC got of a run against its labels; exit 1 beyond a bound."""
-    closing = msgspec.json.decode(report_file.read_bytes(), type=Report)
-    lines = [] if ledger is None else ledger.read_bytes().splitlines()
+    closing = files.read_json(report_file, Report, "--report")
+    lines = [] if ledger is None else files.read_json_lines(ledger, report.Line, "--ledger")
     began_s = datetime.fromisoformat(closing.started_at).timestamp()
-    card = score.score(
-        score.Run(closing.vehicles, began_s, closing.ran_s),
-        closing.scenarios,
-        verdict.read_feed(soc),
-        [msgspec.json.decode(line, type=report.Line) for line in lines],
-    )
+    misread = verdict.misread(soc)
+    ran = score.Run(closing.vehicles, began_s, closing.ran_s, len(closing.left_out), len(misread))
+    card = score.score(ran, closing.scenarios, verdict.read_feed(soc), lines)
     table = Table(title=f"scorecard, seed {closing.seed}", show_header=False)
     for name, value in card.rows():
         table.add_row(name, str(value))
     console.print(table)
     if json_file is not None:
-        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(card)) + b"\n")
+        files.write(json_file, msgspec.json.format(msgspec.json.encode(card)) + b"\n")
     broken = card.broken(score.Bounds(false_per_1000_days=max_false))
+    if misread:
+        console.print(f"{soc}: line {misread[0]} is the first that is no message")
     for sentence in broken:
         console.print(f"FAILED: {sentence}")
     raise typer.Exit(1 if broken else 0)

@@ -12,6 +12,7 @@ One vehicle's MQTT connection, small enough to hold thousands of them in one pro
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections import Counter
@@ -159,6 +160,17 @@ class Station:
         """Full jitter: anything between nothing and the doubled, capped delay."""
         doublings = min(failures, _BACKOFF_DOUBLINGS_MAX)
         return self.dice.between(0.0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2**doublings))
+
+
+def _reason(error: BaseException) -> str:
+    """A few words, the same for the same mistake."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, ssl.SSLError | socket.gaierror):
+        return error.strerror or type(error).__name__
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
 
 
 def _call_from(source: str) -> socket.socket:
@@ -359,7 +371,8 @@ class Link(asyncio.Protocol):
     def _take_connack(self, body: bytes) -> None:
         connack = codec.decode_connack(self._station.version, body)
         if connack.reason:
-            self._station.counts[f"connect_refused_{connack.reason}"] += 1
+            why = codec.REFUSALS.get(connack.reason, str(connack.reason))
+            self._station.counts[f"connect_refused ({why})"] += 1
             self._abort()
             return
         self._window = min(WINDOW, connack.receive_maximum)
@@ -401,11 +414,12 @@ class Link(asyncio.Protocol):
 
     def _dialled(self, task: asyncio.Task[None]) -> None:
         self._task = self._greeted = None
-        failed = not task.cancelled() and task.exception() is not None
-        if failed:
+        failed = None if task.cancelled() else task.exception()
+        if failed is not None:
             self._station.counts["dial_failed"] += 1
+            self._station.counts[f"dial_failed ({_reason(failed)})"] += 1
         if self._transport is not None:
-            if failed or not self._is_wanted:
+            if failed is not None or not self._is_wanted:
                 self._transport.abort()
         elif self._is_wanted and self._retry is None:
             self._dial_later()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from rich.table import Table
@@ -18,6 +18,7 @@ from vehicle_emulator.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from vehicle_emulator.files import Writes
     from vehicle_emulator.outbox import Entry
     from vehicle_emulator.ramp import Watch
 
@@ -99,8 +100,8 @@ class Report(msgspec.Struct, frozen=True):
     The whole run. ``lag_ms`` is the emulator's own lateness: if large, the emulator was the bottleneck.
 
     With a SOC's ledger: a verdict for each scenario, and ``elsewhere`` the alarms of vehicles that played
-    nothing. ``left_out`` are vehicles whose scenario lacked the special mode that it needs. ``died``: the
-    processes that ended by themselves; what they had measured is not in it.
+    nothing. ``left_out`` are vehicles whose scenario lacked the special mode that it needs. ``unwritten``: a
+    sentence for each file of the run that lacks something; ``died``: for each process that ended by itself.
     """
 
     seed: int
@@ -124,6 +125,7 @@ class Report(msgspec.Struct, frozen=True):
     climb: Climb | None = None
     processes: int = 1
     died: tuple[str, ...] = ()
+    unwritten: tuple[str, ...] = ()
 
     @property
     def limit(self) -> str:
@@ -133,10 +135,10 @@ class Report(msgspec.Struct, frozen=True):
     @property
     def is_broken(self) -> bool:
         """Whether events are lost, or an alarm is missing or is there that must not be."""
-        lost = self.events.unreceipted or self.events.given_up
+        lost = self.events.unreceipted or self.events.given_up or self.events.rejected
         wrong = self.elsewhere or self.left_out or any(verdict.is_broken for verdict in self.verdicts)
         lied = self.commands is not None and self.commands.contradicted
-        return bool(lost or wrong or lied or self.died)
+        return bool(lost or wrong or lied or self.died or self.unwritten)
 
 
 class Tally:
@@ -144,7 +146,7 @@ class Tally:
 
     __slots__ = ("_ledger", "counts", "lags_ms", "latencies_ms", "watch")
 
-    def __init__(self, ledger: IO[bytes] | None = None) -> None:
+    def __init__(self, ledger: Writes | None = None) -> None:
         """Write no ledger unless there is a file for it."""
         self._ledger = ledger
         self.counts: Counter[str] = Counter()
@@ -203,6 +205,9 @@ def table(report: Report) -> Table:
     _row(view, "event to receipt, ms", _numbers(report.receipt_latency_ms))
     _row(view, "telemetry", {"sent": report.telemetry_sent, "dropped": report.telemetry_dropped})
     _row(view, f"connections, {report.protocol}", report.connections)
+    if not report.connections.get("connects"):
+        why = [name for name in report.connections if "(" in name]
+        view.add_row("NOBODY CONNECTED", "\n".join(why))
     _row(view, "own lateness, ms", _numbers(report.lag_ms))
     view.add_row("own CPU, cores", f"{report.own_cores:.2f}{f'  {report.limit}' if report.limit else ''}")
     if report.climb is not None:
@@ -210,8 +215,10 @@ def table(report: Report) -> Table:
     if report.commands is not None:
         _add_commands(view, report.commands)
     _add_plays(view, report)
-    more = {"alarms elsewhere": report.elsewhere, "not played": report.left_out, "DIED": report.died}
-    for name, found in more.items():
+    for name, found in (
+        ("alarms elsewhere", report.elsewhere), ("not played", report.left_out), ("DIED", report.died),
+        ("NOT WRITTEN", report.unwritten),
+    ):  # fmt: skip
         if found:
             view.add_row(name, ", ".join(found))
     return view

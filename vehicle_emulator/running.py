@@ -9,13 +9,14 @@ import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 from rich.console import Console
 
-from vehicle_emulator import access, closing
+from vehicle_emulator import access, closing, files
 from vehicle_emulator.crew import Clockwork, Crew
 from vehicle_emulator.crowd import Crowd
 from vehicle_emulator.dice import Dice
@@ -121,37 +122,35 @@ def run(job: Job) -> Report:
 
     Errors:  RunError.
     """
-    with ExitStack() as files:
-        stage = Stage(
-            soc_ledger=job.soc.ledger, story=_open(files, job.files.story), narrate=_narrate
-        )  # fmt: skip
-        total_s = job.plan.duration_s
-        meter = Meter(files.enter_context(Bar(console, total_s)))
-        died: list[str] = []
+    died: list[str] = []
+    with files.Outputs() as written, Bar(console, job.plan.duration_s) as bar:
+        stage = Stage(soc_ledger=job.soc.ledger, story=written.open(job.files.story), narrate=_narrate)
+        meter = Meter(bar)
         if job.processes == 1:
             shares = [asyncio.run(_live(job, Alone(stage, meter)))]
         else:
-            crew = Crew(
-                lambda port: _live(job, port), job.processes, tell=stage.pass_on, show=meter.show
-            )  # fmt: skip
+            crew = Crew(partial(_live, job), job.processes, tell=stage.pass_on, show=meter.show)
             shares, died = crew.run(job.plan.drain_s)
-            _join_ledgers(job)
+            _join_ledgers(job, written)
     if not shares:
         raise RunError("; ".join(died))
-    return closing.close(job.plan, shares, stage.heard() if stage.judges else None, died)
+    heard = stage.heard() if stage.judges else None
+    return closing.close(job.plan, shares, heard, died=died, unwritten=written.complaints)
 
 
 async def _live(job: Job, leader: Leader) -> Measured:
     """Build one process's share of the fleet, and run it."""
     plan = msgspec.structs.replace(job.plan, share=leader.share)
-    with ExitStack() as files:
-        tally = Tally(_open(files, _ledger_of(job, leader.share)))
+    written = files.Outputs()
+    with ExitStack() as stack:
+        stack.enter_context(written)
+        tally = Tally(written.open(_ledger_of(job, leader.share)))
         station = job.station(leader.share)
         carrier = station if job.bad is None else FaultyStation(station, job.bad, plan.seed)
         depot = Depot(carrier, Clock(leader.clock.now_ms()), tally, job.secrets)
-        if (recording := _open(files, job.files.record)) is not None:
+        if (recording := written.open(job.files.record)) is not None:
             station.tape = Tape(recording, lambda: datetime.fromtimestamp(depot.clock.now_ms() / 1_000, UTC))
-            files.callback(station.tape.close)
+            stack.callback(station.tape.close)
         api = Api(job.soc.api, job.soc.owners) if job.soc.api else None
         stage = Stage(owners=api, soc_ledger=job.soc.ledger, narrate=leader.narrate)
         fleet = Fleet(plan, depot, stage, _crowd(job.apps, plan, station, depot.clock))
@@ -160,8 +159,9 @@ async def _live(job: Job, leader: Leader) -> Measured:
         gc.collect()
         gc.freeze()  # the fleet lives as long as the run: looking through it again and again finds nothing
         pulse = asyncio.create_task(_beat(fleet, leader), name="pulse")
-        files.callback(pulse.cancel)
-        return await fleet.measure(leader.start)
+        stack.callback(pulse.cancel)
+        measured = await fleet.measure(leader.start)
+    return msgspec.structs.replace(measured, unwritten=written.complaints)
 
 
 async def _beat(fleet: Fleet, leader: Leader) -> None:
@@ -200,18 +200,14 @@ def _ledger_of(job: Job, share: Share) -> Path | None:
     return path if path is None or share.of == 1 else path.with_name(f"{path.name}.{share.index}")
 
 
-def _join_ledgers(job: Job) -> None:
+def _join_ledgers(job: Job, written: files.Outputs) -> None:
     """One file; a last line that its writer's death has cut in half is left out."""
-    if job.files.ledger is None:
+    if (whole := written.open(job.files.ledger)) is None:
         return
-    with job.files.ledger.open("wb") as whole:
-        for index in range(job.processes):
-            part = _ledger_of(job, Share(index, job.processes))
-            if part is not None and part.exists():
-                with part.open("rb") as lines:
-                    whole.writelines(line for line in lines if line.endswith(b"\n"))
+    for index in range(job.processes):
+        part = _ledger_of(job, Share(index, job.processes))
+        if part is not None and part.exists():
+            with part.open("rb") as lines:
+                has_room = all(whole.write(line) for line in lines if line.endswith(b"\n"))
+            if has_room:
                 part.unlink()
-
-
-def _open(files: ExitStack, path: Path | None) -> IO[bytes] | None:
-    return None if path is None else files.enter_context(path.open("wb"))

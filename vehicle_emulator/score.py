@@ -5,10 +5,11 @@ Rules of this file:
 
 1. Recall counts promises that were kept or came late; a late one breaks a bound of its own.
 2. A false alarm is a cause of one vehicle that no label calls for: of theft class, or a note (technical).
-3. A duplicate is a trigger in more than one message, or an alarm that was raised twice. The same message
-   received again is no duplicate: its sequence tells it.
-4. Lost is what vehicles have a receipt for and the feed does not hold. A siren may end below its minimum: it
-   is left to its label.
+3. A duplicate is a trigger in more than one message, or an alarm that was raised twice: under the same id,
+   or of a cause whose alarm is open, without a trigger. The same message received
+   again is no duplicate: its sequence tells it. Where a system numbers nothing, each line is a message.
+4. Lost is what vehicles have a receipt for and the feed does not hold, and every trigger that was rejected.
+   A siren may end below its minimum: it is left to its label.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from vehicle_emulator import verdict
 from vehicle_emulator.figures import Percentiles, percentiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from vehicle_emulator.report import Line
     from vehicle_emulator.scenario import Play
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 EXAMPLES: Final = 5
 SIREN: Final = "car_alarm"
+RAISED: Final = "alarm.raised"
+CLOSED: Final = "alarm.closed"
+UNRECORDED: Final = "alarm.unrecorded"
+_Place = tuple[str, int]
 _DAY_S: Final = 86_400.0
 _ALARM: Final = (*verdict.ALARMS, verdict.SUPPRESSED)
 
@@ -45,11 +50,17 @@ class Bounds(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What was played: how many vehicles, from when (since the epoch) for how long."""
+    """
+    What was played: how many vehicles, from when (since the epoch) for how long.
+
+    ``not_played``: scenarios that lacked what they need, ``misread``: lines of the feed that are no message.
+    """
 
     vehicles: int
     began_s: float
     ran_s: float
+    not_played: int = 0
+    misread: int = 0
 
     @property
     def vehicle_days(self) -> float:
@@ -62,6 +73,8 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
 
     vehicles: int
     vehicle_days: float
+    not_played: int = 0
+    misread: int = 0
     plays: int
     promises: int
     kept: int
@@ -96,6 +109,9 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
         lost = self.lost + self.gaps + self.unreceipted
         found = (
             (not self.promises, "nothing was promised: there is nothing to score"),
+            (self.promises == self.not_due > 0, "nothing was due before the run ended"),
+            (self.not_played > 0, f"{self.not_played} scenarios were not played"),
+            (self.misread > 0, f"{self.misread} lines are no messages of a feed"),
             (self.recall < bounds.recall, f"recall {self.recall:.4f}, bound {bounds.recall:g}"),
             (self.late > bounds.late, f"{self.late} late, bound {bounds.late}"),
             (
@@ -113,11 +129,11 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
         return [
             ("played", f"{self.plays:,} scenarios on {self.vehicles:,} vehicles, {days}"),
             ("RECALL", f"{self.recall:.4f}  ({self.kept:,} kept, {self.late} late, {self.missed} missed)"),
-            ("not due yet", self.not_due),
+            ("not due yet, not played", f"{self.not_due}, {self.not_played}"),
             ("FALSE ALARMS per 1,000 vehicle-days", f"{self.false_per_1000_days:.2f}  ({self.false_alarms})"),
             ("technical notes beside them", self.notes),
             ("DUPLICATES", self.duplicates),
-            ("LOST", f"{self.lost}  (of {self.triggers:,} triggers that were receipted)"),
+            ("LOST", f"{self.lost}  (of {self.triggers:,} triggers that were receipted or rejected)"),
             ("gaps in the feed", self.gaps),
             ("without a receipt", self.unreceipted),
             ("messages", self.messages),
@@ -144,13 +160,14 @@ def score(run: Run, plays: Sequence[Play], feed: Sequence[Told], ledger: Iterabl
                 missed.append(
                     f"{met.word}: {play.name} on {play.vin} from {play.started_at}: {met.sentence()}"
                 )
-    wrong = _false(heard, plays_of, run.began_s)
+    wrong = _false(heard, plays, run.began_s)
     false = [one for one in wrong if one.alarm_class == "theft"]
     doubled, gaps, repeats = _doubled(feed), _gaps(feed), _repeats(feed)
     lines = list(ledger)
     triggers, lost = _lost(lines, feed)
     return Scorecard(
         vehicles=run.vehicles, vehicle_days=run.vehicle_days, plays=len(plays),
+        not_played=run.not_played, misread=run.misread,
         promises=words.total(), kept=words["kept"], late=words["late"], missed=words["missed"],
         not_due=words["not_due"], false_alarms=len(false), notes=len(wrong) - len(false),
         duplicates=len(doubled), repeats=repeats, gaps=len(gaps), triggers=triggers, lost=len(lost),
@@ -169,29 +186,50 @@ def score(run: Run, plays: Sequence[Play], feed: Sequence[Told], ledger: Iterabl
     )  # fmt: skip
 
 
-def _false(heard: Iterable[Heard], plays_of: dict[str, list[Play]], since_s: float) -> list[Heard]:
+def _false(heard: Iterable[Heard], plays: Sequence[Play], since_s: float) -> list[Heard]:
     """The first of each cause of each vehicle that nothing called for."""
     found: dict[tuple[str, str], Heard] = {}
-    for one in heard:
-        if verdict.is_false(one, plays_of.get(one.vin, []), since_s):
-            found.setdefault((one.vin, one.cause), one)
+    for one in verdict.uncalled_for(heard, plays, since_s):
+        found.setdefault((one.vin, one.cause), one)
     return list(found.values())
 
 
 def _doubled(feed: Iterable[Told]) -> list[str]:
-    of_event: dict[tuple[str | None, str], set[tuple[str, int]]] = {}
-    raised: dict[str, set[tuple[str, int]]] = {}
-    for told in feed:
-        data = told.data
-        if told.kind not in _ALARM or data.sequence is None:
-            continue  # what could not be recorded may come twice
-        place = data.soc, data.sequence
-        for event_id in data.event_ids:
-            of_event.setdefault((data.vin, event_id), set()).add(place)
-        if told.kind == "alarm.raised":
-            raised.setdefault(data.alarm_id, set()).add(place)
+    of_event: dict[tuple[str | None, str], set[_Place]] = {}
+    raised: dict[str, set[_Place]] = {}
+    for place, told in _numbered(feed):
+        for event_id in told.data.event_ids:
+            of_event.setdefault((told.data.vin, event_id), set()).add(place)
+        if told.kind == RAISED and told.data.alarm_id:
+            raised.setdefault(told.data.alarm_id, set()).add(place)
     events = [f"{vin} {event_id}" for (vin, event_id), places in of_event.items() if len(places) > 1]
-    return events + [f"alarm {alarm_id}" for alarm_id, places in raised.items() if len(places) > 1]
+    ids = [alarm_id for alarm_id, places in raised.items() if len(places) > 1]
+    return events + [f"alarm {alarm_id}" for alarm_id in ids] + _raised_again(feed, ids)
+
+
+def _raised_again(feed: Iterable[Told], known: Sequence[str]) -> list[str]:
+    """Rule 3: alarms of a cause that is open, which say nothing new and were not found by their id."""
+    is_open: set[tuple[str, str | None, str]] = set()
+    found, places = [], set[_Place]()
+    for place, told in _numbered(feed, CLOSED):
+        data = told.data
+        slot = data.soc, data.vin, data.cause
+        if told.kind == CLOSED:
+            is_open.discard(slot)
+        elif told.kind == RAISED and place not in places:
+            if slot in is_open and not data.event_ids and data.alarm_id not in known:
+                found.append(f"{data.cause} of {data.vin}, which was open")
+            is_open.add(slot)
+        places.add(place)
+    return found
+
+
+def _numbered(feed: Iterable[Told], *others: str) -> Iterator[tuple[_Place, Told]]:
+    """Alarms with their place in the feed. What could not be recorded is left out: it may come twice."""
+    for line, told in enumerate(feed):
+        if told.kind in (*_ALARM, *others) and told.kind != UNRECORDED:
+            number = told.data.sequence
+            yield (told.data.soc, -1 - line if number is None else number), told
 
 
 def _gaps(feed: Iterable[Told]) -> list[str]:
@@ -213,14 +251,18 @@ def _repeats(feed: Iterable[Told]) -> int:
 
 
 def _lost(lines: Iterable[Line], feed: Iterable[Told]) -> tuple[int, list[str]]:
-    """How many triggers have a receipt, and which of them stand in no message."""
-    told = {(one.data.vin, event_id) for one in feed for event_id in one.data.event_ids}
+    """How many triggers were answered, and which of them were rejected or stand in no message."""
+    told = {(one.data.vin, event_id) for one in feed if one.kind in _ALARM for event_id in one.data.event_ids}
     triggers = [
         line for line in lines
-        if line.kind == "theft-sensor" and line.state == "triggered" and line.receipted_at is not None
+        if line.kind == "theft-sensor" and line.state == "triggered" and (line.receipted_at or line.rejected)
     ]  # fmt: skip
-    lost = [line for line in triggers if line.cause != SIREN and (line.vin, line.event_id) not in told]
-    return len(triggers), [f"{line.vin} {line.event_id} {line.cause}" for line in lost]
+    lost = [
+        f"{line.vin} {line.event_id} {line.cause}{f', rejected: {line.rejected}' if line.rejected else ''}"
+        for line in triggers
+        if line.rejected or (line.cause != SIREN and (line.vin, line.event_id) not in told)
+    ]
+    return len(triggers), lost
 
 
 def _words(one: Heard, plays_of: dict[str, list[Play]]) -> str:

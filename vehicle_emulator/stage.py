@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from vehicle_emulator.files import Writes
     from vehicle_emulator.owner import Owners
     from vehicle_emulator.scenario import Play, Scenario
     from vehicle_emulator.verdict import Heard, Verdict
@@ -39,7 +40,7 @@ class Stage:
         *,
         owners: Owners | None = None,
         soc_ledger: Path | None = None,
-        story: IO[bytes] | None = None,
+        story: Writes | None = None,
         narrate: Callable[[StoryLine], None] | None = None,
     ) -> None:
         """``story`` gets a JSON line for each step at once; ``narrate`` hears the same."""

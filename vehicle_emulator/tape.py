@@ -12,7 +12,7 @@ What a fleet put on the air, as JSON lines: written while it runs, and read agai
 from __future__ import annotations
 
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -21,6 +21,8 @@ from vehicle_emulator import messages
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from vehicle_emulator.files import Writes
 
 MAX_BYTES: Final = 1 << 30
 _LONGEST_LINE_BYTES = 1 << 20
@@ -57,7 +59,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 class Tape:
     """Records; ``close`` writes the end."""
 
-    def __init__(self, file: IO[bytes], now: Callable[[], datetime], max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, file: Writes, now: Callable[[], datetime], max_bytes: int = MAX_BYTES) -> None:
         """Begin the file."""
         self._file, self._now, self._left_bytes = file, now, max_bytes
         self.lost = 0
@@ -86,8 +88,7 @@ class Tape:
         text = _encode(line) + b"\n"
         self._left_bytes -= len(text)
         try:
-            if self._left_bytes >= 0:
-                self._file.write(text)
+            if self._left_bytes >= 0 and self._file.write(text):
                 return
         except OSError:
             self._left_bytes = 0  # half a line may stand there: nothing may follow it

@@ -2,22 +2,26 @@
 Labels against what a Security Operation Center got. Pure, but for reading its ledger.
 
 1. The ledger is a file of JSON lines: messages of the alarm feed (contract 5.3) as they arrived, each with a
-   ``received_at`` beside the message's own fields; without one, ``raised_at`` stands for it.
+   ``received_at`` (RFC 3339, or seconds since the epoch) beside the message's own fields; without one,
+   ``raised_at`` stands for it.
 2. ``alarm.suppressed`` is a promise kept only where the label says *held back*. It is never an alarm.
 3. An alarm of an expected cause that comes before anything called for it is unexpected.
 4. What is not due yet when the run ends is neither kept nor missed.
 5. A vehicle may play several scenarios: what one of them calls for is not unexpected to another.
+6. What is alarmed anew long after its scenario is uncalled for, unless it is the alarm itself, come late.
+7. Whether a cause says theft is read in the contract, not in the feed: calling it technical excuses nothing.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
-from vehicle_emulator.scenario import ANY, Play
+from vehicle_emulator.scenario import ANY, THEFTS, Play
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,17 +30,19 @@ if TYPE_CHECKING:
     from vehicle_emulator.scenario import Deadline
 
 ALARMS: Final = ("alarm.raised", "alarm.updated", "alarm.unrecorded")
+UPDATED: Final = "alarm.updated"
 SUPPRESSED: Final = "alarm.suppressed"
 Word = Literal["kept", "late", "missed", "not_due"]
 # The SOC's clock and the emulator's are two readings of one machine's.
 _SLACK_S = 0.5
+_At = Annotated[datetime, Meta(tz=True)]
 
 
 class _Data(msgspec.Struct):
     cause: str = ""
     state: str = ""
     vin: str | None = None
-    raised_at: datetime | None = None
+    raised_at: _At | None = None
     alarm_class: str = msgspec.field(name="class", default="theft")
     alarm_id: str = ""
     soc: str = "default"
@@ -49,17 +55,22 @@ class Told(msgspec.Struct):
 
     kind: str = msgspec.field(name="type")
     data: _Data
-    received_at: datetime | None = None
+    received_at: _At | None = None
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """One alarm, or one that was held back, as the SOC got it; ``at_s`` since the epoch."""
+    """
+    One alarm, or one that was held back, as the SOC got it; ``at_s`` since the epoch.
+
+    ``is_new``: raised, not told again of an alarm that was.
+    """
 
     vin: str
     cause: str
     at_s: float
     held_back: bool
     alarm_class: str = "theft"
+    is_new: bool = True
 
 
 _T = TypeVar("_T", Heard, Play)
@@ -109,13 +120,15 @@ def read_feed(ledger: Path) -> list[Told]:
     """What the SOC got until now; a line that is being written, or is no message, is left out."""
     if not ledger.exists():
         return []
-    told = []
-    for line in ledger.read_bytes().splitlines():
-        try:
-            told.append(_decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
-    return told
+    return [told for line in ledger.read_bytes().splitlines() if (told := _reads(line)) is not None]
+
+
+def misread(ledger: Path) -> list[int]:
+    """The numbers of the lines that ``read_feed`` leaves out."""
+    return [
+        number for number, line in enumerate(ledger.read_bytes().splitlines(), 1)
+        if line.strip() and not _reads(line)
+    ]  # fmt: skip
 
 
 def read(ledger: Path) -> list[Heard]:
@@ -150,12 +163,14 @@ def promises(play: Play, mine: Sequence[Heard], until_s: float) -> list[Met]:
     return [_look_for(promise, mine, until_s) for promise in play.must]
 
 
-def is_false(one: Heard, plays: Sequence[Play], since_s: float) -> bool:
-    """Whether nothing called for this alarm; ``plays`` are its vehicle's, ``since_s`` the run's begin."""
-    if one.held_back or one.at_s < since_s or _is_explained(plays, one):
-        return False
-    playing = [play for play in plays if _is_playing(play, one)]
-    return not playing or any(_is_wrong(play, one) for play in playing)
+def uncalled_for(heard: Iterable[Heard], plays: Iterable[Play], since_s: float) -> list[Heard]:
+    """Every alarm that nothing called for, in order; ``since_s``: when the run began."""
+    plays_of = by_vin(plays)
+    return [
+        one
+        for vin, mine in by_vin(sorted(heard, key=lambda one: one.at_s)).items()
+        for one in _uncalled_for(mine, plays_of.get(vin, []), since_s)
+    ]
 
 
 def by_vin(some: Iterable[_T]) -> dict[str, list[_T]]:
@@ -166,13 +181,12 @@ def by_vin(some: Iterable[_T]) -> dict[str, list[_T]]:
     return found
 
 
-def elsewhere(plays: Iterable[Play], heard: Iterable[Heard], since_s: float) -> tuple[str, ...]:
+def elsewhere(plays: Sequence[Play], heard: Iterable[Heard], since_s: float) -> tuple[str, ...]:
     """Alarms that nothing called for, of vehicles that played nothing at that time."""
     plays_of = by_vin(plays)
     found = {
-        f"{one.cause} of {one.vin}": None for one in heard
-        if is_false(one, mine := plays_of.get(one.vin, []), since_s)
-        and not any(_is_playing(play, one) for play in mine)
+        f"{one.cause} of {one.vin}": None for one in uncalled_for(heard, plays, since_s)
+        if not any(_is_playing(play, one) for play in plays_of.get(one.vin, ()))
     }  # fmt: skip
     return tuple(found)
 
@@ -182,14 +196,33 @@ def clock(at_s: float) -> str:
     return f"{datetime.fromtimestamp(at_s, UTC):%H:%M:%S}"
 
 
-def _look_for(promise: Deadline, mine: Iterable[Heard], until_s: float) -> Met:
-    from_s, by_s = _epoch_s(promise.from_at), _epoch_s(promise.by_at)
+def _uncalled_for(mine: Sequence[Heard], plays: Sequence[Play], since_s: float) -> list[Heard]:
+    """Of one vehicle. Rule 6: the first alarm that answers a promise may come as late as it likes."""
+    answers = [_answer(promise, mine) for play in plays for promise in play.must]
+    found = []
     for one in mine:
-        fits = (one.cause, one.held_back) == (promise.cause, promise.held_back)
-        if fits and one.at_s >= from_s - _SLACK_S:
-            word: Word = "kept" if one.at_s <= by_s else "late"
-            return Met(promise.cause, promise.held_back, word, max(0.0, one.at_s - from_s))
-    return Met(promise.cause, promise.held_back, "missed" if until_s >= by_s else "not_due")
+        if one.held_back or one.at_s < since_s or any(one is answer for answer in answers):
+            continue
+        playing = [play for play in plays if _is_playing(play, one)]
+        called = [play for play in plays if not one.is_new or play in playing]
+        if not _is_explained(called, one) and (not playing or any(_is_wrong(play, one) for play in playing)):
+            found.append(one)
+    return found
+
+
+def _look_for(promise: Deadline, mine: Sequence[Heard], until_s: float) -> Met:
+    from_s, by_s = _epoch_s(promise.from_at), _epoch_s(promise.by_at)
+    if (one := _answer(promise, mine)) is None:
+        return Met(promise.cause, promise.held_back, "missed" if until_s >= by_s else "not_due")
+    word: Word = "kept" if one.at_s <= by_s else "late"
+    return Met(promise.cause, promise.held_back, word, max(0.0, one.at_s - from_s))
+
+
+def _answer(promise: Deadline, mine: Iterable[Heard]) -> Heard | None:
+    """The first of what was heard in order that may keep the promise, in time or late."""
+    from_s = _epoch_s(promise.from_at) - _SLACK_S
+    wanted = promise.cause, promise.held_back
+    return next((one for one in mine if (one.cause, one.held_back) == wanted and one.at_s >= from_s), None)
 
 
 def _is_wrong(play: Play, one: Heard) -> bool:
@@ -226,7 +259,15 @@ def _heard(line: Told) -> Heard | None:
     is_alarm = line.kind in ALARMS and data.state != "suppressed"
     if data.vin is None or at is None or not (held_back or is_alarm):
         return None
-    return Heard(data.vin, data.cause, at.timestamp(), held_back, data.alarm_class)
+    alarm_class = "theft" if data.cause in THEFTS else data.alarm_class
+    return Heard(data.vin, data.cause, at.timestamp(), held_back, alarm_class, line.kind != UPDATED)
+
+
+def _reads(line: bytes) -> Told | None:
+    try:
+        return _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 @lru_cache(maxsize=8_192)
@@ -234,4 +275,5 @@ def _epoch_s(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-_decode = msgspec.json.Decoder(Told).decode
+# Not strict: a time may be a number.
+_decode = msgspec.json.Decoder(Told, strict=False).decode

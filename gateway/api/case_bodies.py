@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from gateway.api.alarm_bodies import AlarmView, Disposition
 from gateway.domain.cases import MAX_NOTE, CallOutcome, CaseState, Handling
-from gateway.ports import DeliveryState, StoredCase
+from gateway.ports import DeliveryState, StoredCase, Waiting
 
 NoteText = Annotated[str, Meta(max_length=MAX_NOTE, description="Free text, kept in the case's timeline.")]
 Reference = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -133,6 +133,12 @@ class CaseChangeView(CaseLine, frozen=True, kw_only=True):
     """A case as it stands now. ``change`` is the number of the newest entry in its timeline."""
 
     change: int
+
+
+class WaitingView(Struct, frozen=True):
+    """Everything that waits for a second person in a SOC now, the oldest first."""
+
+    items: list[Waiting]
 
 
 def line(stored: StoredCase) -> dict[str, Any]:

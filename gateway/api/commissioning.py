@@ -12,9 +12,10 @@ from msgspec import Struct
 from gateway.api.control import tested
 from gateway.api.control_bodies import SinkTest
 from gateway.api.deps import Caller, FromApp
-from gateway.api.grants import grant
+from gateway.api.grants import Grant, grant
+from gateway.api.policy import SOC
 from gateway.api.problems import Problem, problems
-from gateway.domain.vehicle import Vehicle
+from gateway.domain.alarms import Alarm
 from gateway.ports import AuditEntry, Tried
 
 
@@ -36,7 +37,8 @@ class TestAlarm(Struct, frozen=True):
     """
     Both halves of a vehicle's way to its SOC: what the vehicle has stated, and who confirmed a test alarm.
 
-    ``sensors``: what it stated for its open alarms, and for those that a running mode holds back.
+    ``sensors``: to the SOC what it stated for its open alarms, and for those that a running mode holds back;
+    to others, who may not read alarms, only what a workshop mode of theirs holds back: a theft is silent.
     """
 
     vin: str
@@ -69,17 +71,30 @@ async def test_vehicle(deps: FromApp, who: Caller, vin: FromPath[str]) -> TestAl
     outcomes = {one.sink: one.outcome for one in sinks}
     details = {"role": who.role, "soc": soc, "outcomes": outcomes}
     await deps.store.audit([AuditEntry(now, who.person, "vehicle.tested", vin, details)])
-    return TestAlarm(vin, now, soc, granted.vehicle.heard_at, sensors_seen(granted.vehicle), sinks)
+    return TestAlarm(vin, now, soc, granted.vehicle.heard_at, sensors_seen(granted), sinks)
 
 
-def sensors_seen(vehicle: Vehicle) -> list[SensorSeen]:
-    """What the vehicle itself stated for its open alarms and for those that a running mode holds back."""
+def sensors_seen(granted: Grant) -> list[SensorSeen]:
+    """What the vehicle itself stated, as far as the caller may know of it."""
     newest: dict[str, datetime] = {}
-    for alarm in (*vehicle.alarms.values(), *vehicle.suppressed.values()):
+    for alarm in _alarms(granted):
         stated = [one.at for one in alarm.evidence if one.event_id is not None and one.at is not None]
         if stated:
             newest[alarm.cause] = max(*stated, newest.get(alarm.cause, stated[0]))
     return [SensorSeen(cause, at) for cause, at in sorted(newest.items(), key=lambda seen: seen[1])]
+
+
+def _alarms(granted: Grant) -> list[Alarm]:
+    vehicle, who = granted.vehicle, granted.token
+    held_back = list(vehicle.suppressed.values())
+    if who.role in SOC:
+        return [*vehicle.alarms.values(), *held_back]
+    theirs = {
+        one.mode_id
+        for one in vehicle.modes.running
+        if one.mode == "workshop" and (who.vin == vehicle.vin or who.person in {one.set_by, one.requested_by})
+    }
+    return [one for one in held_back if one.suppressed_by in theirs]
 
 
 def _sink(tried: Tried) -> TestedSink:

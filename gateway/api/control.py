@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Router, get, post
@@ -21,18 +22,37 @@ from gateway.api.deps import Caller, FromApp
 from gateway.api.paging import MAX_SEQUENCE, After, Limit, cut
 from gateway.api.problems import Problem, problems
 from gateway.api.trail import audit
-from gateway.ports import Delivered, DeliveryRow, DeliveryState, Outcome, Park
+from gateway.ports import AuditFilter, Delivered, DeliveryRow, DeliveryState, Outcome, Park
 
 SinkName = Annotated[str | None, QueryParameter(max_length=64)]
+Said = Annotated[str | None, QueryParameter(min_length=1, max_length=256, description="Exactly this.")]
+Time = Annotated[datetime | None, QueryParameter(description="Without an offset: UTC.")]
+Order = Annotated[Literal["oldest", "newest"], QueryParameter(description="Which entries come first.")]
 DeliveryId = Annotated[int, PathParameter(ge=1, le=MAX_SEQUENCE)]
 
 
 @get("/audit", operation_id="readAudit", summary="Read the audit trail", responses=problems(422))
-async def read_audit(deps: FromApp, after: After = 0, limit: Limit = 100) -> AuditPage:
-    """Who did what to what, oldest first, each entry chained to the one before by its hash."""
-    rows, last = cut(await deps.store.audit_page(after, limit + 1), limit)
-    items = [msgspec.convert(_plain(row), AuditLine) for row in rows]
-    return AuditPage(items, None if last is None else int(last["n"]))
+async def read_audit(
+    *,
+    deps: FromApp,
+    actor: Said = None,
+    subject: Said = None,
+    action: Said = None,
+    since: Time = None,
+    until: Time = None,
+    order: Order = "oldest",
+    after: After = 0,
+    limit: Limit = 100,
+) -> AuditPage:
+    """
+    Who did what to what, each entry chained to the one before by its hash.
+
+    ``after`` goes on behind an entry in the order that is asked for. A page may be short, or empty, and yet
+    not the last: only ``next_after`` says that.
+    """
+    where = AuditFilter(actor, subject, action, _utc(since), _utc(until), order == "newest")
+    page = await deps.store.audit_page(after, limit, where)
+    return AuditPage([msgspec.convert(_plain(row), AuditLine) for row in page.items], page.next_after)
 
 
 @get("/quarantine", operation_id="readQuarantine", summary="Read the quarantine", responses=problems(422))
@@ -88,6 +108,10 @@ async def test_sink(deps: FromApp, who: Caller, name: FromPath[str]) -> SinkTest
     answer = tested(name, outcome)
     await audit(deps, who, "sink.tested", name, outcome=answer.outcome)
     return answer
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
 def tested(name: str, outcome: Outcome) -> SinkTest:

@@ -22,7 +22,7 @@ class AuditLine(Struct, frozen=True):
 
 
 class AuditPage(Struct, frozen=True):
-    """Audit entries, oldest first."""
+    """Audit entries in the order that was asked for."""
 
     items: list[AuditLine]
     next_after: int | None

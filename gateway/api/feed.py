@@ -7,7 +7,8 @@ The live feed as server-sent events.
 2. Only n+1 follows n. If the store can't give it any more, the stream ends and the reader is told when it
    asks again (410), instead of a gap that nobody sees.
 3. A stream ends by itself when its token is revoked or the gateway stops.
-4. Who asks for it is also told which cases have changed. Such an event has no id: it is no feed message.
+4. Who asks for it is also told which cases have changed, and what waits for a second person. Such an event
+   has no id: it is no feed message.
 5. Readers take turns, and each of them gathers what comes within some milliseconds: no alarm waits until all
    of them have been told of the one before.
 """
@@ -27,13 +28,13 @@ from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 from litestar.response import Stream
 
 from gateway.api.auth import Authenticator
-from gateway.api.case_bodies import CaseChangeView, line
+from gateway.api.case_bodies import CaseChangeView, WaitingView, line
 from gateway.api.deps import Caller, Deps, FromApp
 from gateway.api.paging import MAX_SEQUENCE
 from gateway.api.policy import POLICY
 from gateway.api.problems import Problem, problems
 from gateway.errors import StoreError
-from gateway.ports import LiveCases, Message, StoredCase, Token
+from gateway.ports import LiveCases, Message, StoredCase, Token, Waiting
 
 PAGE = 200
 GATHER_S = 0.05
@@ -102,6 +103,7 @@ class CaseCursor:
         self._soc = soc
         self._after = after
         self._turn = -1
+        self._waiting: list[Waiting] = []
 
     def turned(self) -> asyncio.Future[None]:
         """Done when there may be something new."""
@@ -116,7 +118,12 @@ class CaseCursor:
         self._after = found.after
         if found.whole:
             self._turn = turn
-        return b"".join(case_frame(n, stored) for n, stored in found.cases)
+        told = b"".join(case_frame(n, stored) for n, stored in found.cases)
+        waiting = await self._cases.waiting(self._soc)
+        if waiting != self._waiting:
+            self._waiting = waiting
+            told += waiting_frame(waiting)
+        return told
 
 
 class Cursor:
@@ -200,6 +207,11 @@ def case_frame(n: int, stored: StoredCase) -> bytes:
     return b"event: case.changed\ndata: %b\n\n" % msgspec.json.encode(view)
 
 
+def waiting_frame(waiting: list[Waiting]) -> bytes:
+    """All that waits for a second person, as a server-sent event without an id."""
+    return b"event: approvals.waiting\ndata: %b\n\n" % msgspec.json.encode(WaitingView(waiting))
+
+
 async def start_after(deps: Deps, soc: str, after: int | None) -> int:
     """Where a reader begins; a Problem if it can't have everything after that."""
     latest = deps.feed.latest(soc)
@@ -258,7 +270,8 @@ async def read_feed(
     Server-sent events, live from now, or everything after ``after`` or ``Last-Event-ID``.
 
     A comment comes every 15 s, so that a dead connection is noticed. With ``cases=true`` an event
-    ``case.changed`` tells which case has changed, and how it stands; it has no ``id``.
+    ``case.changed`` tells which case has changed, and how it stands, and ``approvals.waiting`` all that waits
+    for a second person, at the beginning too if there is any; neither has an ``id``.
     """
     if streams.readers >= deps.max_readers:
         detail = f"{deps.max_readers} readers are connected already; try again."

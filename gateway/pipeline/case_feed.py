@@ -1,13 +1,21 @@
-"""Which cases have changed, for those who watch them live. Numbered by the entries of their timelines."""
+"""
+Which cases have changed and what waits for a second person, for those who watch them live.
+
+Numbered by the entries of their timelines.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
-from gateway.ports import CaseChanges, Store
+from gateway.ports import CaseChanges, Store, Waiting
 
+T = TypeVar("T")
 GATHER_S = 0.2
 MAX_PAGES = 256
+MAX_WAITING = 200
 
 
 class CaseFeed:
@@ -23,7 +31,7 @@ class CaseFeed:
         self._store = store
         self._turned = asyncio.Event()
         self._gathering = False
-        self._pages: dict[tuple[str, int, int], asyncio.Task[CaseChanges]] = {}
+        self._pages: dict[tuple[str | int, ...], asyncio.Task[Any]] = {}
 
     def committed(self) -> None:
         """Something about a case is durable now."""
@@ -49,10 +57,17 @@ class CaseFeed:
 
     async def read(self, soc: str, after: int, limit: int) -> CaseChanges:
         """Cases with entries after that one."""
-        key = (soc, after, limit)
+        return await self._shared((soc, after, limit), lambda: self._store.case_changes(soc, after, limit))
+
+    async def waiting(self, soc: str) -> list[Waiting]:
+        """What waits for a second person now."""
+        return await self._shared((soc,), lambda: self._store.waiting(soc, MAX_WAITING))
+
+    async def _shared(self, key: tuple[str | int, ...], look: Callable[[], Coroutine[Any, Any, T]]) -> T:
         page = self._pages.get(key)
         if page is None or (page.done() and (page.cancelled() or page.exception() is not None)):
             if len(self._pages) >= MAX_PAGES:
                 self._pages.clear()
-            page = self._pages[key] = asyncio.ensure_future(self._store.case_changes(soc, after, limit))
-        return await asyncio.shield(page)  # one who goes away must not cost the others their answer
+            page = self._pages[key] = asyncio.ensure_future(look())
+        found: T = await asyncio.shield(page)  # one who goes away must not cost the others their answer
+        return found

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from gateway.domain.approvals import APPROVAL_LIVES
 from gateway.domain.case_effects import CaseChanged, CaseNoted, Escalated
 from gateway.domain.effects import Announce, Audited
 from gateway.domain.vehicle import Vehicle
-from gateway.ports import AuditEntry, CaseEntryRow, CaseRow, EscalationRow, Message
+from gateway.ports import (
+    AuditEntry,
+    CaseEntryRow,
+    CaseRow,
+    EscalationRow,
+    Message,
+    Waiting,
+    WaitingRow,
+)
 
 TOLD_AT_MOST = 60
 PER = timedelta(minutes=1)
@@ -49,11 +58,17 @@ class CaseRows:
         self.entries: list[CaseEntryRow] = []
         self.escalations: list[EscalationRow] = []
         self._cases: dict[str, CaseRow] = {}
+        self._waiting: dict[str, WaitingRow] = {}
 
     @property
     def cases(self) -> tuple[CaseRow, ...]:
         """Each case once."""
         return tuple(self._cases.values())
+
+    @property
+    def waiting(self) -> tuple[WaitingRow, ...]:
+        """What waits for a second person, of each vehicle where that has changed."""
+        return tuple(self._waiting.values())
 
     @property
     def escalated(self) -> frozenset[str]:
@@ -63,6 +78,20 @@ class CaseRows:
     def change(self, vehicle: Vehicle, soc: str, changed: CaseChanged) -> None:
         """Keep a case as it is now."""
         self._cases[changed.case.case_id] = CaseRow(vehicle.vin, soc, changed.case)
+
+    def wait(self, vehicle: Vehicle, soc: str) -> None:
+        """Keep what waits for a second person as it is now."""
+        self._waiting[vehicle.vin] = WaitingRow(
+            vehicle.vin,
+            soc,
+            tuple(
+                Waiting(
+                    *(one.approval_id, vehicle.vin, vehicle.case_id, one.what, one.asked_by, one.asked_at),
+                    one.asked_at + APPROVAL_LIVES,
+                )
+                for one in vehicle.approvals.waiting
+            ),
+        )
 
     def note(self, vehicle: Vehicle, noted: CaseNoted, now: datetime) -> AuditEntry:
         """Write into the timeline; returns what the audit trail says of it."""

@@ -285,7 +285,7 @@ class Decider:
         for tell in self.on_messages:
             if rows.messages:
                 tell(rows.messages)
-        if rows.cases.entries:
+        if rows.cases.entries or rows.cases.waiting:
             self.on_cases()
         if rows.cases.escalated:
             self._meters.count("gateway_escalations_total", len(rows.cases.escalations))

@@ -113,6 +113,7 @@ class Rows:
             left_cases=tuple(self._left_cases),
             cases=self.cases.cases,
             case_entries=tuple(self.cases.entries),
+            waiting=self.cases.waiting,
             escalations=tuple(self.cases.escalations),
             registrations=tuple(self._registrations.values()),
             commands=tuple(self._commands.values()),
@@ -154,9 +155,11 @@ class Rows:
         return own
 
     def follow_case(self, before: Vehicle, vehicle: Vehicle, fact: AnyFact) -> None:
-        """Keep the track of a vehicle under an open theft alarm, and note when its case ends."""
+        """Keep the track under an open theft alarm, when its case ends, and what waits for approval."""
         if before.case_id is not None and vehicle.case_id != before.case_id:
             self._left_cases.append(LeftCase(before.case_id, self._now))
+        if vehicle.approvals.waiting is not before.approvals.waiting:
+            self.cases.wait(vehicle, self._soc_of(vehicle))
         position = fact.position if isinstance(fact, Movement | Located) else None
         if position is None or vehicle.case_id is None or vehicle.is_private:
             return

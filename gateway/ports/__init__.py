@@ -7,7 +7,7 @@ Shapes that cross these borders are defined here; no library type does. One modu
 from __future__ import annotations
 
 from gateway.ports.case_files import CaseChanges, CaseFile, CaseFilter, StoredCase, StoredEntry
-from gateway.ports.cases import CaseEntryRow, CaseRow, EscalationRow
+from gateway.ports.cases import CaseEntryRow, CaseRow, EscalationRow, Waiting, WaitingRow
 from gateway.ports.clock import Clock
 from gateway.ports.console import ConsoleStore, Person, Session
 from gateway.ports.decision import (
@@ -67,15 +67,30 @@ from gateway.ports.protection import UnprotectedFilter, UnprotectedRow, Unprotec
 from gateway.ports.seal import Seal
 from gateway.ports.site_map import MapPart, SiteMap
 from gateway.ports.store import Store
-from gateway.ports.stored import AlarmFilter, Known, Mention, Role, StoredAlarm, StoredVehicle, Token, User
+from gateway.ports.stored import (
+    WHOLE_TRAIL,
+    AlarmFilter,
+    AuditFilter,
+    AuditPage,
+    Known,
+    Mention,
+    Role,
+    StoredAlarm,
+    StoredVehicle,
+    Token,
+    User,
+)
 
 __all__ = [
     "KEEP_TRACK",
+    "WHOLE_TRAIL",
     "Acts",
     "AlarmFilter",
     "AlarmRow",
     "AlarmSink",
     "AuditEntry",
+    "AuditFilter",
+    "AuditPage",
     "AuditScope",
     "Backlog",
     "CaseChanges",
@@ -149,4 +164,6 @@ __all__ = [
     "UnprotectedVehicle",
     "User",
     "VehicleRow",
+    "Waiting",
+    "WaitingRow",
 ]

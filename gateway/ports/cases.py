@@ -34,3 +34,24 @@ class EscalationRow(Struct, frozen=True):
 
     soc: str
     alarm_id: str
+
+
+class Waiting(Struct, frozen=True):
+    """An act that waits for a second person until ``until``."""
+
+    approval_id: str
+    vin: str
+    case_id: str | None
+    """The open case of its vehicle."""
+    what: str
+    asked_by: str
+    asked_at: datetime
+    until: datetime
+
+
+class WaitingRow(Struct, frozen=True):
+    """Everything of one vehicle that waits for a second person now."""
+
+    vin: str
+    soc: str
+    waiting: tuple[Waiting, ...]

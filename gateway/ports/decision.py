@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.domain.signals import Registration
-from gateway.ports.cases import CaseEntryRow, CaseRow, EscalationRow
+from gateway.ports.cases import CaseEntryRow, CaseRow, EscalationRow, WaitingRow
 from gateway.ports.protection import UnprotectedRow
 
 
@@ -180,6 +180,7 @@ class Decision(Struct, frozen=True):
     registrations: tuple[RegistryRow, ...] = ()
     cases: tuple[CaseRow, ...] = ()
     case_entries: tuple[CaseEntryRow, ...] = ()
+    waiting: tuple[WaitingRow, ...] = ()
     escalations: tuple[EscalationRow, ...] = ()
     commands: tuple[CommandRow, ...] = ()
     unprotected: tuple[UnprotectedRow, ...] = ()

@@ -10,6 +10,7 @@ from msgspec import Struct
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
 from gateway.ports.case_files import CaseChanges
+from gateway.ports.cases import Waiting
 from gateway.ports.decision import Message
 from gateway.ports.outbox import Outcome, SinkPlan
 from gateway.ports.stored import Token
@@ -73,6 +74,10 @@ class LiveCases(Protocol):
 
     async def read(self, soc: str, after: int, limit: int) -> CaseChanges:
         """Cases of a SOC that have an entry after that one. Errors: StoreError."""
+        ...
+
+    async def waiting(self, soc: str) -> list[Waiting]:
+        """What waits for a second person in a SOC. Errors: StoreError."""
         ...
 
 

@@ -10,6 +10,7 @@ from gateway.domain.audit_proof import Proof
 from gateway.domain.audit_trail import Head
 from gateway.domain.signals import Registration
 from gateway.ports.case_files import CaseChanges, CaseFile, CaseFilter, StoredCase
+from gateway.ports.cases import Waiting
 from gateway.ports.console import ConsoleStore
 from gateway.ports.decision import AuditEntry, CommandRow, Decision, Message, Notification, TrackRow
 from gateway.ports.evidence import AuditScope, CaseEvidence, LeftOut
@@ -17,7 +18,18 @@ from gateway.ports.fleet import CountryCount, OpenCase
 from gateway.ports.handovers import HandoverStore
 from gateway.ports.outbox import Backlog, DeliveryMark, DeliveryRow, DeliveryState, SinkPlan
 from gateway.ports.protection import UnprotectedFilter, UnprotectedVehicle
-from gateway.ports.stored import AlarmFilter, Known, Mention, StoredAlarm, StoredVehicle, Token, User
+from gateway.ports.stored import (
+    WHOLE_TRAIL,
+    AlarmFilter,
+    AuditFilter,
+    AuditPage,
+    Known,
+    Mention,
+    StoredAlarm,
+    StoredVehicle,
+    Token,
+    User,
+)
 
 
 class Store(ConsoleStore, HandoverStore, Protocol):
@@ -135,6 +147,10 @@ class Store(ConsoleStore, HandoverStore, Protocol):
 
     async def case_changes(self, soc: str, after: int, limit: int) -> CaseChanges:
         """Cases of a SOC with entries after that one; of all SOCs ``limit`` entries are looked at."""
+        ...
+
+    async def waiting(self, soc: str, limit: int) -> list[Waiting]:
+        """What waits for a second person in one SOC, the oldest first."""
         ...
 
     # delivery
@@ -265,8 +281,8 @@ class Store(ConsoleStore, HandoverStore, Protocol):
         """The newest entry of the audit chain."""
         ...
 
-    async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
-        """Audit entries: ``n``, ``at``, ``actor``, ``action``, ``subject``, ``details``, ``hash``."""
+    async def audit_page(self, after: int, limit: int, where: AuditFilter = WHOLE_TRAIL) -> AuditPage:
+        """Entries behind the row ``after`` in the order that is asked for; 0 is before the first."""
         ...
 
     async def quarantine_page(self, after: int, limit: int) -> list[dict[str, Any]]:

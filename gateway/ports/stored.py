@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -70,6 +70,31 @@ class AlarmFilter(Struct, frozen=True):
     cause: str | None = None
     cause_class: str | None = None
     soc: str | None = None
+
+
+class AuditFilter(Struct, frozen=True):
+    """Filters of ``GET /audit``; None: any. ``since`` counts, ``until`` no longer does."""
+
+    actor: str | None = None
+    subject: str | None = None
+    action: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    newest_first: bool = False
+
+
+WHOLE_TRAIL = AuditFilter()
+
+
+class AuditPage(Struct, frozen=True):
+    """
+    Entries of the audit trail as JSON objects.
+
+    ``next_after``: where to go on; None: there is no more. A page may be short and yet not the last.
+    """
+
+    items: list[dict[str, Any]]
+    next_after: int | None
 
 
 class StoredAlarm(Struct, frozen=True):

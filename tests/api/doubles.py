@@ -104,8 +104,11 @@ class Gateway:
         if isinstance(fact, RegistryAct) and kept != state.registration:
             registered = Registered(received_at=self.clock.now(), registration=kept)
             state, _ = step(state, registered, self.clock.now(), Thresholds())
+        before = state.approvals
         state, effects = step(state, fact, self.clock.now(), Thresholds())
         self.store.states[subject] = state
+        if state.approvals is not before:
+            self.cases.committed()
         for effect in effects:
             if isinstance(effect, Announce):
                 self._publish(state, effect)

@@ -14,6 +14,7 @@ import msgspec
 from gateway.adapters.storage.sqlite.console import ConsoleMethods
 from gateway.adapters.storage.sqlite.handovers import HandoverMethods
 from gateway.adapters.storage.sqlite.schema import migrate
+from gateway.domain.approvals import APPROVAL_LIVES, Approval
 from gateway.domain.audit_proof import Proof
 from gateway.domain.audit_trail import Head
 from gateway.domain.effects import Revoke
@@ -23,8 +24,11 @@ from gateway.domain.security_code import Tries, counted
 from gateway.domain.signals import Registration
 from gateway.domain.vehicle import Vehicle
 from gateway.ports import (
+    WHOLE_TRAIL,
     AlarmFilter,
     AuditEntry,
+    AuditFilter,
+    AuditPage,
     AuditScope,
     CaseChanges,
     CaseEvidence,
@@ -45,6 +49,7 @@ from gateway.ports import (
     TrackRow,
     UnprotectedFilter,
     UnprotectedVehicle,
+    Waiting,
 )
 
 SOC = "default"
@@ -152,6 +157,18 @@ class MemoryStore(ConsoleMethods, HandoverMethods):
         found = tuple((n, self.files[case_id].stored) for case_id, n in newest.items())
         return CaseChanges(new[-1][0] if new else after, len(new) < limit, found)
 
+    async def waiting(self, soc: str, limit: int) -> list[Waiting]:
+        def said(vin: str, case_id: str | None, one: Approval) -> Waiting:
+            until = one.asked_at + APPROVAL_LIVES
+            return Waiting(one.approval_id, vin, case_id, one.what, one.asked_by, one.asked_at, until)
+
+        return [
+            said(vin, state.case_id, one)
+            for vin, state in self.states.items()
+            if state.soc == soc
+            for one in state.approvals.waiting
+        ][:limit]
+
     async def registration(self, vin: str) -> Registration | None:
         return self.registry.get(vin)
 
@@ -220,12 +237,18 @@ class MemoryStore(ConsoleMethods, HandoverMethods):
     async def audit_head(self) -> Head | None:
         return Head(len(self.trail), bytes(32)) if self.trail else None
 
-    async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
+    async def audit_page(self, after: int, limit: int, where: AuditFilter = WHOLE_TRAIL) -> AuditPage:
         rows = [
             {"n": n, **msgspec.to_builtins(entry), "hash": f"{n:064x}"}
             for n, entry in enumerate(self.trail, 1)
         ]
-        return [row for row in rows if row["n"] > after][:limit]
+        names = [name for name in ("actor", "subject", "action") if getattr(where, name) is not None]
+        found = [row for row in rows if all(row[name] == getattr(where, name) for name in names)]
+        if where.newest_first:
+            found = [row for row in reversed(found) if not after or row["n"] < after]
+        else:
+            found = [row for row in found if row["n"] > after]
+        return AuditPage(found[:limit], found[limit - 1]["n"] if len(found) > limit else None)
 
     async def unprotected(
         self, where: UnprotectedFilter, after: tuple[int, str], limit: int

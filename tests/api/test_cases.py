@@ -19,7 +19,7 @@ from gateway.api.deps import Deps
 from gateway.domain.cases import LEASE, MAX_NOTE
 from gateway.domain.effects import Effect
 from gateway.domain.facts import AnyFact
-from gateway.domain.signals import Registration
+from gateway.domain.signals import Registration, TheftReport
 from gateway.errors import StoreError
 from gateway.ports import Role, SinkPlan
 from tests.pipeline.conftest import VIN, Rig
@@ -314,3 +314,24 @@ async def test_the_track_of_a_stolen_car_goes_on_in_private_mode(desk: Desk) -> 
     desk.rig.telemetry(Latitude=52.1, Longitude=4.3, Speed=50.0, IsMoving=True)
     await desk.rig.settle()
     assert len(desk.rows("SELECT * FROM tracks")) == 1
+
+
+async def test_what_waits_for_a_second_person_is_told_until_it_is_done_or_too_old(desk: Desk) -> None:
+    async def waiting() -> list[tuple[str, str]]:
+        return [(one.what, one.asked_by) for one in await desk.rig.store.waiting("default", 10)]
+
+    await desk.alarm()
+    for act in ("claim", "confirm", "recover"):
+        await desk.do(act)
+    [one] = await desk.rig.store.waiting("default", 10)
+    assert (one.case_id, one.what, one.asked_by) == (desk.case_id, "case.recover", "Ada")
+    await desk.do("recover", by="Ada")
+    assert await waiting() == [("case.recover", "Ada")]
+    await desk.do("recover", by="Bo")
+    assert await waiting() == []
+    other = "WVWZZZ1JZXW000009"
+    report = TheftReport(received_at=desk.rig.clock.now(), by="Bo", role="operator", approval_key="k")
+    await desk.act(other, report)
+    assert await waiting() == [("manual_report", "Bo")]
+    await desk.rig.wait(601)
+    assert await waiting() == []

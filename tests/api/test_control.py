@@ -9,6 +9,7 @@ from gateway.api.auth import make_token
 from gateway.api.passwords import secret_hash
 from gateway.api.server import bind
 from gateway.api.settings import ApiSettings, split_listen
+from gateway.domain.signals import SetMode
 from gateway.errors import StartError
 from gateway.ports import AuditEntry, Delivered, DeliveryRow, Outcome, Park, Retry, Token
 from tests.api.conftest import Client
@@ -161,7 +162,7 @@ async def test_a_vehicles_test_alarm_says_who_confirmed_it_and_what_it_stated(
     await gateway.trigger("tilt")
     before = (len(gateway.store.feed), gateway.store.states[VIN].alarms)
     path = f"/api/v1/vehicles/{VIN}/test-alarm"
-    found = (await client.post(path, headers=gateway.bearer("workshop", vin=VIN))).json()
+    found = (await client.post(path, headers=gateway.bearer("operator"))).json()
     answer = {"sink": "soc", "outcome": "delivered", "reason": None, "role": "primary", "took_ms": 42}
     assert (found["sinks"], [one["cause"] for one in found["sensors"]]) == ([answer], ["tilt"])
     assert (len(gateway.store.feed), gateway.store.states[VIN].alarms) == before
@@ -173,3 +174,28 @@ async def test_a_vehicles_test_alarm_says_who_confirmed_it_and_what_it_stated(
     )
     foreign = await client.post(path, headers=gateway.bearer("workshop", vin=OTHER))
     assert foreign.status_code == 404
+
+
+async def test_a_workshop_is_told_of_sensors_in_its_own_workshop_mode_only(
+    gateway: Gateway, client: Client
+) -> None:
+    """No alarm is told to who may not read alarms: a theft is silent."""
+    now = gateway.clock.now()
+    bound, unbound = gateway.bearer("workshop", vin=VIN), gateway.bearer("workshop")
+
+    async def told(headers: dict[str, str]) -> list[str]:
+        gateway.clock.move(120)
+        answer = await client.post(f"/api/v1/vehicles/{VIN}/test-alarm", headers=headers)
+        return [one["cause"] for one in answer.json()["sensors"]]
+
+    await gateway.trigger("hold_up")
+    for headers in (bound, unbound, gateway.bearer("admin")):
+        assert await told(headers) == []
+    mode = SetMode(
+        received_at=now, mode="workshop", by="Bo", role="operator", reason="service", duration_s=9000
+    )
+    await gateway.act(VIN, mode)
+    await gateway.trigger_as("tilt", "tilt", VIN, suppressed=True)
+    assert await told(gateway.bearer("supervisor")) == ["hold_up", "tilt"]
+    assert await told(bound) == ["tilt"]
+    assert await told(unbound) == [], "somebody else's mode"

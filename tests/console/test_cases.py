@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import time
 
+from msgspec.structs import replace
 from playwright.async_api import Page, expect
 
 from devtools.broker import HOST, free_ports
 from gateway.domain.cases import CaseAct
-from gateway.domain.signals import Acknowledge, ActOnCase
+from gateway.domain.signals import Acknowledge, ActOnCase, TheftReport
 from gateway.ports import Role
-from tests.api.doubles import VIN, Gateway
+from tests.api.doubles import OTHER, VIN, Gateway
 from tests.api.serving import quickest, served
 from tests.console.conftest import enter
 from tests.support.browser import NewPage, reload
@@ -149,3 +150,34 @@ async def test_a_reload_in_the_middle_of_a_case_and_a_lost_gateway_lose_nothing(
     async with served(gateway, listen):
         await expect(page.locator(".alarm .head")).to_contain_text("Nobody has it")
         await expect(page.locator("#fault")).to_be_hidden()
+
+
+async def test_what_waits_for_a_second_person_is_told_to_the_others_on_every_page(
+    gateway: Gateway, new_page: NewPage
+) -> None:
+    await gateway.trigger("tamper")
+    async with served(gateway) as url:
+        kim, sam = await new_page(), await new_page(locale="nl")
+        await enter(gateway, kim, url, "kim")
+        await enter(gateway, sam, url, "sam")
+        for act in ("claim", "confirm", "recover"):
+            await by_api(gateway, act, "kim")
+        notice = sam.locator("#asked")
+        await expect(notice).to_contain_text(f"kim vraagt: Teruggevonden · {VIN}")
+        await expect(sam.locator(".row .cause + small")).to_contain_text("kim vraagt: Teruggevonden")
+        await expect(kim.locator(".row .cause + small")).to_contain_text("kim asks: Recovered")
+        await expect(kim.locator("#asked")).to_be_hidden()
+        report = TheftReport(received_at=gateway.clock.now(), by="lee", role="operator", approval_key="k")
+        await gateway.act(OTHER, report)
+        await expect(notice).to_contain_text("(en nog 1)")
+        await sam.keyboard.press("s")
+        await expect(sam.locator(".alarm .asked")).to_contain_text("kim vraagt: Teruggevonden. Een tweede")
+        await reload(sam)
+        await expect(notice).to_contain_text("(en nog 1)")
+        await sam.keyboard.press("s")
+        await sam.keyboard.press("s")
+        await sam.wait_for_url(f"{url}/#vehicle/{OTHER}")
+        await by_api(gateway, "recover", "sam")
+        await expect(notice).to_contain_text(f"lee vraagt: Diefstal melden · {OTHER}")
+        await gateway.act(OTHER, replace(report, by="kim"))
+        await expect(notice).to_be_hidden()

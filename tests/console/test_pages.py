@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from gateway.domain.signals import Connection, DataBundle, DriverCard, Registration
-from gateway.ports import DeliveryRow, Park, SignalValue
+from gateway.ports import AuditEntry, DeliveryRow, Park, SignalValue
 from tests.api.doubles import OTHER, VIN, Gateway
 from tests.api.serving import served
 from tests.console.conftest import enter, picture, violations
@@ -175,6 +175,35 @@ async def test_who_watches_the_gateway_sees_deliveries_audit_and_quarantine(
         await page.get_by_text("Test alarm to soc").click()
         await expect(page.locator("p[role=status]").first).to_contain_text("soc: delivered")
     assert gateway.poked == [("soc", VIN)]
+
+
+async def test_the_audit_trail_begins_with_the_newest_goes_both_ways_and_is_filtered(
+    gateway: Gateway, new_page: NewPage
+) -> None:
+    async with served(gateway) as url:
+        page = await new_page()
+        await enter(gateway, page, url, "alex", "auditor")
+        who = ("Ada", "Bo")
+        now = gateway.clock.now()
+        await gateway.store.audit([AuditEntry(now, who[n % 2], "act", f"c{n}") for n in range(250)])
+        await page.keyboard.press("g")
+        await page.keyboard.press("l")
+        first = page.locator("#page tbody tr").first
+        await expect(first).to_contain_text("c249")
+        await expect(page.locator("#page tbody tr")).to_have_count(100)
+        await page.keyboard.press("ArrowRight")
+        await expect(first).to_contain_text("c149")
+        await page.keyboard.press("ArrowLeft")
+        await expect(first).to_contain_text("c249")
+        await first.get_by_role("button", name="c249").click()
+        await expect(page.locator("#page tbody tr")).to_have_count(1)
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#page tbody tr")).to_have_count(100)
+        await page.locator("#field-actor").fill("Ada")
+        await page.keyboard.press("Enter")
+        await expect(first).to_contain_text("c248")
+        assert await violations(page) == []
+        await picture(page, "audit-filtered")
 
 
 async def test_the_desk_meter_can_be_read(gateway: Gateway, new_page: NewPage) -> None:

@@ -11,14 +11,17 @@ import pytest
 
 from gateway.api.alarm_bodies import Disposition
 from gateway.domain.arming import ArmingState
+from gateway.domain.cases import TWO_PERSONS
 from gateway.domain.causes import CAUSES
 from gateway.domain.escalation import WHY
 from gateway.domain.offline import WhyOffline
 from gateway.domain.reasons import SEVERITIES
+from gateway.domain.remote_access.actions import ACTIONS
 from gateway.domain.said import SENTENCES
 from gateway.domain.services.data_bundle import BundleState
 from gateway.domain.services.entitlements import SERVICES
 from gateway.domain.services.entitlements import Cause as ServiceCause
+from gateway.domain.theft_report import CAUSE
 from gateway.texts import placeholders
 
 CONSOLE = Path(__file__).parent.parent.parent / "gateway" / "console"
@@ -77,6 +80,14 @@ def test_every_word_that_the_page_asks_for_is_there() -> None:
         ("bundle", list(get_args(BundleState))),
         ("arming", list(get_args(ArmingState))),
         ("why", list(WHY.values())),
+        (
+            "approval",
+            [
+                *(f"case.{act}" for act in (*TWO_PERSONS, "close")),
+                CAUSE,
+                *(one.name for one in ACTIONS.values() if one.second_person),
+            ],
+        ),
     ],
 )
 def test_everything_that_the_gateway_names_has_a_word(kind: str, names: list[str]) -> None:

@@ -184,7 +184,7 @@ async def test_a_wrong_password_is_counted_and_tried_again(access: Broker) -> No
     link = Link(station, ear)
     link.open()
     async with asyncio.timeout(PATIENCE_S):
-        while station.counts["connect_refused_135"] < 2:  # noqa: ASYNC110  # a counter has no event
+        while station.counts["connect_refused (not authorised)"] < 2:  # noqa: ASYNC110  # a counter has no event
             await asyncio.sleep(0.01)
     assert not link.is_up
     await close(link)

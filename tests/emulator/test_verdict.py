@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.emulator.lives import START_MS
@@ -102,7 +103,9 @@ def test_a_ledger_is_read_and_its_broken_line_left_out(tmp_path: Path) -> None:
         {"type": "gateway.heartbeat", "data": {}},
     ]
     ledger.write_text("\n".join(map(json.dumps, lines)) + '\n{"type": "alarm.ra')
-    assert verdict.read(ledger) == [came("tilt", 2), came("tilt", 0), came("tilt", 0, held_back=True)]
+    again = msgspec.structs.replace(came("tilt", 0), is_new=False)
+    assert verdict.read(ledger) == [came("tilt", 2), again, came("tilt", 0, held_back=True)]
+    assert verdict.misread(ledger) == [len(lines) + 1]
 
 
 def test_an_honest_vehicle_s_alarm_is_told() -> None:

@@ -10,25 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from devtools.broker import HOST, Broker
 from gateway.domain.thresholds import Thresholds
 from gateway.recordings import replay
 from tests.integration.conftest import SocThread, until
 from tests.support.gateway import GatewayProcess
-from vehicle_emulator import scenarios, verdict
+from vehicle_emulator import deeds, scenarios, verdict
 from vehicle_emulator.casting import cast
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.fleet import Fleet, Plan, vins
 from vehicle_emulator.link import Station
 from vehicle_emulator.owner import Api, Owner
 from vehicle_emulator.report import Report, Tally
+from vehicle_emulator.scenario import ANY, Beat, Expected, Label, Scenario
 from vehicle_emulator.stage import Stage, StoryLine
 from vehicle_emulator.tape import Tape
 from vehicle_emulator.unit import Clock, Depot
 
 SEED = 404
 YARD_SEED = 405
+SALE_SEED = 406
 THEFTS = ("glass_break", "towed_away")
 YARDS = ("workshop_service", "leaves_yard")
 CODES = {"workshop_service": "1234", "leaves_yard": None}
@@ -72,11 +75,12 @@ def owners_of(gateway: GatewayProcess, roles: dict[str, str]) -> dict[str, Owner
 def play(
     broker: Broker,
     stage: Stage,
-    played: tuple[str, ...],
+    played: tuple[Scenario, ...],
     seed: int,
     *,
-    hurried: bool,
+    hurried: bool = False,
     tape: Tape | None = None,
+    length_s: float = LENGTH_S,
 ) -> Report:
     passwords = broker.add("vehicles", *vins(seed, 5))
 
@@ -85,14 +89,17 @@ def play(
         station.tape = tape
         clock = Hurried() if hurried else Clock(time.time() * 1_000)
         depot = Depot(station, clock, Tally(), lambda vin: (vin, passwords[vin]))
-        chosen = [found for name in played if (found := scenarios.find(name))]
         plan = Plan(
-            vehicles=5, seed=seed, duration_s=LENGTH_S, driving_share=0.0,
-            scenarios=tuple((one, 1.0) for one in chosen),
+            vehicles=5, seed=seed, duration_s=length_s, driving_share=0.0,
+            scenarios=tuple((one, 1.0) for one in played),
         )  # fmt: skip
         return await Fleet(plan, depot, stage).run()
 
     return asyncio.run(run())
+
+
+def found(names: tuple[str, ...]) -> tuple[Scenario, ...]:
+    return tuple(one for name in names if (one := scenarios.find(name)))
 
 
 def roles_of(played: tuple[str, ...], seed: int) -> dict[str, str]:
@@ -143,7 +150,7 @@ def test_every_theft_is_alarmed(
     owners_of(gateway, roles)
     with (tmp_path / "run.jsonl").open("wb") as file:
         tape = Tape(file, lambda: datetime.fromtimestamp(time.time(), UTC))
-        report = play(path_broker, Stage(), THEFTS, SEED, hurried=True, tape=tape)
+        report = play(path_broker, Stage(), found(THEFTS), SEED, hurried=True, tape=tape)
         tape.close()
     wait_for_verdicts(soc, report, tmp_path / "soc.jsonl")
     assert told_again(tmp_path / "run.jsonl") == told_live(soc, roles)
@@ -160,7 +167,7 @@ def test_what_happens_in_the_yard_is_recorded_and_leaving_it_is_alarmed(
     owners = owners_of(gateway, roles)
     story: list[StoryLine] = []
     stage = Stage(owners=Api(gateway.url, owners), narrate=story.append)
-    report = play(path_broker, stage, YARDS, YARD_SEED, hurried=False)
+    report = play(path_broker, stage, found(YARDS), YARD_SEED)
     wait_for_verdicts(soc, report, tmp_path / "soc.jsonl")
     yard = [one["type"] for one in soc.messages(roles["workshop_service"])]
     assert set(yard) == {"alarm.suppressed"}
@@ -171,19 +178,46 @@ def test_what_happens_in_the_yard_is_recorded_and_leaving_it_is_alarmed(
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize(
-    ("owner", "reason"),
-    [
-        (None, "no_owner"),
-        (Owner("owner-glass_break", "wrong-token"), "unauthorised"),
-    ],
-    ids=["nobody", "wrong-token"],
-)
-def test_without_its_mode_a_scene_is_left_out(
-    gateway: GatewayProcess, owner: Owner | None, reason: str
+@pytest.mark.drill
+def test_a_car_is_sold_over_the_api_and_its_window_broken_afterwards(
+    path_broker: Broker, gateway: GatewayProcess, soc: SocThread, tmp_path: Path
 ) -> None:
-    played = scenarios.find("leaves_yard")
-    assert played is not None
+    (resale,) = found(("resale",))
+    hurried = replace(
+        resale, label=Label(must=(Expected("intrusion", within_s=10, after_s=4),), never=(ANY,)),
+        beats=(Beat(1, deeds.grant_remote_access), Beat(4, deeds.trigger("intrusion", zone="glass"))),
+    )  # fmt: skip
+    (vin,) = cast(SALE_SEED, vins(SALE_SEED, 5), 1)
+    line = {"vin": vin, "main_user": "anna", "driver_cards": ["DC-1"], "security_code": "1234"}
+    (gateway.folder / "sold.jsonl").write_text(json.dumps(line))
+    assert gateway.command("fleet", "import", str(gateway.folder / "sold.jsonl")).returncode == 0
+
+    def token(user: str) -> str:
+        words = ("--role", "main_user", "--person", user, "--user", user)
+        return gateway.command("token", "create", *words).stdout.splitlines()[-1]
+
+    anna, carl = token("anna"), token("carl")
+    api = Api(gateway.url, {vin: Owner("anna", anna, "1234", heir=Owner("carl", carl))})
+    report = play(path_broker, Stage(owners=api), (hurried,), SALE_SEED, length_s=8)
+    wait_for_verdicts(soc, report, tmp_path / "soc.jsonl")
+    assert gateway.get(f"/vehicles/{vin}/registry", carl)["main_user"] == "carl"
+    assert gateway.command("verify").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "owner", "reason"),
+    [
+        ("leaves_yard", None, "no_owner"),
+        ("leaves_yard", Owner("owner-glass_break", "wrong-token"), "unauthorised"),
+        ("resale", Owner("anna"), "no_token"),
+        ("resale", Owner("anna", "token"), "no_heir"),
+        ("resale", Owner("anna", "wrong-token", heir=Owner("carl", "token")), "unauthorised"),
+    ],
+)
+def test_without_its_people_a_scene_is_left_out(
+    gateway: GatewayProcess, name: str, owner: Owner | None, reason: str
+) -> None:
+    (played,) = found((name,))
     story: list[StoryLine] = []
     vin = vins(SEED, 5)[0]
     stage = Stage(owners=Api(gateway.url, {vin: owner} if owner else {}), narrate=story.append)

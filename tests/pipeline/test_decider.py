@@ -97,7 +97,7 @@ async def test_an_alarm_is_acknowledged_and_closed_by_people(rig: Rig) -> None:
         ("acknowledged", "Kim", None),
         ("closed", "Kim", "attempt"),
     ]
-    told = [(row["action"], row["actor"]) for row in await rig.store.audit_page(0, 10)]
+    told = [(row["action"], row["actor"]) for row in (await rig.store.audit_page(0, 10)).items]
     assert told == [
         ("alarm.raised", "gateway"),
         ("alarm.acknowledged", "Kim"),

@@ -50,7 +50,7 @@ async def test_an_act_on_the_registry_is_written_and_audited_with_the_state(rig:
         {"dealer_data": rig.clock.now()},
     )
     assert await rig.store.registry_version() == before + 1
-    assert [row["action"] for row in await rig.store.audit_page(0, 10)] == ["consent.given"]
+    assert [row["action"] for row in (await rig.store.audit_page(0, 10)).items] == ["consent.given"]
 
 
 async def test_an_import_beside_the_gateway_is_not_undone(rig: Rig) -> None:
@@ -147,4 +147,4 @@ async def test_an_import_that_the_gateway_has_not_seen_is_not_undone_by_a_hand_o
     assert entry is not None
     assert (entry.main_user, entry.model) == ("dora", "van")
     assert [one["event_ids"] for one in rig.receipts] == [["m1"]]
-    assert "transfer.overtaken" in [row["action"] for row in await rig.store.audit_page(0, 100)]
+    assert "transfer.overtaken" in [row["action"] for row in (await rig.store.audit_page(0, 100)).items]

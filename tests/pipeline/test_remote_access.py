@@ -221,7 +221,7 @@ async def test_no_answer_to_a_challenge_is_written_down_anywhere(remote: Remote)
     assert await remote.asked("unlock", challenge_response=proof) == [("accepted", None), ("sent", None)]
     wrong = await remote.proof("9999")
     assert await remote.asked("unlock", challenge_response=wrong) == [("refused", "security_code_wrong")]
-    rows = await remote.rig.store.audit_page(0, 100)
+    rows = (await remote.rig.store.audit_page(0, 100)).items
     assert rows
     remote.rig.store.close()
     for path in remote.rig.store.path.parent.iterdir():
@@ -237,7 +237,9 @@ async def test_a_stranger_and_an_unknown_vehicle_leave_only_an_audit_entry(remot
     assert await remote.asked("lock", vin=other) == [("refused", "unknown_vehicle")]
     assert await remote.rig.store.vehicle(VIN) == before
     assert await remote.rig.store.vehicle(other) is None
-    trail = [one for one in await remote.rig.store.audit_page(0, 100) if one["action"] == "command.refused"]
+    trail = [
+        one for one in (await remote.rig.store.audit_page(0, 100)).items if one["action"] == "command.refused"
+    ]
     assert [one["details"]["cause"] for one in trail] == ["no role on the vehicle", "not registered"]
 
 

@@ -102,7 +102,7 @@ async def test_erasure_leaves_the_audit_chain_whole(store: SqliteStore) -> None:
     await store.add_token(Token("a", "a", "main_user", "Anna", NOW, None, "anna", None))
     await store.erase("anna", [], AuditEntry(NOW, "admin", "user.erased", "user:1"))
     assert await store.tokens() == []
-    assert [row["action"] for row in await store.audit_page(0, 10)] == ["x", "user.erased"]
+    assert [row["action"] for row in (await store.audit_page(0, 10)).items] == ["x", "user.erased"]
 
 
 def test_users_of_an_older_database_are_found_and_what_can_not_be_read_stops_nothing(tmp_path: Path) -> None:

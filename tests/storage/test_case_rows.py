@@ -14,7 +14,7 @@ from gateway.adapters.storage.sqlite import case_files
 from gateway.adapters.storage.sqlite.retention import KEEP_CASES
 from gateway.adapters.storage.sqlite.store import SqliteStore
 from gateway.domain.cases import Case, CaseState
-from gateway.ports import CaseEntryRow, CaseFilter, CaseRow, Decision
+from gateway.ports import CaseEntryRow, CaseFilter, CaseRow, Decision, Waiting, WaitingRow
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 MANY = 100_000
@@ -118,3 +118,35 @@ async def test_changed_cases_are_told_once_each_by_their_newest_entry(store: Sql
     rest = await store.case_changes("default", found.after, 3)
     assert (rest.cases, rest.after, rest.whole) == ((), 4, True)
     assert await store.newest_case_entry() == 4
+
+
+async def test_the_number_of_an_entry_is_given_once_also_after_the_newest_were_forgotten(
+    store: SqliteStore,
+) -> None:
+    await commit(store, row(1, "closed", closed_at=NOW))
+    followed = await store.newest_case_entry()
+    await store.prune(NOW + KEEP_CASES + timedelta(days=1))
+    assert await store.case("c1") is None
+    assert await store.newest_case_entry() == followed
+    await commit(store, row(2))
+    found = await store.case_changes("default", followed, 3)
+    assert [(n, one.case.case_id) for n, one in found.cases] == [(followed + 1, "c2")]
+
+
+async def test_what_waits_for_a_second_person_is_what_was_last_said_of_each_vehicle(
+    store: SqliteStore,
+) -> None:
+    def waits(vin: str, *people: str, soc: str = "default") -> Decision:
+        waiting = tuple(
+            Waiting(f"{vin}-{who}", vin, None, "manual_report", who, NOW, NOW + timedelta(minutes=10))
+            for who in people
+        )
+        return Decision(waiting=(WaitingRow(vin, soc, waiting),))
+
+    for decision in (
+        *(waits("V1", "Ada"), waits("V2", "Bo"), waits("V3", "Cy", soc="other")),
+        *(waits("V1", "Ada", "Di"), waits("V2")),
+    ):
+        await store.commit(decision)
+    assert [one.asked_by for one in await store.waiting("default", 10)] == ["Ada", "Di"]
+    assert len(await store.waiting("default", 1)) == 1

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.adapters.storage.sqlite import (
+    audit_pages,
     case_files,
     deciding,
     feeds,
@@ -22,7 +23,7 @@ from gateway.adapters.storage.sqlite import (
     retention,
 )
 from gateway.adapters.storage.sqlite.store import SqliteStore
-from gateway.ports import AlarmFilter, CaseFilter, SinkPlan, UnprotectedFilter
+from gateway.ports import WHOLE_TRAIL, AlarmFilter, AuditFilter, CaseFilter, SinkPlan, UnprotectedFilter
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 CANARY = "CANARY00000000001"
@@ -55,7 +56,7 @@ READS: dict[str, Callable[[sqlite3.Connection], object]] = {
     "changed entries": lambda on: protection.changed(on, (1, "V"), 10),
     "unprotected": lambda on: protection.page(on, NIGHT, (0, ""), 10),
     "track": lambda on: people.track(on, "V", 0, 10),
-    "audit": lambda on: people.audit_page(on, 0, 10),
+    "audit": lambda on: audit_pages.page(on, WHOLE_TRAIL, 0, 10),
     "quarantine": lambda on: people.quarantine_page(on, 0, 10),
     **{
         f"bite {number} of {table}": partial(bite, NOW)
@@ -124,6 +125,9 @@ def filters(**columns: tuple[Any, ...]) -> list[dict[str, Any]]:
 
 ALARMS = filters(state=("open", "closed"), vin=("V",), cause=("tilt",), cause_class=("theft",), soc=("s",))
 CASES = filters(state=("new", "closed"), soc=("s",), vin=("V",), claimed_by=("Ada",), escalated=(0, 2))
+AUDITS = filters(
+    actor=("gateway", "Ada"), subject=("V",), action=("case.claim",), since=(NOW,), newest_first=(True,)
+)
 DELIVERIES = filters(state=("pending", "parked", "done"), sink=("soc",))
 UNSELECTIVE = ({"escalated": 0}, {"state": "done"})
 """Nearly all rows are so: the list is read in its own order."""
@@ -137,8 +141,27 @@ def read_cases(connection: sqlite3.Connection, **wanted: Any) -> object:
     return case_files.cases(connection, CaseFilter(**wanted), 5, 10)
 
 
+def read_audit(connection: sqlite3.Connection, **wanted: Any) -> object:
+    wanted["newest_first"] = bool(wanted.get("newest_first"))
+    return audit_pages.page(connection, AuditFilter(**wanted), 5, 10)
+
+
 def read_deliveries(connection: sqlite3.Connection, **wanted: Any) -> object:
     return outbox.deliveries(connection, after=5, limit=10, **wanted)
+
+
+@pytest.mark.parametrize("wanted", AUDITS)
+def test_the_audit_trail_is_searched_by_number_or_by_what_is_asked_for(
+    connection: sqlite3.Connection, wanted: dict[str, Any]
+) -> None:
+    lines = plan(connection, partial(read_audit, **wanted))
+    assert not complaints(connection, lines), lines
+    by = (
+        "INDEX audit_"
+        if {"actor", "subject", "action"} & {k for k, v in wanted.items() if v}
+        else "PRIMARY KEY"
+    )
+    assert any(line.startswith("SEARCH audit ") and by in line for line in lines), lines
 
 
 LISTS = [(read_alarms, ALARMS), (read_cases, CASES), (read_deliveries, DELIVERIES)]

@@ -94,7 +94,7 @@ async def test_one_transaction_holds_event_state_alarm_message_outbox_and_audit(
     assert stored is not None
     assert (stored.first_sequence, stored.event_ids) == (1, ("e1",))
     assert [row.sink for row in await store.deliveries(None, None, 0, 10)] == ["soc"]
-    assert [row["action"] for row in await store.audit_page(0, 10)] == ["alarm.raised"]
+    assert [row["action"] for row in (await store.audit_page(0, 10)).items] == ["alarm.raised"]
 
 
 async def test_a_failed_part_undoes_the_whole_decision(store: SqliteStore) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 from rich.console import Console
 
-from vehicle_emulator import day
+from vehicle_emulator import access, day, files
 from vehicle_emulator.messages import rfc3339
 from vehicle_emulator.models import ModelsError, load
 from vehicle_emulator.progress import Bar
@@ -26,12 +25,12 @@ if TYPE_CHECKING:
     from vehicle_emulator.day import Sent
     from vehicle_emulator.models import Model
 
-MOST_VEHICLES = 100_000
 MOST_DAYS = 366.0
 _LINES_AT_ONCE = 1_000
 _HOUR_MS = 3_600_000
+_YEARS = range(2000, 2101)
 
-Vehicles = Annotated[int, typer.Option(min=1, max=MOST_VEHICLES, help="how many vehicles")]
+Vehicles = Annotated[int, typer.Option(min=1, max=access.MOST_VEHICLES, help="how many vehicles")]
 Days = Annotated[float, typer.Option(min=0.01, max=MOST_DAYS, help="how many days pass")]
 Seed = Annotated[int, typer.Option(help="the same seed gives the same fleet and the same days")]
 Start = Annotated[str, typer.Option(help="RFC 3339 time at which the first day begins")]
@@ -65,9 +64,9 @@ def show_realism(  # noqa: PLR0917  # one parameter per option of the command li
     measured = meter.measured(seed, days)
     Console().print(page.table(measured))
     if html is not None:
-        html.write_text(page.html(measured))
+        files.write(html, page.html(measured).encode())
     if json is not None:
-        json.write_bytes(msgspec.json.format(msgspec.json.encode(measured)) + b"\n")
+        files.write_json(json, measured)
 
 
 def write_day(  # noqa: PLR0917  # one parameter per option of the command line
@@ -81,22 +80,29 @@ def write_day(  # noqa: PLR0917  # one parameter per option of the command line
     """Write what a fleet says in a day as JSON lines of time, topic and payload; no broker, no waiting."""
     encode = msgspec.json.Encoder().encode
     sent = _sent(vehicles, days, seed, start, read_models(models))
-    with ExitStack() as files:
-        bar = files.enter_context(Bar(Console(stderr=True), 24 * days, "h"))
-        file: IO[bytes] = sys.stdout.buffer if out is None else files.enter_context(out.open("wb"))
-        written, begin_ms = 0, None
+    with files.Outputs() as written, Bar(Console(stderr=True), 24 * days, "h") as bar:
+        file = written.open(out) or sys.stdout.buffer
+        count, begin_ms = 0, None
         try:
             while some := list(islice(sent, _LINES_AT_ONCE)):
                 lines = [
                     encode(Line(rfc3339(one.at_ms), one.topic, msgspec.Raw(one.payload))) for one in some
                 ]
-                file.write(b"\n".join(lines) + b"\n")
-                written, begin_ms = written + len(lines), begin_ms or some[0].at_ms
-                bar.tell((some[-1].at_ms - begin_ms) / _HOUR_MS, f"{written:,} messages")
+                if not file.write(b"\n".join(lines) + b"\n"):
+                    break
+                count, begin_ms = count + len(lines), begin_ms or some[0].at_ms
+                bar.tell((some[-1].at_ms - begin_ms) / _HOUR_MS, f"{count:,} messages")
             file.flush()
         except BrokenPipeError:  # whoever reads has seen enough, as `head` does
             sys.stdout = None
             raise typer.Exit(0) from None
+        except OSError as error:
+            sys.stdout = None
+            typer.echo(f"standard output: {error.strerror}", err=True)
+            raise typer.Exit(1) from error
+    if written.complaints:
+        typer.echo(written.complaints[0], err=True)
+        raise typer.Exit(1)
 
 
 def _sent(vehicles: int, days: float, seed: int, start: str, kinds: tuple[Model, ...]) -> Iterator[Sent]:
@@ -104,6 +110,9 @@ def _sent(vehicles: int, days: float, seed: int, start: str, kinds: tuple[Model,
         at = datetime.fromisoformat(start)
     except ValueError as error:
         raise typer.BadParameter(f"{start} is no RFC 3339 time", param_hint="--start") from error
+    if at.year not in _YEARS:
+        sentence = f"{start} is not in the years from {_YEARS[0]} to {_YEARS[-1]}"
+        raise typer.BadParameter(sentence, param_hint="--start")
     start_ms = round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000)
     return day.sent(seed, vehicles, start_ms, days, kinds)
 

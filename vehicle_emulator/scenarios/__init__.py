@@ -20,6 +20,8 @@ from vehicle_emulator.scenarios.key_theft import KEY_THEFT
 from vehicle_emulator.scenarios.leaves_yard import LEAVES_YARD
 from vehicle_emulator.scenarios.lost_card import LOST_CARD
 from vehicle_emulator.scenarios.network_outage import NETWORK_OUTAGE
+from vehicle_emulator.scenarios.parking_robot import PARKING_ROBOT
+from vehicle_emulator.scenarios.passenger_waits import PASSENGER_WAITS
 from vehicle_emulator.scenarios.relay_attack import RELAY_ATTACK
 from vehicle_emulator.scenarios.resale import RESALE
 from vehicle_emulator.scenarios.siren_nudge import SIREN_NUDGE
@@ -45,6 +47,8 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     KEY_THEFT,
     LEAVES_YARD,
     LOST_CARD,
+    PARKING_ROBOT,
+    PASSENGER_WAITS,
     RELAY_ATTACK,
     RESALE,
     SIREN_NUDGE,

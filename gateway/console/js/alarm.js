@@ -15,9 +15,6 @@ const SEE_AGAIN_MS = 10_000; // each look at a vehicle or a case stands in the a
 const CASE = "/api/v1/cases/{case_id}";
 const HIDDEN = new Set(["alarm_id", "vin", "role", "state", "sequence"]);
 const TWO_PERSONS = new Set(["recover", "lost"]);
-const WAITS = { confirmed: ["case.recover_asked", "case.lost_asked"], dismissed: ["case.close_asked"], recovered: ["case.close_asked"], lost: ["case.close_asked"] };
-const DECIDES = new Set(["case.confirm", "case.dismiss", "case.recover", "case.lost"]);
-const APPROVAL_LIVES_MS = 600_000;
 const EVIDENCE = [["e", "html"], ["j", "json"]];
 const OUTCOMES = ["reached", "no_answer", "voicemail", "busy", "wrong_number", "refused"];
 
@@ -71,7 +68,7 @@ class AlarmPage {
       if (!this.fetched) this.#fetch();
       return;
     }
-    const drawn = `${item.sequence} ${item.alarms.size} ${item.case?.change}`;
+    const drawn = `${item.sequence} ${item.alarms.size} ${item.case?.change} ${item.asked.map((one) => one.approval_id)}`;
     if (drawn === this.drawn) return;
     this.drawn = drawn;
     this.draw();
@@ -128,7 +125,7 @@ class AlarmPage {
     if (!item || this.left) return;
     this.#head(item);
     this.#acts(item);
-    this.#asked();
+    this.#asked(item);
     this.#script(item);
     this.#calls();
     this.#story(item);
@@ -198,15 +195,9 @@ class AlarmPage {
   }
 
   // What waits for a second person, until it is done or too old.
-  #asked() {
-    const { state, entries = [] } = this.case ?? {};
-    const decided = entries.findLastIndex(({ what }) => DECIDES.has(what));
-    const waits = entries.slice(decided + 1).filter(({ what, at }) => WAITS[state]?.includes(what) && Date.parse(at) + APPROVAL_LIVES_MS > this.context.now());
-    this.#swap("asked", JSON.stringify(waits.map((one) => one.n)), () => waits.map(({ what, actor: who, at }) => {
-      const act = what.slice("case.".length, -"_asked".length);
-      const until = when(Date.parse(at) + APPROVAL_LIVES_MS);
-      return h("p.warning", t(TWO_PERSONS.has(act) ? "case.asked" : "case.asked_supervisor", { who, what: t(`act.${act}`), until }));
-    }));
+  #asked(item) {
+    this.#swap("asked", JSON.stringify(item.asked.map((one) => one.approval_id)), () => item.asked.map(({ what, asked_by: who, until }) =>
+      h("p.warning", t(what === "case.close" ? "case.asked_supervisor" : "case.asked", { who, what: word("approval", what), until: when(until) }))));
   }
 
   #script(item) {

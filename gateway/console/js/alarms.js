@@ -14,6 +14,7 @@ export class Alarms extends EventTarget {
     this.alarms = new Map(); // alarm_id -> data of the feed
     this.items = new Map(); // key -> item
     this.cases = new Map(); // case_id -> the case as it was last told or read
+    this.waiting = []; // what waits for a second person, of every vehicle
     this.done = [];
     this.dirty = false;
   }
@@ -48,8 +49,16 @@ export class Alarms extends EventTarget {
     this.#changed();
   }
 
+  // Takes everything that waits for a second person now.
+  putWaiting(waiting) {
+    if (!waiting.length && !this.waiting.length) return;
+    this.waiting = waiting;
+    for (const item of this.items.values()) if (item.asked.length || waiting.some((one) => one.vin === item.vin)) this.#sum(item);
+    this.#changed();
+  }
+
   #make(key, data) {
-    const item = { key, vin: data.vin, alarms: new Map(), since: 0 };
+    const item = { key, vin: data.vin, alarms: new Map(), since: 0, asked: [] };
     this.items.set(key, item);
     return item;
   }
@@ -77,6 +86,7 @@ export class Alarms extends EventTarget {
     // Who has handed a case back has still acknowledged its alarms: the case knows better who has it.
     item.who = item.case ? item.case.claimed_by : (live.find((one) => one.acknowledged_by)?.acknowledged_by ?? null);
     item.free = item.open || Boolean(item.case && live.length && !item.who);
+    item.asked = item.caseId === null ? [] : this.waiting.filter((one) => one.case_id === item.caseId);
     item.sequence = Math.max(...all.map((one) => one.sequence ?? 0));
     if (item.done && !wasDone) this.#retire(item);
   }

@@ -40,8 +40,8 @@ function parse(block) {
 }
 
 export class Feed {
-  // on: {link(state, text), message(cloudEvent), changed(case), fault(text), refused(Refused)}; without `changed` cases are
-  // not asked for.
+  // on: {link(state, text), message(cloudEvent), changed(case), waiting(approvals), fault(text), refused(Refused)}; without
+  // `changed` neither cases nor approvals are asked for.
   constructor(soc, on) {
     Object.assign(this, { soc, on, last: null, change: null, stopped: false, failures: 0 });
     // Back from sleep or another network: don't wait for the next try.
@@ -87,6 +87,8 @@ export class Feed {
     // Where a live stream begins: without it, losing the connection before the first message would be a gap.
     this.last ??= Number(answer.headers.get("Feed-After"));
     this.change ??= Number(answer.headers.get("Feed-Cases-After"));
+    // What waits is told whole, and only if anything does.
+    if (this.on.changed) this.on.waiting([]);
     await ready?.();
     this.failures = 0;
     this.on.link("live", t("link.live"));
@@ -96,6 +98,10 @@ export class Feed {
   }
 
   #take(event) {
+    if (event.type === "approvals.waiting") {
+      this.on.waiting(JSON.parse(event.data).items);
+      return;
+    }
     if (event.type === "case.changed") {
       this.#change(JSON.parse(event.data));
       return;

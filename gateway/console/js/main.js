@@ -10,7 +10,7 @@ import { bind, leavePage, listen, showHelp } from "./keys.js";
 import { bindLook } from "./look.js";
 import { PAGES } from "./pages.js";
 import * as sound from "./sound.js";
-import { age, causeWords, load, t } from "./words.js";
+import { age, asks, causeWords, clock as clockOf, load, t } from "./words.js";
 
 const IDLE_MS = 15 * 60_000;
 const WARN_MS = 13 * 60_000;
@@ -72,7 +72,8 @@ function nav() {
 function follow() {
   let loaded = false;
   const changed = context.me.may.includes("GET /api/v1/cases") ? (found) => alarms.putCase(found) : null;
-  feed = new Feed(context.soc, { link, message, changed, fault: (text) => fault(text, true), refused });
+  const waiting = (found) => alarms.putWaiting(found);
+  feed = new Feed(context.soc, { link, message, changed, waiting, fault: (text) => fault(text, true), refused });
   feed.run(async () => {
     // The stream stands before the list is read: what happens meanwhile waits in it.
     if (loaded) return;
@@ -168,6 +169,27 @@ function newest() {
   say($("newest"), `${t("shell.newest", { cause: causeWords(item.lead.cause), vin: item.vin ?? t("word.gateway") })}${more}`);
 }
 
+// What another person asks a second one for is told on every page until it is done or too old.
+let gone = 0;
+const askedOfMe = () => alarms.waiting.filter((one) => one.asked_by !== context.me.person && Date.parse(one.until) > clock.now());
+
+function asked() {
+  const waiting = askedOfMe();
+  $("asked").hidden = !waiting.length;
+  if (!waiting.length) return;
+  const [one] = waiting;
+  const more = waiting.length > 1 ? ` ${t("shell.more", { n: waiting.length - 1 })}` : "";
+  say($("asked-text"), `${t("asked.notice", { asks: asks(one), vin: one.vin, until: clockOf(one.until) })}${more}`);
+}
+
+// To one after the other.
+function goToAsked() {
+  const waiting = askedOfMe();
+  if (!waiting.length) return;
+  const one = waiting[gone++ % waiting.length];
+  go(one.case_id && alarms.items.has(one.case_id) ? `alarm/${one.case_id}` : `vehicle/${one.vin}`);
+}
+
 function soundAgain() {
   const waiting = [...alarms.items.values()].some((item) => item.open && item.severity === "critical" && isOverdue(item, clock.now()));
   if (waiting) sound.alarm();
@@ -235,7 +257,7 @@ function loggedOut() {
   const enter = h("button.main", { type: "button", onclick: () => location.reload() }, t("login.enter"));
   $("page").replaceChildren(h("div.ended", h("h1", t("shell.logged_out")), h("p", t("shell.logged_out_more")), enter));
   $("totals").replaceChildren();
-  $("newest").hidden = $("idle").hidden = $("handover").hidden = true;
+  $("newest").hidden = $("asked").hidden = $("idle").hidden = $("handover").hidden = true;
   link("lost", t("shell.logged_out"));
   enter.focus();
 }
@@ -255,12 +277,14 @@ useSite(context.me.site_map);
 context.soc = new URLSearchParams(location.search).get("soc") ?? context.soc;
 nav();
 bind("?", "keys.help", showHelp, "always");
+bind("s", "keys.asked", goToAsked, "always");
 bind("m", "keys.mute", () => $("mute").click(), "always");
 $("help").addEventListener("click", showHelp);
 $("mute").addEventListener("click", () => {
   sound.mute(!sound.isMuted());
   showMute();
 });
+$("asked").addEventListener("click", goToAsked);
 $("newest").addEventListener("click", () => {
   const [key] = unseen.keys();
   unseen.delete(key);
@@ -277,10 +301,12 @@ showMute();
 addEventListener("hashchange", route);
 alarms.addEventListener("change", () => {
   totals();
+  asked();
   newest();
 });
 setInterval(() => {
   totals();
+  asked();
   watchIdle();
 }, 1000);
 setInterval(soundAgain, SOUND_AGAIN_MS);

@@ -5,7 +5,7 @@ import { acknowledge, closeAlarms } from "./acts.js";
 import { h, options, say } from "./dom.js";
 import { bind } from "./keys.js";
 import { VirtualList } from "./virtual.js";
-import { age, causeWords, clock, moment, place, t, when, word } from "./words.js";
+import { age, asks, causeWords, clock, moment, place, t, when, word } from "./words.js";
 
 const SECTIONS = {
   live: (item) => !item.done && !item.suppressed && item.class !== "technical",
@@ -149,13 +149,14 @@ class Queue {
     const now = this.context.now();
     say(cells.age, age(item.since, now));
     row.element.classList.toggle("overdue", isOverdue(item, now));
-    const drawn = `${item.key} ${item.sequence} ${item.who} ${item.free} ${item.alarms.size} ${item.case?.state}`;
+    const drawn = `${item.key} ${item.sequence} ${item.who} ${item.free} ${item.alarms.size} ${item.case?.state} ${item.asked.map((one) => one.approval_id)}`;
     if (row.item === item && row.drawn === drawn) return;
     Object.assign(row, { item, drawn });
     row.element.className = `row ${item.severity} ${item.done ? "done" : item.suppressed ? "held" : item.open ? "open" : "taken"}`;
     row.element.classList.toggle("overdue", isOverdue(item, now));
     say(cells.severity, word("severity", item.severity));
     say(cells.cause, causeWords(item.lead.cause));
+    row.element.classList.toggle("asking", item.asked.length > 0);
     say(cells.more, more(item));
     say(cells.vin, item.vin ?? t("word.gateway"));
     say(cells.car, car(item));
@@ -231,7 +232,8 @@ class Queue {
 
 function more(item) {
   const others = [...new Set(item.causes.slice(1))].map(causeWords);
-  const parts = others.length ? [`+ ${others.join(", ")}`] : [];
+  const parts = item.asked.map(asks);
+  if (others.length) parts.push(`+ ${others.join(", ")}`);
   if (item.count > 1) parts.push(t("queue.triggers", { n: item.count }));
   if (item.lead.late) parts.push(t("queue.late"));
   if (item.lead.clock_suspect) parts.push(t("queue.clock"));

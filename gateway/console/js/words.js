@@ -41,6 +41,9 @@ export function word(set, name) {
 
 export const causeWords = (cause) => word("cause", cause);
 
+// Who asks a second person for what.
+export const asks = ({ asked_by: who, what }) => t("asked.row", { who, what: word("approval", what) });
+
 // 0:42, 12:07, 3 h 05, 2 d 4 h: short enough for a column, exact where seconds count.
 export function age(since, now) {
   const seconds = Math.max(0, Math.floor((now - since) / 1000));

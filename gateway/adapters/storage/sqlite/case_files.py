@@ -23,6 +23,7 @@ from gateway.ports import (
     SinkPlan,
     StoredCase,
     StoredEntry,
+    Waiting,
 )
 
 MAX_ALARMS = 100
@@ -72,7 +73,9 @@ def case(
 
 def newest(connection: sqlite3.Connection) -> int:
     """Number of the newest entry in any timeline."""
-    return int(connection.execute("SELECT COALESCE(MAX(n), 0) FROM case_entries").fetchone()[0])
+    # Not the largest that is there: that one may be deleted.
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'case_entries'").fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def changes(connection: sqlite3.Connection, soc: str, after: int, limit: int) -> CaseChanges:
@@ -87,6 +90,18 @@ def changes(connection: sqlite3.Connection, soc: str, after: int, limit: int) ->
         if row is not None:
             found.append((n, stored_case(row)))
     return CaseChanges(entries[-1][0] if entries else after, len(entries) < limit, tuple(found))
+
+
+def waiting(connection: sqlite3.Connection, soc: str, limit: int) -> list[Waiting]:
+    """What waits for a second person."""
+    query = (
+        "SELECT approval_id, vin, case_id, what, asked_by, asked_at, until FROM approvals"
+        " WHERE soc = ? ORDER BY asked_at LIMIT ?"
+    )
+    return [
+        Waiting(*said, *map(datetime.fromisoformat, (asked_at, until)))
+        for *said, asked_at, until in connection.execute(query, (soc, limit))
+    ]
 
 
 def _alarms(connection: sqlite3.Connection, case_id: str, limit: int) -> list[str]:

@@ -38,6 +38,18 @@ def write(connection: sqlite3.Connection, decision: Decision) -> None:
             for row in decision.case_entries
         ],
     )
+    connection.executemany("DELETE FROM approvals WHERE vin = ?", [(row.vin,) for row in decision.waiting])
+    connection.executemany(
+        "INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                *(one.approval_id, row.vin, row.soc, one.case_id, one.what, one.asked_by),
+                *(text(one.asked_at), text(one.until)),
+            )
+            for row in decision.waiting
+            for one in row.waiting
+        ],
+    )
 
 
 def forget(connection: sqlite3.Connection, closed_before: datetime) -> int:

@@ -113,17 +113,6 @@ def track(connection: sqlite3.Connection, vin: str, after: int, limit: int) -> l
     ]
 
 
-def audit_page(connection: sqlite3.Connection, after: int, limit: int) -> list[dict[str, Any]]:
-    """Audit entries as JSON objects."""
-    query = "SELECT n, at, actor, action, subject, details, hash FROM audit WHERE n > ? ORDER BY n LIMIT ?"
-    names = ("n", "at", "actor", "action", "subject")
-    return [
-        dict(zip(names, row[:5], strict=True))
-        | {"details": msgspec.json.decode(row[5]), "hash": row[6].hex()}
-        for row in connection.execute(query, (after, limit))
-    ]
-
-
 def quarantine_page(connection: sqlite3.Connection, after: int, limit: int) -> list[dict[str, Any]]:
     """Quarantined payloads as JSON objects; the payload is shown as text."""
     names = ("n", "topic", "sha256", "reason", "vin", "first_at", "last_at", "count")

@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.adapters.storage.sqlite import (
     accounts,
+    audit_pages,
     case_files,
     chain,
     commands,
@@ -34,8 +35,11 @@ from gateway.domain.audit_trail import Head
 from gateway.domain.signals import Registration
 from gateway.errors import StartError
 from gateway.ports import (
+    WHOLE_TRAIL,
     AlarmFilter,
     AuditEntry,
+    AuditFilter,
+    AuditPage,
     AuditScope,
     Backlog,
     CaseChanges,
@@ -63,6 +67,7 @@ from gateway.ports import (
     UnprotectedFilter,
     UnprotectedVehicle,
     User,
+    Waiting,
 )
 
 
@@ -169,6 +174,9 @@ class SqliteStore(ConsoleMethods, HandoverMethods):
     async def case_changes(self, soc: str, after: int, limit: int) -> CaseChanges:
         return await self._reading.run(lambda on: case_files.changes(on, soc, after, limit))
 
+    async def waiting(self, soc: str, limit: int) -> list[Waiting]:
+        return await self._reading.run(lambda on: case_files.waiting(on, soc, limit))
+
     # delivery
     async def plan_sinks(self, sinks: Sequence[SinkPlan]) -> None:
         self._sinks = tuple(sinks)
@@ -264,8 +272,8 @@ class SqliteStore(ConsoleMethods, HandoverMethods):
     async def audit_head(self) -> Head | None:
         return await self._reading.run(chain.head)
 
-    async def audit_page(self, after: int, limit: int) -> list[dict[str, Any]]:
-        return await self._serving.run(lambda on: people.audit_page(on, after, limit))
+    async def audit_page(self, after: int, limit: int, where: AuditFilter = WHOLE_TRAIL) -> AuditPage:
+        return await self._serving.run(lambda on: audit_pages.page(on, where, after, limit))
 
     async def quarantine_page(self, after: int, limit: int) -> list[dict[str, Any]]:
         return await self._serving.run(lambda on: people.quarantine_page(on, after, limit))
