@@ -43,7 +43,14 @@ SAY_EVERY_S = 1.0
 MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of its own is made in it
 """On virtual time a disk would only cost real time: what a day proves is no durability."""
 
+TRIES = 10_000
+MOST_HOURS = 24 * 366
+
 Programme = tuple[tuple[tuple[Scenario, float], ...], tuple[tuple[FleetWide, float], ...]]
+
+
+class DayError(Exception):
+    """No such day can be lived; the text says why."""
 
 
 class Day(Struct, frozen=True, kw_only=True):
@@ -89,13 +96,21 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 def programme(day: Day) -> Programme:
-    """Every scenario at seeded moments; what takes the radio from all has its own time."""
+    """
+    Every scenario at seeded moments; what takes the radio from all has its own time.
+
+    Errors:  DayError.
+    """
     dice, length_s = Dice(day.seed, "programme"), day.length_s
     wide = [] if day.alone else list(scenarios.FLEET_WIDE)
     slot_s = length_s / (len(wide) + 1)
     wide_at = tuple((one, (place + 0.5) * slot_s) for place, one in enumerate(wide))
     chosen = [one for one in scenarios.SCENARIOS if not day.singles or one.name in day.singles]
+    if unknown := set(day.singles) - {one.name for one in chosen}:
+        raise DayError(f"there is no scenario {min(unknown)}")
     times = max(1, round(day.vehicles * PLAYING_SHARE / len(chosen)))
+    if len(chosen) * times > day.vehicles:
+        raise DayError(f"{len(chosen)} scenarios need as many vehicles, not {day.vehicles}")
     singles = [(one, _free_moment(one, wide_at, length_s, dice)) for one in chosen for _ in range(times)]
     return tuple(singles), wide_at
 
@@ -103,14 +118,15 @@ def programme(day: Day) -> Programme:
 def _free_moment(
     one: Scenario, wide: tuple[tuple[FleetWide, float], ...], length_s: float, dice: Dice
 ) -> float:
-    while True:
+    for _ in range(TRIES):
         start_s = dice.between(MARGIN_S, length_s - one.length_s - MARGIN_S)
-        if all(
+        if start_s >= MARGIN_S and all(
             wide_one.parked or start_s + one.length_s + MARGIN_S < at_s
             or start_s > at_s + wide_one.length_s + MARGIN_S
             for wide_one, at_s in wide
         ):  # fmt: skip
             return start_s
+    raise DayError(f"{length_s:g} s are too short for {one.name}: use more --hours, or --alone")
 
 
 def run(day: Day, folder: Path, say: Callable[[str], None] = lambda _: None) -> Outcome:
@@ -220,11 +236,18 @@ def report(outcome: Outcome) -> None:
     table(f"a day of {day.vehicles:,} vehicles, {day.hours:g} h, seed {day.seed}", rows)
 
 
+def hours(text: str) -> float:
+    """How long a day may be. Errors: ValueError."""
+    if not 0.0 < (found := float(text)) <= MOST_HOURS:
+        raise ValueError(text)
+    return found
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     usual = Day()
     parser.add_argument("--vehicles", type=int, default=usual.vehicles)
-    parser.add_argument("--hours", type=float, default=usual.hours)
+    parser.add_argument("--hours", type=hours, default=usual.hours)
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--driving-share", type=float, help="of the time; usually when people drive")
     parser.add_argument("--scenario", action="append", default=[], help="only this one; may be given often")
@@ -240,6 +263,11 @@ def main(options: argparse.Namespace) -> int:
         vehicles=options.vehicles, hours=options.hours, seed=options.seed,
         driving_share=options.driving_share, singles=tuple(options.scenario), alone=options.alone,
     )  # fmt: skip
+    try:
+        programme(day)
+    except DayError as error:
+        print(error)
+        return 2
     progress = Progress()
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None) as temporary:
         folder: Path = options.keep or Path(temporary)

@@ -70,7 +70,7 @@ def measure(options: argparse.Namespace, source: Source, where: str) -> dict[str
 
 def share(messages: int, name: str) -> int:
     """How many a reader gets: what is slow tells its cost with fewer."""
-    return max(20_000, messages // 10) if name == "aiomqtt" else messages
+    return min(messages, max(20_000, messages // 10)) if name == "aiomqtt" else messages
 
 
 def ratio(found: dict[str, list[Run]], name: str, figure: str) -> Rounds | None:

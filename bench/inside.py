@@ -126,8 +126,9 @@ class Inside:
         self.decider.on_unrecorded = delivery.unrecorded
         self.decider.on_escalated = delivery.escalated
         await self.decider.open()
+        await self.timers.load(self.store)
         jobs = (
-            self.decider.run(), self.timers.run(self.store, _at_once), self.canary.run(), delivery.run(),
+            self.decider.run(), self.timers.run(_at_once), self.canary.run(_at_once), delivery.run(),
             self._listen(),
         )  # fmt: skip
         tasks = [asyncio.create_task(job) for job in jobs]

@@ -283,7 +283,8 @@ def free_ports(count: int) -> list[int]:
     Return free TCP ports below the range that the system gives to outgoing connections.
 
     Inside that range a client that reconnects to a stopped broker can be given the broker's own port as its
-    source: it then talks to itself, and the broker can't come back.
+    source: it then talks to itself, and the broker can't come back. None is given twice: the port of the same
+    number for datagrams, which nobody here uses, is kept until this process ends.
     """
     try:
         low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
@@ -294,12 +295,14 @@ def free_ports(count: int) -> list[int]:
     for port in candidates:
         if len(found) == count:
             break
-        with socket.socket() as probe:
+        with socket.socket() as probe, socket.socket(type=socket.SOCK_DGRAM) as kept:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
+                kept.bind((HOST, port))
                 probe.bind((HOST, port))
             except OSError:
                 continue
+            kept.detach()
         found.append(port)
     return found
 

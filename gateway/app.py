@@ -181,7 +181,7 @@ async def _build(
     decider.on_watched, decider.on_awaited = intake.watch, intake.await_word
     survey = Survey(store, decider, clock, settings.availability, log)
     await _guard_clock(SetBack(store, clock, meters, log, instance), decider, intake, timers, survey)
-    for subject, _ in await store.timers():
+    for subject in await timers.load(store):
         intake.watch(subject, True)  # until the vehicle's state is read again
     recorder = await _record(settings, ingest, store, stack, clock=clock, meters=meters, log=log)
     health = Health(
@@ -233,8 +233,8 @@ async def _build(
         ),
         "mqtt": _connect(settings, link, log),
         "decider": decider.run(),
-        "timers": timers.run(store, link.wait_connected),
-        "canary": canary.run(),
+        "timers": timers.run(link.wait_connected),
+        "canary": canary.run(link.wait_connected),
         "heartbeat": _heartbeat(canary, delivery, settings, feed_id, clock),
         "health": health.run(),
         "delivery": delivery.run(),

@@ -3,7 +3,8 @@ One run in several processes, each with its share of it; the one that leads puts
 
 1. All have one clock, and begin to live at one moment: when the last of them is connected or has given up.
 2. Whoever ends without having told what it measured has died: the others go on, and the run has failed.
-3. A signal to the leader ends the run early for all; a member whose leader is gone ends by itself.
+3. A signal to the leader ends the run early for all, a second one without a drain. A member heeds no signal
+   of its own (Ctrl-C reaches it too), and ends if its leader is gone.
 4. When the first is done the others have as long as a drain and a little more; then they are ended.
 """
 
@@ -99,7 +100,7 @@ class Port:
             asyncio.get_running_loop().remove_reader(self._line.fileno())
             word = _STOP
         if word == _STOP:
-            self._fleet.stopping.set()
+            self._fleet.stop()
             word = self._fleet.depot.clock.now_ms()
         if not self._begins_ms.done():
             self._begins_ms.set_result(word)
@@ -141,7 +142,7 @@ class Crew:
         """Nothing runs yet; ``tell`` hears the story, ``show`` how all are together."""
         self._live, self._count, self._tell, self._show = live, count, tell, show
         self._members: list[_Member] = []
-        self._is_stopping = self._has_begun = False
+        self._stops, self._has_begun = 0, False
 
     def run(self, drain_s: float) -> tuple[list[Measured], list[str]]:
         """What all have measured, and a sentence for each that died."""
@@ -198,8 +199,8 @@ class Crew:
 
     def _lead(self, clock: Clockwork) -> None:
         """Rules 1 and 3."""
-        if self._is_stopping:
-            self._is_stopping, self._has_begun = False, True
+        if self._stops:
+            self._stops, self._has_begun = self._stops - 1, True
             self._say(_STOP)
         elif not self._has_begun and all(one.is_ready or one.is_done for one in self._members):
             self._has_begun = True
@@ -211,10 +212,10 @@ class Crew:
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
-        """Ctrl-C reaches the members too; a signal to the leader alone does not."""
+        """Rule 3: members are forked within, so that they have this handler and not the system's."""
 
         def stop(_number: int, _frame: object) -> None:
-            self._is_stopping = True
+            self._stops += 1
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -139,6 +139,7 @@ class Fleet:
         self._started_ms = self._next_sweep_ms = 0.0
         self._swept = 0
         self.stopping = asyncio.Event()
+        self._hurries = False
 
     async def run(self) -> Report:
         """Connect, live, drain, leave, report."""
@@ -174,6 +175,11 @@ class Fleet:
             telemetry=tally["telemetry_sent"], dropped=tally["telemetry_dropped"],
             disconnects=self.depot.station.counts["disconnects"],
         )  # fmt: skip
+
+    def stop(self) -> None:
+        """End the run early; who asks again does not want to wait for receipts either."""
+        self._hurries = self.stopping.is_set()
+        self.stopping.set()
 
     def _prepare(self) -> None:
         for part in self._parts:
@@ -280,7 +286,7 @@ class Fleet:
     async def _drain(self) -> None:
         """Nothing new happens; what waits is sent again until its receipt comes."""
         deadline_ms = self.depot.clock.now_ms() + self.plan.drain_s * 1_000
-        while (now_ms := self.depot.clock.now_ms()) < deadline_ms and self.depot.busy:
+        while (now_ms := self.depot.clock.now_ms()) < deadline_ms and self.depot.busy and not self._hurries:
             self._sweep(now_ms)
             await asyncio.sleep(self._nap_s(self._next_sweep_ms))
 

@@ -134,11 +134,12 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def is_broken(self) -> bool:
-        """Whether events are lost, or an alarm is missing or is there that must not be."""
+        """Whether nobody came, events are lost, or an alarm is missing or is there that must not be."""
+        nobody = self.connections.get("connects") == 0
         lost = self.events.unreceipted or self.events.given_up or self.events.rejected
         wrong = self.elsewhere or self.left_out or any(verdict.is_broken for verdict in self.verdicts)
         lied = self.commands is not None and self.commands.contradicted
-        return bool(lost or wrong or lied or self.died or self.unwritten)
+        return bool(nobody or lost or wrong or lied or self.died or self.unwritten)
 
 
 class Tally:

@@ -109,7 +109,9 @@ class Alone:
         self.beat, self.narrate = meter.show, stage.pass_on
 
     def attach(self, fleet: Fleet) -> None:
-        """Nobody else has a word."""
+        """Ctrl-C ends the run early: it still drains, leaves and reports; twice, it does not drain."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, fleet.stop)
 
     async def start(self) -> float:
         """At once."""
@@ -154,7 +156,6 @@ async def _live(job: Job, leader: Leader) -> Measured:
         api = Api(job.soc.api, job.soc.owners) if job.soc.api else None
         stage = Stage(owners=api, soc_ledger=job.soc.ledger, narrate=leader.narrate)
         fleet = Fleet(plan, depot, stage, _crowd(job.apps, plan, station, depot.clock))
-        _stop_on_signals(fleet)
         leader.attach(fleet)
         gc.collect()
         gc.freeze()  # the fleet lives as long as the run: looking through it again and again finds nothing
@@ -186,12 +187,6 @@ def _crowd(apps: Apps, plan: Plan, like: Station, clock: Clock) -> Crowd | None:
 
 def _narrate(line: StoryLine) -> None:
     console.print(f"{line.at[11:19]} {line.scenario}: {line.text}", markup=False, highlight=False)
-
-
-def _stop_on_signals(fleet: Fleet) -> None:
-    """Ctrl-C ends the run early: it still drains, leaves and reports."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, fleet.stopping.set)
 
 
 def _ledger_of(job: Job, share: Share) -> Path | None:

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -128,29 +129,31 @@ def drain(folder: Path) -> Path:
     return program
 
 
-def gmqtt() -> Path:
+def installed(requirement: str) -> Path:
     """
-    Where the reference gmqtt is, installed first where it is not: in a folder of its own.
+    Where a reference or tool (``name==version``) is, installed first where it is not: a folder of its own.
 
     Errors:  StageError.
     """
-    target = REFERENCES / GMQTT
+    target = REFERENCES / requirement
     if not target.exists():
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--target",
-            str(target),
-            GMQTT,
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            shutil.rmtree(target, ignore_errors=True)
-            raise StageError(f"{GMQTT} was not installed: {done.stderr.strip().splitlines()[-1]}")
+        REFERENCES.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=REFERENCES, prefix="install-") as unfinished:
+            packages = Path(unfinished) / "packages"
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-deps",
+                "--target",
+                str(packages),
+            ]
+            done = subprocess.run([*command, requirement], capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise StageError(f"{requirement} was not installed: {done.stderr.strip().splitlines()[-1]}")
+            packages.rename(target)
     return target
 
 
@@ -171,7 +174,7 @@ def _consumer(name: str, port: int, load: Load, folder: Path) -> subprocess.Pope
         command = [sys.executable, "-m", "bench.reading.consumers", name, "--port", str(port)]
         command += ["--messages", str(load.messages), "--qos", str(load.qos)]
     if name == "gmqtt":
-        environment["PYTHONPATH"] = os.pathsep.join([str(gmqtt()), str(ROOT)])
+        environment["PYTHONPATH"] = os.pathsep.join([str(installed(GMQTT)), str(ROOT)])
     with (folder / "consumer.log").open("wb") as log:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT, env=environment

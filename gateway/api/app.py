@@ -8,6 +8,7 @@ from litestar import Litestar, Request, Router
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
 from litestar.enums import OpenAPIMediaType
+from litestar.exceptions import SerializationException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
@@ -108,6 +109,7 @@ def build_app(deps: Deps) -> Litestar:
         },
         guards=[authenticator.guard],
         before_request=json_only,
+        request_class=JsonRequest,
         before_send=[security_headers(headers)],
         exception_handlers=HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,
@@ -119,6 +121,17 @@ def build_app(deps: Deps) -> Litestar:
 
 def _caller(request: Request[Token, Any, Any]) -> Token:
     return request.user
+
+
+class JsonRequest(Request[Any, Any, Any]):
+    """A request whose body is refused, whatever is wrong with it."""
+
+    async def json(self) -> Any:
+        """Read the body; bad UTF-8 and deep nesting raise no error of the decoder's own."""
+        try:
+            return await super().json()
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise SerializationException("the body can't be read") from error
 
 
 async def json_only(request: Request[Any, Any, Any]) -> None:

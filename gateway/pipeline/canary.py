@@ -8,6 +8,8 @@ went through broker, decoder and store and came out again proves that the gatewa
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -56,8 +58,11 @@ class Canary:
         if event_id == self._awaited:
             self._good_s = self._clock.mono_s()
 
-    async def run(self) -> None:
-        """Send one every interval; sooner while it has never come back or the link was down."""
+    async def run(self, connected: Callable[[], Awaitable[None]]) -> None:
+        """Send one when connected and every interval; sooner while it has never come back or was not sent."""
+        with contextlib.suppress(TimeoutError):  # the broker is away: it is late by itself then
+            async with asyncio.timeout(self._settings.interval_s):
+                await connected()
         while True:
             sent = await self._send()
             late = self.silent_for_s > 2 * self._settings.interval_s

@@ -216,7 +216,8 @@ class Decider:
 
     async def _known(self, items: Sequence[Item]) -> Known:
         events = {(item.subject, item.event_id) for item in items if item.event_id is not None}
-        vins = {item.subject for item in items if item.subject} - self._cache.keys()
+        # One by one: the difference of two sets would walk all that is known.
+        vins = {item.subject for item in items if item.subject and item.subject not in self._cache}
         # What changes the registry is decided on the entry as it is now: an import may have run beside us.
         # So is what a person asks: a right that was taken back counts at once.
         vins |= {item.subject for item in items if isinstance(item.fact, RegistryAct | Asked)}

@@ -95,12 +95,27 @@ class Timers:
     async def set_back(self, _by: timedelta) -> None:
         """Begin anew with what the store holds: it was moved to another clock."""
         stored = [] if self._store is None else await self._stored(self._store)
-        self._heap.clear()
-        self._wanted.clear()
-        self._entered.clear()
         self._pinned.clear()
-        for subject, at in stored:
-            self.wake(subject, at)
+        self._begin(stored)
+
+    async def load(self, store: Store) -> list[str]:
+        """
+        Read what was asked for before the start; returns who asked. To be called once, before all else.
+
+        Errors:  StoreError.
+        """
+        self._store = store
+        stored = await store.timers()
+        self._begin(stored)
+        return [subject for subject, _ in stored]
+
+    def _begin(self, stored: Sequence[tuple[str, datetime]]) -> None:
+        """Take these in place of all others, together: a start with a large fleet waits for it."""
+        mono_s, now = self._clock.mono_s(), self._clock.now()
+        self._wanted = {subject: (at, mono_s + (at - now).total_seconds()) for subject, at in stored}
+        self._entered = {subject: due_s for subject, (_, due_s) in self._wanted.items()}
+        self._heap = [(due_s, subject, ()) for subject, due_s in self._entered.items()]
+        heapq.heapify(self._heap)
         self._changed.set()
 
     def _due_s(self, at: datetime) -> float:
@@ -115,12 +130,8 @@ class Timers:
         if self._heap[0] is entry:
             self._changed.set()
 
-    async def run(self, store: Store, hearing: Callable[[], Awaitable[None]]) -> None:
-        """Load what was asked for before the start, hear first, then tick until cancelled."""
-        self._store = store
-        for subject, at in await self._stored(store):
-            if subject not in self._wanted:
-                self.wake(subject, at)
+    async def run(self, hearing: Callable[[], Awaitable[None]]) -> None:
+        """Hear first, then tick until cancelled."""
         try:
             async with asyncio.timeout(HEAR_AT_MOST_S):
                 await hearing()

@@ -62,6 +62,7 @@ def decode(payload: bytes) -> Payload | Malformed:
     if len(payload) > MAX_PAYLOAD_BYTES:
         return Malformed(f"{len(payload)} bytes, at most {MAX_PAYLOAD_BYTES} are read")
     try:
+        payload.decode()  # fields that are not known too: a call that waits for a second person is kept whole
         stated = _decoder.decode(payload)
         _check(stated.params, stated.issued_at)
     except Exception as error:  # noqa: BLE001  # deep nesting and bad UTF-8 raise no DecodeError

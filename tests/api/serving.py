@@ -11,7 +11,8 @@ from gateway.api.app import build_app
 from gateway.api.server import serve
 from tests.api.doubles import Gateway
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
+TRIES = 10
 
 
 @asynccontextmanager
@@ -33,6 +34,6 @@ async def served(
 async def quickest(stop_s: Callable[[], Awaitable[float]], limit_s: float) -> float:
     """How long it takes when the machine is not busy with something else: the best of a few tries."""
     tries = [await stop_s()]
-    while tries[-1] >= limit_s and len(tries) < 5:
+    while tries[-1] >= limit_s and len(tries) < TRIES:
         tries.append(await stop_s())
     return tries[-1]

@@ -11,6 +11,7 @@ import asyncio
 import random
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
@@ -22,12 +23,13 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from gateway.api.policy import POLICY
-from tests.api.access import NAMES, Who, World
+from tests.api.access import BODIES, NAMES, Who, World
 
 WORLD = World()
 ONE_IN = 3
 """Of so many requests, one is as it was made up; the others name things that there are."""
 LET_IN = {"main_user": "anna", "secondary_user": "bert"}
+UNKNOWN = b'{"request_id":"r","action":"lock","issued_at":"2026-11-22T09:30:00Z","more":"\xc0"}'
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 schema = schemathesis.openapi.from_asgi("/openapi.json", WORLD.app)
 
@@ -46,6 +48,20 @@ def tried(case: schemathesis.Case[Any]) -> None:
     if case.path_parameters and rng.randrange(ONE_IN):
         case.path_parameters.update({name: names[name] for name in case.path_parameters if name in names})
     case.call_and_validate(headers=WORLD.headers(rng.choice(callers(route))), checks=CHECKS)
+
+
+@pytest.mark.parametrize("body", [b'{"note":"\xc0"}', b'{"\xc0":1}', b'{"x":' + b"[" * 10_000, UNKNOWN])
+async def test_a_body_that_cannot_be_read_is_refused(body: bytes) -> None:
+    transport = httpx.ASGITransport(WORLD.app)  # type: ignore[arg-type]  # two spellings of ASGI
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        for route in BODIES:
+            await WORLD.begin()
+            caller = callers(route)[0]
+            method, path = WORLD.address(route, caller)
+            headers = WORLD.headers(caller) | {"Content-Type": "application/json"}
+            answer = await client.request(method, path, content=body, headers=headers)
+            assert answer.status_code < 500, (route, answer.text)
+            assert "malformed" in answer.text, (route, answer.text)
 
 
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck))

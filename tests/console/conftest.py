@@ -16,6 +16,7 @@ from playwright.async_api import Page, expect
 from gateway.api import passwords
 from gateway.ports import Role
 from tests.api.doubles import Gateway
+from tests.api.serving import PATIENCE_S
 
 PICTURES = os.environ.get("GATEWAY_PICTURES")
 AXE = Path(__file__).parent.parent / "data" / "vendor" / "axe.min.js"
@@ -44,8 +45,9 @@ async def log_in(gateway: Gateway, page: Page, url: str, name: str = "kim", role
 
 
 async def enter(gateway: Gateway, page: Page, url: str, name: str = "kim", role: Role = "operator") -> None:
-    """Log in and wait for the live feed."""
+    """Log in and wait for the queue and its live feed: before that, its keys do nothing."""
     await log_in(gateway, page, url, name, role)
+    await expect(page.locator("#page .queue")).to_be_attached()
     await expect(page.locator("#link")).to_have_attribute("data-state", "live")
 
 
@@ -68,7 +70,7 @@ async def picture(page: Page, name: str) -> None:
         await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
 
 
-async def until(what: Callable[[], Awaitable[Any]], within_s: float = 30.0) -> Any:
+async def until(what: Callable[[], Awaitable[Any]], within_s: float = PATIENCE_S) -> Any:
     """Ask until the answer is true."""
     end_s = time.monotonic() + within_s
     while time.monotonic() < end_s:

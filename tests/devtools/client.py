@@ -16,7 +16,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from devtools.broker import HOST, Broker, Party
 
-ANSWER_S = 30.0
+ANSWER_S = 60.0
 
 
 class RefusedError(Exception):

@@ -27,6 +27,20 @@ def test_a_day_of_a_thousand_vehicles_is_as_labelled(seed: int, tmp_path: Path) 
     assert outcome.complaints(Bounds()) == [], outcome.card.examples
 
 
+@pytest.mark.parametrize(
+    ("impossible", "sentence"),
+    [
+        (day.Day(vehicles=3), "as many vehicles"),
+        (day.Day(hours=0.2), "too short"),
+        (day.Day(singles=("moonlight",)), "no scenario moonlight"),
+    ],
+    ids=["too-few", "too-short", "unknown"],
+)
+def test_a_day_that_can_not_be_lived_is_told(impossible: day.Day, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(day.DayError, match=sentence):
+        day.run(impossible, tmp_path)
+
+
 def test_the_same_seed_is_the_same_day(tmp_path: Path) -> None:
     short = day.Day(vehicles=16, hours=0.7, seed=3, singles=("glass_break", "towed_away"), alone=True)
     feeds = []

@@ -21,7 +21,7 @@ from vehicle_emulator.tape import Tape
 VIN = "XVGTESTLNK0000001"
 OTHER = "XVGTESTLNK0000002"
 PASSWORD = "secret"
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class Ear:

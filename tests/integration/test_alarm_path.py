@@ -9,6 +9,7 @@ from typing import Any
 
 import paho.mqtt.client as paho
 
+from tests.api.serving import TRIES
 from tests.integration.conftest import Car, SocThread, seconds_ago, until
 from tests.support.gateway import GatewayProcess
 
@@ -26,7 +27,8 @@ def break_glass(car: Car, soc: SocThread) -> tuple[str, dict[str, Any], float]:
 
 def test_breaking_glass_reaches_the_soc_within_a_second(new_car: NewCar, soc: SocThread) -> None:
     tries: list[tuple[Car, str, dict[str, Any], float]] = []
-    while not tries or (tries[-1][-1] >= 1.0 and len(tries) < 5):  # a machine is not equally busy each time
+    # A machine is not equally busy each time.
+    while not tries or (tries[-1][-1] >= 1.0 and len(tries) < TRIES):
         car = new_car()
         tries.append((car, *break_glass(car, soc)))
     car, event_id, data, took_s = tries[-1]
@@ -75,7 +77,7 @@ def test_driving_without_a_card_is_alarmed_by_the_gateways_timer(new_car: NewCar
     car.wait_receipt(car.state("driver-card", present=False, card_id="DC-1"))
     data = soc.alarm(car.vin, "driver_card_missing", 45)
     raised_after = datetime.fromisoformat(data["raised_at"]) - stated_at
-    assert timedelta(seconds=15) <= raised_after < timedelta(seconds=20)
+    assert timedelta(seconds=15) <= raised_after < timedelta(seconds=30)
 
 
 def test_a_card_that_comes_back_in_time_is_no_alarm(new_car: NewCar, soc: SocThread) -> None:

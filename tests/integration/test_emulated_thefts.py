@@ -116,7 +116,7 @@ def wait_for_verdicts(soc: SocThread, report: Report, ledger: Path) -> None:
         return [f"{one.name} {one.sentence()}" for one in found if one.is_broken or one.not_due]
 
     assert (report.left_out, report.events.unreceipted, report.events.rejected) == ((), 0, 0)
-    until(lambda: not broken(), 20, f"{broken()}")
+    until(lambda: not broken(), complaint=f"{broken()}")
     assert verdict.elsewhere(report.scenarios, verdict.read(ledger), _started_s(report)) == ()
 
 

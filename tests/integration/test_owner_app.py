@@ -56,7 +56,7 @@ def url(path_broker: Broker, gateway: GatewayProcess, tmp_path: Path) -> Iterato
 
     thread = threading.Thread(target=lambda: asyncio.run(live()))
     thread.start()
-    until(lambda: made and made[0][1].depot.tally.counts["receipted"] >= 3, 30, "the car is not on the air")
+    until(lambda: made and made[0][1].depot.tally.counts["receipted"] >= 3)
     yield path_broker.url("users", USER)
     loop, one = made[0]
     loop.call_soon_threadsafe(one.stopping.set)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -114,14 +113,15 @@ def test_a_replay_of_the_recording_tells_the_same_alarms(
         is_towed(cars[0])
         is_driven_without_a_card(cars[1])
         wails(cars[2])
-        until(lambda: len(told_live(soc)) >= 3, 20)
-        time.sleep(0.5)  # what is written a fifth of a second later may be lost by a kill: not what is tested
+        until(lambda: len(told_live(soc)) >= 3)
+        # What is written a fifth of a second later may be lost by a kill: not what is tested.
+        until(lambda: told_again(recording.folder / "heard", THRESHOLDS) >= told_live(soc))
         recording.kill()
         recording.start()
         recording.wait_ready()
         is_jammed(cars[3])
         is_broken_into(cars[4])
-        until(lambda: {cause for _, cause, *_ in told_live(soc)} >= EXPECTED, 30)
+        until(lambda: {cause for _, cause, *_ in told_live(soc)} >= EXPECTED)
     finally:
         for car in cars:
             car.close()

@@ -21,7 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from devtools.broker import Broker
-from tests.integration.conftest import Car, SocThread, seconds_ago, until
+from tests.integration.conftest import PATIENCE_S, Car, SocThread, seconds_ago, until
 from tests.support.gateway import GatewayProcess
 
 NewCar = Callable[..., Car]
@@ -50,7 +50,7 @@ class Http:
             method=method,
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
@@ -76,7 +76,7 @@ class App:
         self._client.on_subscribe = lambda *_: subscribed.set()
         self._client.connect("127.0.0.1", broker.ports["users"])
         self._client.loop_start()
-        assert subscribed.wait(10)
+        assert subscribed.wait(PATIENCE_S)
 
     def _take(self, _client: object, _userdata: object, message: Any) -> None:
         correlation = getattr(message.properties, "CorrelationData", None)
@@ -89,7 +89,7 @@ class App:
             properties.ResponseTopic = f"v1/users/{self.user}/elsewhere"
         payload = body if isinstance(body, bytes) else json.dumps(body).encode()
         topic = f"v1/users/{self.user}/vehicles/{vin}/remote-access/request"
-        self._client.publish(topic, payload, 1, retain, properties).wait_for_publish(10)
+        self._client.publish(topic, payload, 1, retain, properties).wait_for_publish(PATIENCE_S)
 
     def ask(self, vin: str, action: str, **more: Any) -> str:
         """Send a request; returns its id."""
@@ -106,9 +106,9 @@ class App:
 
     def answer(self, request_id: str) -> dict[str, Any]:
         """The first answer to a request."""
-        return dict(until(lambda: self.told(request_id), 10, f"no answer to {request_id}")[0])
+        return dict(until(lambda: self.told(request_id), complaint=f"no answer to {request_id}")[0])
 
-    def wait(self, request_id: str, status: str, within_s: float = 10) -> dict[str, Any]:
+    def wait(self, request_id: str, status: str, within_s: float = PATIENCE_S) -> dict[str, Any]:
         def find() -> Any:
             return [body for body in self.told(request_id) if body["status"] == status]
 
@@ -160,11 +160,11 @@ class OwnedCar:
         heard = threading.Event()
         client.on_subscribe = lambda *_: heard.set()
         client.subscribe(topic, 1)
-        assert heard.wait(10)
-        self.car.wait_receipt(self.car.state("mode", remote_access_enabled=True), 10)
+        assert heard.wait(PATIENCE_S)
+        self.car.wait_receipt(self.car.state("mode", remote_access_enabled=True))
         self.park()
         self.connection(online=True)
-        until(lambda: self._known(gateway), 10, "the gateway does not know the parked car")
+        until(lambda: self._known(gateway), complaint="the gateway does not know the parked car")
 
     def _hear(self, _client: object, _userdata: object, message: Any) -> None:
         assert not message.retain
@@ -194,10 +194,10 @@ class OwnedCar:
 
     def obey(self, number: int = 0, status: str = "performed") -> dict[str, Any]:
         """Wait for a command and say what became of it."""
-        until(lambda: len(self.commands) > number, 10, "no command came")
+        until(lambda: len(self.commands) > number, complaint="no command came")
         command = self.commands[number]
         self.car.wait_receipt(
-            self.car.state("remote-access/result", command_id=command["command_id"], status=status), 10
+            self.car.state("remote-access/result", command_id=command["command_id"], status=status)
         )
         return command
 
@@ -279,7 +279,7 @@ def test_a_replayed_retained_request_and_another_persons_car_move_nothing(
     gateway.kill()
     gateway.start()
     gateway.wait_ready(30)
-    until(lambda: gateway.health()[1]["counters"]["retained_ignored"] >= 1, 10)
+    until(lambda: gateway.health()[1]["counters"]["retained_ignored"] >= 1)
     assert before >= 0
     owned.app.send(owned.vin, b"", retain=True)
     done = owned.app.ask(owned.vin, "locate")
@@ -306,14 +306,14 @@ def test_a_command_that_waits_outlives_a_kill_and_is_sent_once(
 ) -> None:
     app, vin = owned.app, owned.vin
     owned.connection(online=False)
-    until(lambda: _is_offline(gateway, vin), 10)
+    until(lambda: _is_offline(gateway, vin))
     waits = app.ask(vin, "climate_start")
     brief = app.ask(vin, "lock", issued_at=seconds_ago(50).isoformat())
     app.wait(waits, "accepted")
     gateway.kill()
     gateway.start()
     gateway.wait_ready(30)
-    app.wait(brief, "expired", 30)
+    app.wait(brief, "expired")
     assert owned.commands == []
     owned.connection(online=True)
     owned.obey()
@@ -329,7 +329,7 @@ def _is_offline(gateway: GatewayProcess, vin: str) -> bool:
 def test_a_result_that_never_comes_is_unknown_and_a_late_one_is_taken(owned: OwnedCar) -> None:
     app = owned.app
     asked = app.ask(owned.vin, "lock", issued_at=seconds_ago(50).isoformat())
-    app.wait(asked, "unknown", 30)
+    app.wait(asked, "unknown")
     owned.obey()
     app.wait(asked, "performed")
     assert app.statuses(asked) == ["accepted", "sent", "unknown", "performed"]
@@ -338,7 +338,7 @@ def test_a_result_that_never_comes_is_unknown_and_a_late_one_is_taken(owned: Own
 def test_under_an_open_alarm_a_person_is_told_only_to_call(
     owned: OwnedCar, soc: SocThread, gateway: GatewayProcess
 ) -> None:
-    owned.car.wait_receipt(owned.car.trigger("intrusion"), 10)
+    owned.car.wait_receipt(owned.car.trigger("intrusion"))
     refused = owned.app.ask(owned.vin, "lock")
     assert owned.app.answer(refused) == {
         "request_id": refused,
@@ -346,7 +346,7 @@ def test_under_an_open_alarm_a_person_is_told_only_to_call(
         "status": "refused",
         "reason": "call_soc",
     }
-    until(lambda: "asked for 'lock'" in soc.alarm(owned.vin, "intrusion")["evidence"][-1]["text"], 10)
+    until(lambda: "asked for 'lock'" in soc.alarm(owned.vin, "intrusion")["evidence"][-1]["text"])
     auditor = Http(gateway, "auditor", "Ida")
     trail = auditor.call("GET", "/audit?limit=1000")[1]["items"]
     causes = [one["details"]["cause"] for one in trail if one["action"] == "command.refused"]

@@ -189,7 +189,7 @@ def test_a_second_gateway_of_the_same_name_is_named(tmp_path: Path, own_broker: 
         second = GatewayProcess(tmp_path / "two", own_broker.url(), settings=FAST)
         second.start()
         logs = (first, second)
-        until(lambda: any("mqtt.taken_over" in one.log_path.read_text() for one in logs), 60)
+        until(lambda: any("mqtt.taken_over" in one.log_path.read_text() for one in logs))
         second.kill()
 
 

@@ -17,7 +17,7 @@ from gateway.adapters.mqtt.splitter import Received
 
 VIN = "XVGZZZ99ZTS000001"
 TOPIC = f"v1/vehicles/{VIN}/theft-sensor"
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")

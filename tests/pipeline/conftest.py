@@ -126,8 +126,7 @@ class Rig:
         self.decider = self.new_decider()
         self.hearing_since = self.clock.now()
         await self.decider.open()
-        for subject, at in await self.store.timers():
-            self.timers.wake(subject, at)
+        await self.timers.load(self.store)
 
     async def wait(self, seconds: float) -> None:
         """Let time run, with every timer on time."""

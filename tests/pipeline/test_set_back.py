@@ -66,7 +66,8 @@ class Guarded:
             return connection.execute(query).fetchall()
 
     def actions(self) -> list[str]:
-        return [action for (action,) in self.rows("SELECT action FROM audit WHERE action LIKE 'mode.%'")]
+        query = "SELECT action FROM audit WHERE action LIKE 'mode.%' ORDER BY n"
+        return [action for (action,) in self.rows(query)]
 
 
 @pytest.fixture

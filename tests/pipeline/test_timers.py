@@ -40,8 +40,8 @@ async def test_an_overdue_timer_waits_until_the_gateway_hears(
     async def hearing() -> None:
         await heard.wait()
 
-    running = asyncio.create_task(rig.timers.run(rig.store, hearing))
-    await until(lambda: bool(rig.timers._heap))
+    assert await rig.timers.load(rig.store) == [VIN]
+    running = asyncio.create_task(rig.timers.run(hearing))
     await asyncio.sleep(0.05)
     assert len(rig.inbox) == 0, "overdue, but not yet heard"
     heard.set()

@@ -12,7 +12,7 @@ from devtools.mosquitto import Mosquitto, MosquittoMissingError, find_or_fetch
 
 
 def required(what: str) -> bool:
-    """Whether GATEWAY_REQUIRE names ``what`` ("broker", "browser"): then a test fails rather than skips."""
+    """Whether GATEWAY_REQUIRE names it ("broker", "browser", "references"): then its lack fails a test."""
     return what in os.environ.get("GATEWAY_REQUIRE", "").replace(",", " ").split()
 
 

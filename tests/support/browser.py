@@ -16,7 +16,8 @@ from tests.support.broker import required
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HERE = {"127.0.0.1", "localhost", ""}
-expect.set_options(timeout=30_000)
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 
 NewPage = Callable[..., Awaitable[Page]]
 
@@ -57,6 +58,7 @@ async def new_page(browser: Browser) -> AsyncIterator[NewPage]:
         context = await browser.new_context(
             **{"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options}
         )
+        context.set_default_timeout(PATIENCE_MS)
         opened.append(context)
         page = await context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))

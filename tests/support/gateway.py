@@ -19,7 +19,7 @@ from typing import Any, Self
 from devtools.broker import HOST, free_ports
 from devtools.processes import Process
 
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 60.0
 
 
 class GatewayProcess:
@@ -113,7 +113,7 @@ class GatewayProcess:
         """SIGCONT."""
         os.kill(self.pid, signal.SIGCONT)
 
-    def wait_dead(self, within_s: float = 30.0) -> int:
+    def wait_dead(self, within_s: float = READY_WITHIN_S) -> int:
         """Wait for its end by itself; returns the exit code."""
         code = self.wait_for(lambda: self.exit_code, within_s, "the gateway did not end")
         return int(code)

@@ -21,7 +21,7 @@ from gateway.ports import Role, Token
 from tests.support.gateway import GatewayProcess
 from tests.support.marks import Marks
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class Person:

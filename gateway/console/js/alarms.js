@@ -107,10 +107,14 @@ export class Alarms extends EventTarget {
   #changed() {
     if (this.dirty) return;
     this.dirty = true;
-    setTimeout(() => {
-      this.dirty = false;
-      this.dispatchEvent(new Event("change"));
-    }, 30);
+    setTimeout(() => this.tell(), 30);
+  }
+
+  // Tells now what would be told with the next frame.
+  tell() {
+    if (!this.dirty) return;
+    this.dirty = false;
+    this.dispatchEvent(new Event("change"));
   }
 }
 

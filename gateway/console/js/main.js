@@ -24,6 +24,7 @@ const unseen = new Map(); // new critical items that nobody has looked at yet
 const clock = { ahead_ms: 0, now: () => Date.now() + clock.ahead_ms };
 const context = { alarms, me: null, soc: "default", now: clock.now, go, fault };
 let leave = () => {};
+let turn = 0; // of the page that was asked for last
 let feed = null;
 let ended = false;
 
@@ -35,6 +36,7 @@ function go(hash) {
 
 async function route() {
   if (ended) return;
+  const mine = (turn += 1);
   const [name, ...rest] = location.hash.slice(1).split("/").filter(Boolean);
   const page = PAGES.find((one) => one.name === name && allowed(one)) ?? PAGES.find(allowed);
   leave();
@@ -47,13 +49,12 @@ async function route() {
   document.body.dataset.page = page.name;
   $("page").replaceChildren();
   leave = () => {};
-  const here = location.hash;
   try {
-    const shown = (await page.load()).show({ ...context, root: $("page"), rest: rest.map(decodeURIComponent) });
-    if (location.hash !== here) shown?.();
-    else leave = shown ?? leave;
+    const { show } = await page.load();
+    if (mine !== turn || ended) return; // another page was asked for while this one's script was on its way
+    leave = show({ ...context, root: $("page"), rest: rest.map(decodeURIComponent) }) ?? leave;
   } catch (error) {
-    fault(error.message);
+    if (mine === turn) fault(error.message);
   }
   title();
 }
@@ -85,6 +86,7 @@ function follow() {
       await pages(`/cases?state=${state}&soc=${soc}`, (items) => items.forEach((one) => alarms.putCase(one)));
     }
     loaded = true;
+    alarms.tell(); // "live" is said of what is shown
   });
 }
 
@@ -221,8 +223,7 @@ let warned = false;
 
 function present() {
   doneAt = Date.now();
-  sound.allow();
-  setTimeout(showMute, 100);
+  sound.allow(showMute);
   if (warned) $("idle").hidden = true;
   if (doneAt - toldAt < TELL_MS && !warned) return;
   toldAt = doneAt;

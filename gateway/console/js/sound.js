@@ -9,13 +9,18 @@ export function mute(muted) {
   localStorage.setItem(KEY, muted ? "yes" : "no");
 }
 
-// Browsers allow sound only after the person has done something on the page.
+// Browsers allow sound only after the person has done something on the page, and some time after that.
 export function isAllowed() {
   return context !== null && context.state === "running";
 }
 
-export function allow() {
-  context ??= new AudioContext();
+// `changed` is called whenever it is allowed or no longer so.
+export function allow(changed) {
+  if (context === null) {
+    context = new AudioContext();
+    context.addEventListener("statechange", changed);
+    changed();
+  }
   if (context.state === "suspended") context.resume().catch(() => {});
 }
 
