@@ -17,19 +17,11 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from bench.figures import Rounds, percentiles
-from bench.latency import (
-    BARE_TOPIC,
-    PAUSE_S,
-    PROBE,
-    Party,
-    Probe,
-    Samples,
-    alternate,
-)
+from bench.probe import PAUSE_S, PROBE, Party, Probe, Samples, alternate, ears
 from bench.show import Progress, broken, save, table
 from bench.stage import Stage, StageError, wait_for
 from gateway.wire import command, command_request, command_response, command_result
-from gateway.wire.topics import gateway_topic, user_vehicle_topic, vehicle_topic
+from gateway.wire.topics import user_vehicle_topic, vehicle_topic
 from vehicle_emulator.messages import rfc3339
 
 WAYS = ("bare", "vehicle", "accepted", "performed")
@@ -107,10 +99,7 @@ def _now() -> str:
 async def measure(stage: Stage, vins: list[str], requests: int, telemetry_per_s: float) -> Samples:
     """Alternate a bare round trip and a request, one at a time, beside so much telemetry."""
     probe = Probe(WAYS)
-    broker = stage.broker
-    port, own = broker.ports["gateways"], (PROBE, broker.passwords["gateways"][PROBE])
-    mouth = Party(port, own, gateway_topic(PROBE, "nothing"), probe.heard_bare, "probe-mouth")
-    ear = Party(port, own, BARE_TOPIC, probe.heard_bare, "probe-ear")
+    mouth, ear = ears(stage, probe)
     pairs = [Pair(stage, vin, probe) for vin in vins]
     parties = [mouth, ear, *(one.car for one in pairs), *(one.app for one in pairs)]
     for party in parties:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from bench.goals import GOALS
-from bench.results import FOLDER, Result, names, read, results
+from bench.results import Result, names, read, results
 
 SAME = 0.005
 """A change below half a percent is none."""
@@ -27,7 +27,7 @@ class CompareError(RuntimeError):
     """There is nothing to compare; the text says why."""
 
 
-def main(arguments: Sequence[str], folder: Path = FOLDER) -> int:
+def main(arguments: Sequence[str], folder: Path | None = None) -> int:
     """Print every comparison that is asked for; 2 if there is none."""
     try:
         for older, newer in _pairs(list(arguments), folder):
@@ -108,7 +108,7 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:,.4g}"
 
 
-def _pairs(words: list[str], folder: Path) -> list[tuple[Result, Result]]:
+def _pairs(words: list[str], folder: Path | None) -> list[tuple[Result, Result]]:
     known = names(folder)
     chosen = [words.pop(0)] if len(words) in {1, 3} else known
     if len(words) not in {0, 2} or "--help" in chosen:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -100,13 +101,20 @@ def profiled(recording: Path, rate: int, output: Path, *more: str) -> Counts:
                 stdout=said, stderr=said,
             )  # fmt: skip
             with sampler:
-                wait_for(lambda: SAMPLING in log.read_text(), STARTS_WITHIN_S, "nothing samples", log)
+                wait_for(partial(_begun, sampler, log), STARTS_WITHIN_S, "nothing samples", log)
                 counts = msgspec.json.decode(_line(player, "\n"), type=Counts)
                 player.communicate()
                 wait_for(output.exists, ENDS_WITHIN_S, "the sampler wrote nothing", log)
         finally:
             player.kill()
     return counts
+
+
+def _begun(sampler: subprocess.Popen[bytes], log: Path) -> bool:
+    said = log.read_text()
+    if sampler.poll() is not None:
+        raise StageError(f"nothing samples: {said.strip()}")
+    return SAMPLING in said
 
 
 def _line(player: subprocess.Popen[str], told: str = "") -> str:

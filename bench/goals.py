@@ -133,7 +133,7 @@ def _latency(way: str, figure: str, *, loaded: bool) -> Take:
 
     def take(found: Any) -> list[float]:
         curve = found["latency"].get("curve")
-        rounds = [(round(one["telemetry_per_s"], -3), one) for one in found["latency"]["rounds"]]
+        rounds = [(one["wanted_per_s"], one) for one in found["latency"]["rounds"]]
         loads = {load for load, _ in rounds}
         half = max(loads) if curve is None else curve["sustained_per_s"] / 2
         wanted = min(loads - {0}, key=lambda load: abs(load - half)) if loaded else 0

@@ -46,14 +46,7 @@ class Meter:
 
     def _run(self) -> None:
         while not self._ended.wait(EVERY_S):
-            self._samples.append((time.time(), self._sample()))
-
-    def _sample(self) -> dict[str, float]:
-        found = {"machine": _machine_s()}
-        for name, pid in self._pids.items():
-            found[name] = _cpu_s(Path(f"/proc/{pid}/stat"))
-            found[f"{name}/main"] = _cpu_s(Path(f"/proc/{pid}/task/{pid}/stat"))
-        return found
+            self._samples.append((time.time(), cpu_now_s(self._pids)))
 
     def _at(self, name: str, at: float) -> float:
         """Interpolate between the samples around a moment."""
@@ -63,6 +56,15 @@ class Meter:
             return (before or after)[-1 if before else 0][1]
         (low_at, low), (high_at, high) = before[-1], after[0]
         return low + (high - low) * (at - low_at) / (high_at - low_at)
+
+
+def cpu_now_s(pids: Mapping[str, int]) -> dict[str, float]:
+    """CPU seconds so far: of each process, of its first thread (``<name>/main``), and of the ``machine``."""
+    found = {"machine": _machine_s()}
+    for name, pid in pids.items():
+        found[name] = _cpu_s(Path(f"/proc/{pid}/stat"))
+        found[f"{name}/main"] = _cpu_s(Path(f"/proc/{pid}/task/{pid}/stat"))
+    return found
 
 
 def rss_bytes(pid: int) -> int:

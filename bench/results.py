@@ -69,11 +69,12 @@ def machine() -> Machine:
 
 
 @contextmanager
-def keeping(name: str, options: argparse.Namespace, folder: Path = FOLDER) -> Iterator[None]:
+def keeping(name: str, options: argparse.Namespace, folder: Path | None = None) -> Iterator[None]:
     """Keep what is saved as JSON within; where the options name a file, it is written as well."""
     began_at, began_s = datetime.now(UTC), time.monotonic()
     wanted: Path | None = options.json
     given = {key: value for key, value in vars(options).items() if key != "json"}
+    folder = folder or FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     options.json = folder / f"unfinished-{os.getpid()}"
     try:
@@ -88,14 +89,14 @@ def keeping(name: str, options: argparse.Namespace, folder: Path = FOLDER) -> It
         options.json.unlink(missing_ok=True)
 
 
-def results(name: str, folder: Path = FOLDER) -> list[Result]:
+def results(name: str, folder: Path | None = None) -> list[Result]:
     """All that are kept of a name, oldest first."""
-    return [read(path) for path in _paths(folder / name)]
+    return [read(path) for path in _paths((folder or FOLDER) / name)]
 
 
-def names(folder: Path = FOLDER) -> list[str]:
+def names(folder: Path | None = None) -> list[str]:
     """Of what there are results."""
-    return sorted(one.name for one in folder.glob("*") if one.is_dir())
+    return sorted(one.name for one in (folder or FOLDER).glob("*") if one.is_dir())
 
 
 def read(path: Path) -> Result:

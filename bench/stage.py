@@ -136,6 +136,7 @@ class Stage:
         self._counted = self._counted_bytes = 0
         self._fleet_report, self.fleet_log = self.folder / "fleet.json", self.folder / "fleet.log"
         self.vehicles_report = self.folder / "vehicles.json"
+        self.telemetry_report = self.folder / "telemetry.json"
         self.vehicles_ledger = self.folder / "vehicles.jsonl"
 
     def __enter__(self) -> Self:
@@ -208,6 +209,15 @@ class Stage:
             "--vehicles", str(count), "--seed", str(seed), "--duration", "0",
             "--drain", str(drain_s), "--alarm-rate", str(alarm_rate), "--telemetry-rate", str(telemetry_rate),
             "--ledger", ledger, "--report", report, log=self.folder / "vehicles.log", cwd=ROOT,
+        )  # fmt: skip
+
+    def telemetry(self, per_s: float) -> Process:
+        """Let the crowd say so much a second, and nothing else, until SIGTERM; then it reports."""
+        self.telemetry_report.unlink(missing_ok=True)
+        return Process(
+            sys.executable, "-m", "bench.reading.steady", "--port", str(self.broker.ports["vehicles"]),
+            "--passwords", self._crowd_passwords, "--per-s", str(per_s), "--report", self.telemetry_report,
+            log=self.folder / "telemetry.log", cwd=ROOT,
         )  # fmt: skip
 
     def at_soc(self) -> int:

@@ -11,13 +11,13 @@ import contextlib
 import random
 import secrets
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from gateway import wire
+from gateway.adapters import interpreter
 from gateway.adapters.clock import SystemClock
 from gateway.adapters.lock import only_one
 from gateway.adapters.metrics import PrometheusMeters
@@ -69,8 +69,6 @@ REACH_AGAIN_S = 0.5
 COALESCE_TELEMETRY_S = 0.002
 CHALLENGE_BYTES = 32
 REQUESTS = user_vehicle_topic("+", "+", command_request.KIND)
-SWITCH_INTERVAL_S = 0.0005
-"""The writer thread must not wait 5 ms for the interpreter while telemetry is decoded."""
 
 
 async def run(settings: Settings, log: Any) -> None:
@@ -79,7 +77,7 @@ async def run(settings: Settings, log: Any) -> None:
 
     Errors:  StartError with one clear sentence.
     """
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    interpreter.tune()
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

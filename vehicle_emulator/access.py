@@ -108,10 +108,16 @@ def station(
 
 
 def _tls(where: Address, ca_file: Path | None, certificates: Path | None) -> Tls:
-    if certificates is None:
-        return ssl.create_default_context(cafile=ca_file) if where.tls else None
     if not where.tls:
-        raise typer.BadParameter("certificates need an mqtts:// broker", param_hint="--certificates")
+        if certificates is not None:
+            raise typer.BadParameter("certificates need an mqtts:// broker", param_hint="--certificates")
+        return None
+    try:
+        for_all = ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # what OpenSSL does not like is one as well
+        raise typer.BadParameter(f"{ca_file} is no file of certificates", param_hint="--ca-file") from error
+    if certificates is None:
+        return for_all
 
     def own(vin: str) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=ca_file)

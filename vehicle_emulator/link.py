@@ -301,6 +301,8 @@ class Link(asyncio.Protocol):
         """Forget the connection, tell the vehicle, dial again."""
         was_up, self.is_up, self._transport = self.is_up, False, None
         self._in_flight.clear()
+        if self._is_wanted and self._greeted is not None and not self._greeted.done():
+            self._station.counts["dial_failed (closed without an answer)"] += 1
         self._greet()
         if was_up:
             self._speak_will()
@@ -442,6 +444,7 @@ class Link(asyncio.Protocol):
             self._is_quiet = False
 
     def _abort(self) -> None:
+        self._greet()  # whoever dials need not wait: it is counted why
         if self._transport is not None:
             self._transport.abort()
 

@@ -35,20 +35,25 @@ def streams(
         body = {
             "occurred_at": began + timedelta(seconds=second),
             "seq": second + 1,
-            "signals": {
-                "Vehicle.Speed": round(dice.between(30, 90), 1),
-                "Vehicle.IsMoving": True,
-                "Vehicle.LowVoltageSystemState": "ON",
-                "Vehicle.CurrentLocation.Latitude": round(dice.between(51, 53), 6),
-                "Vehicle.CurrentLocation.Longitude": round(dice.between(4, 6), 6),
-                "Vehicle.TraveledDistance": 15_000_000 + 17 * second,
-            },
+            "signals": signals(dice, second),
         }
         packet_id = number % (_U16 - 1) + 1 if qos else 0
         topic, payload = vehicle_topic(vin, "telemetry"), msgspec.json.encode(body)
         packet = codec.encode_publish(version, topic, payload, packet_id=packet_id)
         parts[number % vehicles % count].append(packet)
     return [b"".join(some) for some in parts]
+
+
+def signals(dice: Dice, second: int = 0) -> dict[str, object]:
+    """What a driving car repeats."""
+    return {
+        "Vehicle.Speed": round(dice.between(30, 90), 1),
+        "Vehicle.IsMoving": True,
+        "Vehicle.LowVoltageSystemState": "ON",
+        "Vehicle.CurrentLocation.Latitude": round(dice.between(51, 53), 6),
+        "Vehicle.CurrentLocation.Longitude": round(dice.between(4, 6), 6),
+        "Vehicle.TraveledDistance": 15_000_000 + 17 * second,
+    }
 
 
 def pour(sockets: list[socket.socket], data: list[bytes]) -> None:

@@ -297,7 +297,9 @@ class Decider:
             if item.ack is not None:
                 item.ack()
         self._answer(batch)
-        self._measure(batch)
+        # Counts and logs wait until sinks, too, have written: they wake in the next turn of the loop.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._measure, batch)
 
     def _answer(self, batch: Batch) -> None:
         """Tell whoever waits inside this process."""

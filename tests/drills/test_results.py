@@ -11,8 +11,10 @@ import msgspec
 import pytest
 
 from bench import compare, goals, results
+from bench.__main__ import run_all
 from bench.results import Machine, Result
 from bench.show import save
+from bench.stage import StageError
 
 MACHINE = Machine("cpu", 2, "6", "3.11", "3.45", "2.0.11")
 STARTS = {"start": {"full_s": [2.0, 1.0, 1.5], "empty_s": [1.0, 1.0, 1.0], "failed": []}}
@@ -113,13 +115,43 @@ def test_latency_counts_idle_and_beside_half_of_what_is_sustained(
     curve: dict[str, float] | None, ratio: float
 ) -> None:
     rounds = [
-        {"telemetry_per_s": load + noise, "mqtt": {"p50": p50}, "bare": {"p50": 1.0}}
+        {"wanted_per_s": load, "mqtt": {"p50": p50 + noise}, "bare": {"p50": 1.0}}
         for load, p50 in ((0.0, 2.0), (5_000.0, 3.0), (10_000.0, 4.0))
-        for noise in (0.0, 1.5, 2.5)
+        for noise in (-0.1, 0.0, 0.1)
     ]
     found = {"latency": {"rounds": rounds, "curve": curve}}
     judged = [goal.judged(found) for goal in goals.GOALS if goal.what.startswith("theft to feed")]
     assert judged == [2.0, ratio]
+
+
+class Told:
+    """A measurement that ends as it is told."""
+
+    def __init__(self, code: int | Exception) -> None:
+        self.code = code
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--json", type=Path)
+
+    def main(self, options: argparse.Namespace) -> int:
+        if isinstance(self.code, Exception):
+            raise self.code
+        save(options.json, STARTS)
+        return self.code
+
+
+def test_a_run_of_all_goes_on_and_names_what_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    parts = {"alarms": Told(ValueError("broke")), "cpu": Told(StageError("no broker")), "feed": Told(1)}
+    assert run_all("bench", {**parts, "start": Told(0)}) == 1
+    told = capsys.readouterr()
+    assert "FAILED: alarms, cpu, feed" in told.out
+    assert "command to ready" in told.out
+    assert "ValueError: broke" in told.err
+    assert results.names() == ["feed", "start"]
+    assert run_all("bench", {"start": Told(0)}) == 0
 
 
 def test_time_of_a_run_is_its_place(tmp_path: Path) -> None:

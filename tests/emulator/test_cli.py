@@ -55,6 +55,7 @@ def test_scenarios_are_listed_with_their_labels() -> None:
         ["--report", "/no/folder/run.json"],
         ["--passwords", __file__],
         ["--owners", __file__],
+        ["--broker", "mqtts://127.0.0.1", "--ca-file", __file__],
     ],
     ids=" ".join,
 )

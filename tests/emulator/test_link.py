@@ -190,6 +190,20 @@ async def test_a_wrong_password_is_counted_and_tried_again(access: Broker) -> No
     await close(link)
 
 
+async def test_a_server_that_hangs_up_without_a_word_is_counted() -> None:
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, HOST, 0) as server:
+        station = Station(HOST, server.sockets[0].getsockname()[1], Dice(1))
+        link = Link(station, vehicle_ear(OTHER))
+        link.open()
+        async with asyncio.timeout(PATIENCE_S):
+            while station.counts["dial_failed (closed without an answer)"] < 2:  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.01)
+        await close(link)
+
+
 @pytest.fixture
 def own_broker(mosquitto: Mosquitto) -> Iterator[Broker]:
     with Broker(mosquitto=mosquitto, persistence=False) as own:

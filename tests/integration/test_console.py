@@ -111,7 +111,7 @@ async def test_a_case_is_worked_by_two_over_a_kill_and_a_reload_until_it_is_clos
             await expect(sam.locator(".row .whose")).to_have_text("kim")
             await kim.keyboard.press("Enter")
             await act(kim, "t", outcome="reached")
-            await expect(kim.locator(".calls")).to_contain_text("1 attempts")
+            await expect(kim.locator(".calls")).to_contain_text("Attempts: 1")
             await act(kim, "y")
             await expect(kim.locator(".alarm .head")).to_contain_text("Stolen")
             # Killed in the middle: the desk says so, and goes on with the case where it was.

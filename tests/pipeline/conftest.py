@@ -151,7 +151,12 @@ class Rig:
         return self.send("driver-card", {**fields, "card_id": card_id})
 
     async def settle(self) -> None:
-        """Decide everything that waits."""
+        """Decide everything that waits; counts and logs follow two turns of the loop later."""
+        await self._decide()
+        for _ in range(2):
+            await asyncio.sleep(0)
+
+    async def _decide(self) -> None:
         decider = self.decider
         for _ in range(200):
             if decider._kept:

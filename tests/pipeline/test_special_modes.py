@@ -153,7 +153,8 @@ async def test_a_restart_at_any_point_loses_none_and_doubles_none(garage: Garage
     assert garage.holes() == []
     codes = [json.loads(body)["code"] for (body,) in garage.rows("SELECT body FROM notifications")]
     assert sorted(codes) == ["ended", "ended", "reminder", "reminder", "started", "started"]
-    audited = [action for (action,) in garage.rows("SELECT action FROM audit WHERE action LIKE 'mode.%'")]
+    ordered = "SELECT action FROM audit WHERE action LIKE 'mode.%' ORDER BY rowid"
+    audited = [action for (action,) in garage.rows(ordered)]
     assert audited == ["mode.started", "mode.ended"]
     assert garage.rig.tally.totals["gateway_suppressed_total"] == 3
 

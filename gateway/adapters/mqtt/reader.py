@@ -98,10 +98,11 @@ class Reader:
                 self._loop.call_soon(self._readable)
 
     def flush(self) -> None:
-        """Hand what was gathered to paho as one packet: it looks only at its bytes."""
+        """Hand what was gathered to paho as one packet (it looks only at its bytes) and let it write."""
         if self._out:
             packets, self._out = bytes(self._out), bytearray()
             self._queue(PUBACK, packets, 0, 1)
+            self._write()  # a turn of the loop later, a batch of telemetry may stand before it
 
     # -- reading: these run on the loop and must not raise ------------------------------------------------
 

@@ -21,7 +21,7 @@ SETS = {
     "state": "doing",
 }
 """Values in sentences that have words (also in ``words.js``)."""
-DETAILS = {"cause": "cause", "disposition": "disposition", "why": "why"}
+DETAILS = {"cause": "cause", "disposition": "disposition", "state": "state", "why": "why"}
 """The same of details in a timeline; the others are plain values."""
 
 

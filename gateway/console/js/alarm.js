@@ -13,7 +13,7 @@ import { accuracy, age, causeWords, evidenceWords, moment, place, t, when, word 
 const LOOK_AGAIN_MS = 5000;
 const SEE_AGAIN_MS = 10_000; // each look at a vehicle or a case stands in the audit trail
 const CASE = "/api/v1/cases/{case_id}";
-const HIDDEN = new Set(["alarm_id", "vin", "role", "state", "sequence"]);
+const HIDDEN = new Set(["alarm_id", "approval_id", "vin", "role", "state", "sequence"]);
 const TWO_PERSONS = new Set(["recover", "lost"]);
 const EVIDENCE = [["e", "html"], ["j", "json"]];
 const OUTCOMES = ["reached", "no_answer", "voicemail", "busy", "wrong_number", "refused"];
@@ -159,7 +159,7 @@ class AlarmPage {
 
   #acts(item) {
     const state = this.case?.state;
-    this.#swap("acts", `${state} ${item.open} ${item.done} ${item.suppressed} ${this.case?.claimed_by}`, () => {
+    this.#swap("acts", `${state} ${item.open} ${item.done} ${item.suppressed} ${this.case?.claimed_by} ${item.asked.map((one) => one.approval_id)}`, () => {
       if (this.case && this.may(`POST ${CASE}/claim`)) return this.#caseActs();
       if (item.done || item.suppressed || !this.may("POST /api/v1/alarms/{alarm_id}/acknowledge")) return [];
       return [
@@ -326,12 +326,19 @@ class AlarmPage {
       recover: state === "confirmed", lost: state === "confirmed", close: ["dismissed", "recovered", "lost"].includes(state),
     };
     const keys = { claim: "a", contact: "t", police: "p", note: "w", release: "r", confirm: "y", dismiss: "x", recover: "b", lost: "l", close: "c" };
+    // What somebody else has asked for is the next thing to do.
+    const asked = Object.keys(acts).find((name) => acts[name] && this.#askedBy(name));
     const evidence = mine || this.context.me.role === "supervisor" ? EVIDENCE : [];
     return [
       ...Object.keys(acts).filter((name) => acts[name]).map((name, place) =>
-        this.#button(keys[name], t(`act.${name}`), () => this.#act(name), place === 0)),
+        this.#button(keys[name], t(`act.${name}`), () => this.#act(name), asked ? name === asked : place === 0)),
       ...evidence.map(([key, format]) => this.#button(key, t(`act.export_${format}`), () => saveEvidence(this.case, format))),
     ];
+  }
+
+  // The other person whose act waits for the same by this one.
+  #askedBy(name) {
+    return this.item?.asked.find((one) => one.what === `case.${name}` && one.asked_by !== this.context.me.person)?.asked_by;
   }
 
   async #act(name) {
@@ -348,7 +355,9 @@ class AlarmPage {
     const body = {};
     if (typeof fields === "function" || !["claim", "release"].includes(name)) {
       const own = typeof fields === "function" ? fields() : fields;
-      const answer = await ask(t(`act.${name}`), [t(`case.${name}_means`) === `case.${name}_means` ? null : h("p.soft", t(`case.${name}_means`)), ...own,
+      const first = this.#askedBy(name);
+      const means = first ? t("case.second_means", { who: first }) : t(`case.${name}_means`);
+      const answer = await ask(t(`act.${name}`), [means === `case.${name}_means` ? null : h("p.soft", means), ...own,
         field("note", t("close.note"), h("textarea", { rows: 3, maxlength: 2000, required: name === "note" }))], { confirm: t(`act.${name}`), cancel: t("word.cancel") });
       if (answer === null) return null;
       for (const [key, value] of Object.entries(answer)) if (value) body[key] = key === "contact" ? Number(value) : value;

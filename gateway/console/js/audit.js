@@ -26,7 +26,7 @@ class AuditPage {
       newer: button("newer", "ArrowLeft", () => this.newer()),
       older: button("older", "ArrowRight", () => this.older()),
     };
-    const input = (name) => h("input", { type: TIMES.includes(name) ? "datetime-local" : "search", step: 1, maxlength: 256, autocomplete: "off", spellcheck: false });
+    const input = (name) => h("input", { type: TIMES.includes(name) ? "datetime-local" : "search", maxlength: 256, autocomplete: "off", spellcheck: false });
     this.form = h("form.audit-filter", [...BY, ...TIMES].map((name) => h("div", field(name, t(`audit.${name}`), input(name)))),
       h("button.main", { type: "submit" }, t("audit.find")), h("button", { type: "reset" }, t("keys.clear")));
     this.form.addEventListener("submit", (event) => {
@@ -35,7 +35,7 @@ class AuditPage {
     });
     this.form.addEventListener("reset", () => setTimeout(() => this.newest()));
     context.root.append(h("div.page", h("h1", t("nav.audit")), this.form, this.wrong,
-      h("div.actions.steps", Object.values(this.buttons), this.told), this.rows));
+      h("div.paging", Object.values(this.buttons), this.told), this.rows));
     bind("ArrowLeft", "audit.newer", () => this.newer());
     bind("ArrowRight", "audit.older", () => this.older());
     bind("Home", "audit.newest", () => this.newest());
@@ -108,7 +108,7 @@ class AuditPage {
       { name: "#", className: "number", cell: (one) => String(one.n) },
       { name: t("audit.at"), cell: (one) => h("time", { datetime: one.at }, moment(one.at)) },
       ...BY.map((name) => ({ name: t(`audit.${name}`), className: name === "subject" ? "mono" : "", cell: (one) => this.#narrow(name, one[name]) })),
-      { name: t("audit.details"), className: "details", cell: (one) => Object.entries(one.details).map(([name, value]) => `${name}: ${said(value)}`).join(", ") },
+      { name: t("audit.details"), className: "details", cell: (one) => Object.entries(one.details).filter(([, value]) => value !== null).map(([name, value]) => `${name}: ${said(value)}`).join(", ") },
     ];
     this.rows.replaceChildren(items.length ? table(t("nav.audit"), columns, items) : h("p.empty", t("list.none")));
   }
@@ -123,4 +123,4 @@ class AuditPage {
   }
 }
 
-const said = (value) => (value !== null && typeof value === "object" ? JSON.stringify(value) : value);
+const said = (value) => (typeof value === "object" ? JSON.stringify(value) : value);

@@ -5,7 +5,10 @@ import { h } from "./dom.js";
 import { isDark } from "./look.js";
 import { clock, number, t, when } from "./words.js";
 
-const HEIGHT = 190;
+// On a wall everything is larger: so are the axes.
+const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
+const height = () => 13 * rem();
+const WHOLE = [0, 1, 2, 3, 4, 5].flatMap((power) => [1, 2, 5].map((one) => one * 10 ** power)); // steps of an axis
 const DAY_S = 86_400;
 
 const colours = () => (isDark()
@@ -20,7 +23,7 @@ export class Charts {
       document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: "/console/vendor/uPlot.min.css" }));
     }
     this.sizes = new ResizeObserver((seen) => {
-      for (const { target, contentRect } of seen) target.plot?.setSize({ width: Math.max(100, contentRect.width), height: HEIGHT });
+      for (const { target, contentRect } of seen) target.plot?.setSize({ width: Math.max(100, contentRect.width), height: height() });
     });
     this.again = () => {
       const { made } = this;
@@ -74,15 +77,15 @@ export class Charts {
   #draw(box, make) {
     const c = colours();
     const { data, series, most, hooks } = make(c);
-    const axis = { stroke: c.ink, grid: { stroke: c.line, width: 1 }, ticks: { stroke: c.line, width: 1 }, font: "12px system-ui, sans-serif" };
+    const axis = { stroke: c.ink, grid: { stroke: c.line, width: 1 }, ticks: { stroke: c.line, width: 1 }, font: `${0.85 * rem()}px system-ui, sans-serif`, size: 3.2 * rem() };
     const long = data[0].at(-1) - data[0][0] > DAY_S;
     box.replaceChildren();
     const plot = new uPlot({
-      width: Math.max(100, box.clientWidth || 600), height: HEIGHT, legend: { show: false }, cursor: { show: false }, series, hooks,
+      width: Math.max(100, box.clientWidth || 600), height: height(), legend: { show: false }, cursor: { show: false }, series, hooks,
       // The last ten minutes have their width as well.
       scales: { x: { time: true, range: (_, from, to) => [from, to + 600] }, y: { range: [0, most * 1.08] } },
-      axes: [{ ...axis, space: long ? 110 : 60, values: (_, marks) => marks.map((one) => (long ? when(one * 1000).replace(/:\d\d$/, "") : clock(one * 1000).slice(0, 5))) },
-        { ...axis, size: 46, values: (_, marks) => marks.map((one) => number(one)) }],
+      axes: [{ ...axis, size: 2.4 * rem(), space: (long ? 7 : 4) * rem(), values: (_, marks) => marks.map((one) => (long ? when(one * 1000).replace(/:\d\d$/, "") : clock(one * 1000).slice(0, 5))) },
+        { ...axis, incrs: WHOLE, values: (_, marks) => marks.map((one) => number(one)) }],
     }, data, box);
     box.plot = plot;
     this.plots.push(plot);

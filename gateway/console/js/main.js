@@ -278,7 +278,7 @@ useSite(context.me.site_map);
 context.soc = new URLSearchParams(location.search).get("soc") ?? context.soc;
 nav();
 bind("?", "keys.help", showHelp, "always");
-bind("s", "keys.asked", goToAsked, "always");
+if (context.me.may.includes("GET /api/v1/cases")) bind("s", "keys.asked", goToAsked, "always");
 bind("m", "keys.mute", () => $("mute").click(), "always");
 $("help").addEventListener("click", showHelp);
 $("mute").addEventListener("click", () => {

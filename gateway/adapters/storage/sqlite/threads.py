@@ -17,7 +17,6 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +27,8 @@ T = TypeVar("T")
 MAX_GROUP = 256
 BUSY_TIMEOUT_S = 1.0
 IDLE_S = 0.5
+WORTH_A_CHECKPOINT = 100
+"""So many transactions are in the log. After each checkpoint the next commit waits for the disk twice."""
 CHECKPOINT_BACKSTOP_PAGES = 20_000
 """The writer checkpoints when it is idle; this bounds the log under a load that never pauses."""
 
@@ -97,14 +98,14 @@ class Writer:
         self._connection.close()
 
     def _run(self) -> None:
-        dirty = False
+        unchecked = 0
         while True:
             try:
                 job = self._jobs.get(timeout=IDLE_S)
             except queue.Empty:
-                if dirty:
+                if unchecked >= WORTH_A_CHECKPOINT:
                     self._checkpoint()
-                    dirty = False
+                    unchecked = 0
                 continue
             if job is None:
                 return
@@ -112,7 +113,7 @@ class Writer:
             self._transact(group)
             for one in group:
                 one.resolve()
-            dirty = True
+            unchecked += 1
             if closing:
                 return
 
@@ -176,7 +177,9 @@ class Reader:
     def __init__(self, path: Path, name: str) -> None:
         self._connection = connect(path)
         self._connection.execute("PRAGMA query_only = ON")
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{name}")
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=f"store-{name}", daemon=True)
+        self._thread.start()
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """
@@ -184,12 +187,25 @@ class Reader:
 
         Errors:  StoreError.
         """
+        job = _Job(work, asyncio.get_running_loop())
+        self._jobs.put(job)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._connection)
+            result: T = await job.future
         except sqlite3.Error as error:
             raise StoreError(f"{type(error).__name__}: {error}") from error
+        return result
 
     def close(self) -> None:
-        """Finish what runs, then close."""
-        self._thread.shutdown()
+        """Finish what waits, then close."""
+        self._jobs.put(None)
+        self._thread.join()
         self._connection.close()
+
+    def _run(self) -> None:
+        # Not an executor: its locks and its chain of two futures cost an alarm as much as the query.
+        while (job := self._jobs.get()) is not None:
+            try:
+                job.result = job.work(self._connection)
+            except Exception as error:  # noqa: BLE001  # the caller's, and it must not end the thread
+                job.error = error
+            job.resolve()
