@@ -23,20 +23,36 @@ from gateway.domain.signals import (
     TheftSensor,
     Tick,
 )
+from gateway.pipeline.glance import CALM_UNTIL, head_of, passed, renewed
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
-from gateway.pipeline.track import NEVER, PLACES_AT_MOST, TRACK_EVERY, WAS_SILENT, WATCH_FOR, Track
+from gateway.pipeline.packed import unpack
+from gateway.pipeline.track import (
+    NEVER,
+    PLACES_AT_MOST,
+    PLACES_WITHIN,
+    TRACK_EVERY,
+    WAS_SILENT,
+    WATCH_FOR,
+    Track,
+)
+from gateway.pipeline.tracks import TOPIC_LENGTH, VIN_BEGINS, VIN_ENDS, Tracks, number
 from gateway.ports import SignalValue
-from gateway.wire.telemetry import IGNITION, IGNITION_OFF, KIND, LATITUDE, LONGITUDE, Telemetry, decode_plain
-from gateway.wire.topics import vehicle_topic
+from gateway.wire.telemetry import (
+    IGNITION,
+    IGNITION_OFF,
+    LATITUDE,
+    LONGITUDE,
+    Plain,
+    Telemetry,
+    decode_plain,
+)
 
 PLACE = "place"
 """Kind of a position that is stated because the car is not driven."""
 MOVED_M = 25.0
 CONFIRMED_BY = 12
 """So many statements of one place are handed over: the smoothed distance follows within as many."""
-PLACES_WITHIN = timedelta(seconds=60)
-MAX_VEHICLES = 200_000
 
 
 class TelemetryIntake:
@@ -45,10 +61,11 @@ class TelemetryIntake:
     def __init__(self, inbox: Inbox, meters: Meters) -> None:
         self._inbox = inbox
         self._meters = meters
-        self._tracks: dict[str, Track] = {}
-        """By topic, as their messages name them."""
+        self._tracks = Tracks()
         self._watched: set[str] = set()
         self._awaited: set[str] = set()
+        self._now, self._now_s = NEVER, 0.0
+        """When the batch arrived that is looked at, twice."""
 
     def watch(self, vin: str, watched: bool) -> None:  # noqa: FBT001  # the decider's hook
         """Whether each position of this vehicle matters to the fold."""
@@ -68,48 +85,72 @@ class TelemetryIntake:
 
     async def set_back(self, by: timedelta) -> None:
         """Forget what is stamped by another clock, but when each was heard: vehicles say it again."""
-        for topic, known in self._tracks.items():
-            track = self._tracks[topic] = Track()
-            track.heard_at = None if known.heard_at is None else known.heard_at - by
+        self._tracks.set_back(by)
 
     def signals(self, vin: str) -> dict[str, SignalValue]:
         """Last known values by name."""
-        track = self._track(vin)
-        return {} if track is None else track.signals()
+        return self._tracks.signals(vin)
 
     def heard_at(self, vin: str) -> datetime | None:
         """When anything at all last arrived from a vehicle; None: not since the start."""
-        track = self._track(vin)
-        return None if track is None else track.heard_at
+        return self._tracks.heard_at(vin)
 
     def heard_since(self, at: datetime) -> int:
         """How many vehicles were heard since then."""
-        return sum(
-            1 for track in self._tracks.values() if track.heard_at is not None and track.heard_at >= at
-        )
+        since_s = at.timestamp()
+        return sum(heard_s >= since_s for heard_s in self._tracks.heard_s())
 
     def glance(self, topic: str, payload: bytes, received_at: datetime) -> bool:
         """
         Take one message in as it came, if it surely says nothing that the fold has to hear; False if not.
 
-        Nothing is counted: that is cheaper for many together.
+        That the car still moves is told again here as well. Nothing is counted: that is cheaper for many
+        together.
         """
-        track = self._tracks.get(topic)
-        if track is None or track.calm_until is NEVER:
+        track = self._tracks.at_hand.get(topic)
+        if track is not None:
+            if track.calm_until is NEVER:
+                return False
+            message = decode_plain(payload)
+            return message is not None and track.passes(message, received_at)
+        return self._glance_at_record(topic, payload, received_at)
+
+    def _glance_at_record(self, topic: str, payload: bytes, received_at: datetime) -> bool:
+        key = number(topic[VIN_BEGINS:VIN_ENDS].encode())
+        record = self._tracks.records.get(key)
+        if not record or len(topic) != TOPIC_LENGTH:
             return False
-        message = decode_plain(payload)
-        return message is not None and track.passes(message, received_at)
+        head = head_of(record)
+        message = decode_plain(payload) if head[CALM_UNTIL] else None
+        if message is None:
+            return False
+        if received_at is not self._now:
+            self._now, self._now_s = received_at, received_at.timestamp()
+        after = passed(record, head, message, self._now_s) or self._renewed(key, topic, message, received_at)
+        if after is None:  # it may have other signals than before, and nothing else be new
+            return self._tracks.take_in_hand(topic, unpack(record)).passes(message, received_at)
+        self._tracks.records[key] = after
+        return True
+
+    def _renewed(self, key: int, topic: str, message: Plain, received_at: datetime) -> bytes | None:
+        """The record where only the statement of movement has worn out, which is made here again."""
+        record = self._tracks.records[key]
+        found = renewed(record, head_of(record), message, received_at)
+        if found is None:
+            return None
+        stated = self._state(topic[VIN_BEGINS:VIN_ENDS], "movement", found.fact)
+        return found.told if stated else found.untold
 
     def take(self, vin: str, message: Telemetry) -> None:
         """Take one message in."""
         self._meters.count("gateway_telemetry_total")
-        track = self._track(vin) or self._new_track(vin)
+        track = self._tracks.find(vin) or self._tracks.begin(vin)
         track.settle()
         message, at = track.ordered(message)
         track.remember(message.signals, at)
         was_silent = track.heard_at is None or message.received_at - track.heard_at >= WAS_SILENT
         awaited = was_silent or vin in self._awaited
-        told = track.ignition, track.movement
+        before = track.ignition, track.told_moving, track.told_at
         track.heard_at, track.newest_at = message.received_at, max(track.newest_at, at)
         located = LATITUDE in message.signals and LONGITUDE in message.signals
         if located:
@@ -121,7 +162,7 @@ class TelemetryIntake:
         self._movement(vin, track, message)
         if vin in self._watched and track.position_at == at:
             self._follow(vin, track, message.received_at)
-        if awaited and told == (track.ignition, track.movement):
+        if awaited and before == (track.ignition, track.told_moving, track.told_at):
             # What it says changes nothing, but that it speaks ends a silence, and a command may wait for it.
             heard = Tick(
                 received_at=message.received_at,
@@ -139,11 +180,11 @@ class TelemetryIntake:
 
         Returns the fact to decide: its time may be one that can't be true.
         """
-        known = self._track(vin)
+        known = self._tracks.find(vin)
         if known is not None and not (isinstance(fact, Connection) and not fact.online):
             known.heard_at = fact.received_at
         if isinstance(fact, DriverCard):
-            track = known or self._new_track(vin)
+            track = known or self._tracks.begin(vin)
             fact = card = track.dated(fact)
             track.watch_until = None if card.present else card.at + WATCH_FOR
             track.calm_until = NEVER
@@ -153,22 +194,22 @@ class TelemetryIntake:
 
     def hand_over(self, vin: str, now: datetime, *, for_alarm: bool = False) -> None:
         """State what is newer than the fold knows: movement and position."""
-        track = self._track(vin)
+        track = self._tracks.find(vin)
         if track is None:
             return
         track.settle()
         newest = track.newest_movement
-        if newest is not None and newest is not track.movement and self._state(vin, "movement", newest):
-            track.movement = newest
+        if newest is not None and not track.newest_told and self._state(vin, "movement", newest):
+            track.told(newest)
             track.calm_until = NEVER  # it may say another thing than what was told before
-        if track.position is not track.told_position:
+        if not track.position_told:
             self._located(vin, track, now, for_alarm=for_alarm)
 
     def _follow(self, vin: str, track: Track, now: datetime) -> None:
         """Hand a watched vehicle's position on, unless one was a moment ago."""
         told_at, at = track.told_position_at, track.position_at
         due = told_at is None or at is None or at - told_at >= TRACK_EVERY
-        if due and track.position is not track.told_position:
+        if due and not track.position_told:
             self._located(vin, track, now)
 
     def _movement(self, vin: str, track: Track, message: Telemetry) -> None:
@@ -176,7 +217,7 @@ class TelemetryIntake:
         if fact is None or not track.is_due(fact, watched=vin in self._watched):
             return
         if self._state(vin, "movement", fact):
-            track.movement = fact
+            track.told(fact)
             if fact.position is not None:
                 track.told_position_at = fact.at  # a place is told by itself: a movement states none
 
@@ -186,13 +227,13 @@ class TelemetryIntake:
             return
         on = state not in IGNITION_OFF
         track.missed = False
-        if track.ignition is not None and track.ignition.on == on:
+        if track.ignition is on:
             return
         fact = Ignition(received_at=message.received_at, occurred_at=message.occurred_at, on=on)
         if self._state(vin, "ignition", fact):
-            track.ignition = fact
+            track.ignition = on
             track.confirmed = 0
-            if not on and (track.told_driven or track.position is not track.told_position):
+            if not on and (track.told_driven or not track.position_told):
                 self._located(vin, track, message.received_at, PLACE)  # where it is left
         else:
             track.missed = True
@@ -200,7 +241,7 @@ class TelemetryIntake:
     def _place(self, vin: str, track: Track, received_at: datetime) -> None:
         """State a position of a car that is not driven: news of a place, or its confirmation."""
         now, told = track.position_at, track.told_position
-        if track.position is None or now is None or track.position is told:
+        if track.position is None or now is None or track.position_told:
             return
         moved = told is None or distance_m(_fix(told, now), _fix(track.position, now)) > MOVED_M
         often = len(track.places) == PLACES_AT_MOST and now - track.places[0] < PLACES_WITHIN
@@ -231,6 +272,7 @@ class TelemetryIntake:
         if not self._state(vin, kind, fact):
             return False
         track.told_position, track.told_position_at = track.position, track.position_at
+        track.position_told = True
         track.told_driven = fact.driven
         return True
 
@@ -241,17 +283,8 @@ class TelemetryIntake:
         self._meters.count("gateway_telemetry_dropped_total")
         return False
 
-    def _new_track(self, vin: str) -> Track:
-        if len(self._tracks) >= MAX_VEHICLES:
-            del self._tracks[next(iter(self._tracks))]
-        track = self._tracks[vehicle_topic(vin, KIND)] = Track()
-        return track
-
-    def _track(self, vin: str) -> Track | None:
-        return self._tracks.get(vehicle_topic(vin, KIND))
-
     def _listen(self, vin: str) -> None:
-        track = self._track(vin)
+        track = self._tracks.find(vin)
         if track is not None:
             track.calm_until = NEVER
 

@@ -4,6 +4,8 @@ What telemetry last said of one vehicle, and what of it the fold was told.
 Most messages say nothing that the fold has to hear: a car drives on as it did a moment ago. ``passes`` finds
 that out without a fact, a copy or a loop, and keeps the message as it came; ``settle`` takes it over when
 somebody asks. Whatever is not surely of that kind goes the long way.
+
+A Track takes some thousand bytes: those that are not at hand are records (``packed``).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.domain.signals import DriverCard, Fact, Ignition, Movement, Position
+from gateway.domain.signals import DriverCard, Fact, Movement, Position
 from gateway.ports import SignalValue
 from gateway.wire.telemetry import (
     ACCURACY,
@@ -36,6 +38,7 @@ RENEW_WATCHED_AFTER = timedelta(seconds=1)
 TRACK_EVERY = timedelta(seconds=5)
 WATCH_FOR = timedelta(seconds=60)
 PLACES_AT_MOST = 12
+PLACES_WITHIN = timedelta(seconds=60)
 WAS_SILENT = timedelta(minutes=30)
 CLOCK_IS_BEHIND = timedelta(seconds=60)
 ONE_BOOT = 1_000
@@ -48,50 +51,48 @@ class Track:
     """One vehicle's."""
 
     __slots__ = (
-        "_moving",
         "_passed",
         "_silent_from",
-        "_values",
         "calm_until",
         "confirmed",
         "heard_at",
         "ignition",
         "missed",
-        "movement",
         "newest_at",
         "newest_movement",
+        "newest_told",
         "number",
         "number_at",
         "others",
         "places",
         "position",
         "position_at",
+        "position_told",
         "set_back",
+        "told_at",
         "told_driven",
+        "told_moving",
         "told_position",
         "told_position_at",
+        "values",
         "watch_until",
     )
 
     def __init__(self) -> None:
-        self._values: dict[str, SignalValue] = {}
-        self._passed: tuple[Plain, datetime, datetime] | None = None
-        """The newest message that passed, when it arrived, and the time that orders it."""
+        self.values: dict[str, SignalValue] = {}
+        """Last known ones by name."""
+        self.others = 0
+        """How many of them have no meaning."""
         self.calm_until = NEVER
         """Until then a car that drives, or stands with its ignition on, says nothing new by saying so."""
-        self._moving = False
-        """Which of the two it does."""
         self._silent_from = NEVER
         """What arrives later ends a silence."""
+        self._passed: tuple[Plain, datetime, datetime] | None = None
+        """The newest message that passed, when it arrived, and the time that orders it."""
+        self.heard_at: datetime | None = None
+        """Arrival of the newest message."""
         self.newest_at = NEVER
         """Time of the newest message."""
-        self.others = 0
-        self.movement: Movement | None = None
-        """The last one handed to the fold."""
-        self.watch_until: datetime | None = None
-        """A card has just gone: until then each statement of movement may prove something."""
-        self.newest_movement: Movement | None = None
-        self.ignition: Ignition | None = None
         self.number: int | None = None
         self.number_at = NEVER
         """Number and time of the newest message that has one."""
@@ -99,15 +100,25 @@ class Track:
         """Its clock is behind what it said before: numbers have grown and times have not."""
         self.missed = True
         """What was said of the ignition may have been lost since it was last heard of."""
+        self.ignition: bool | None = None
+        """As it was told."""
+        self.newest_movement: Movement | None = None
+        self.newest_told = False
+        """The fold knows it."""
+        self.told_moving: bool | None = None
+        self.told_at: datetime | None = None
+        """What was told of movement last."""
+        self.watch_until: datetime | None = None
+        """A card has just gone: until then each statement of movement may prove something."""
         self.position: Position | None = None
         self.position_at: datetime | None = None
+        self.position_told = True
+        """There is none that the fold does not know."""
         self.told_position: Position | None = None
         self.told_position_at: datetime | None = None
         """Time of the newest position that went out with anything: a track needs no second one."""
         self.told_driven = False
         """It was told as that of a car that is driven: where it is left is told again."""
-        self.heard_at: datetime | None = None
-        """Arrival of the newest message."""
         self.confirmed = 0
         """How often the place that was told last has been told."""
         self.places: deque[datetime] = deque(maxlen=PLACES_AT_MOST)
@@ -131,7 +142,7 @@ class Track:
         speed, moving = signals.get(SPEED), signals.get(IS_MOVING)
         if speed is not None:
             moving = moving or not -MOVING_ABOVE_KM_H <= speed <= MOVING_ABOVE_KM_H
-        if moving is not None and moving is not self._moving:
+        if moving is not None and moving is not self.told_moving:
             return False
         if self._passed is not None and self._passed[0].signals.keys() != signals.keys():
             self.settle()
@@ -142,18 +153,20 @@ class Track:
         return True
 
     def calm_down(self) -> None:
-        """From here on messages may pass; to be called when a message has been taken the long way."""
-        told, driven, watched_until = self.movement, self.ignition, self.watch_until
+        """From here on messages may pass by a glance; to be called when one was taken the long way."""
         self.calm_until = NEVER
-        if told is None or driven is None or not driven.on or self.heard_at is None:
+        if self.told_moving is None or self.told_at is None or not self.ignition or self.heard_at is None:
             return
         if self.missed or self.set_back:  # the next message may say that it is over
             return
-        if watched_until is not None and watched_until >= self.newest_at:
+        if self.watch_until is not None and self.watch_until >= self.newest_at:
             return
-        self._moving = told.moving
-        self._silent_from = self.heard_at + WAS_SILENT
-        self.calm_until = told.at + RENEW_MOVEMENT_AFTER if told.moving else self._silent_from
+        self.calm(self.told_at + RENEW_MOVEMENT_AFTER if self.told_moving else self.heard_at + WAS_SILENT)
+
+    def calm(self, until: datetime) -> None:
+        """Messages may pass until then, or until a silence."""
+        if self.heard_at is not None:
+            self.calm_until, self._silent_from = until, self.heard_at + WAS_SILENT
 
     def settle(self) -> None:
         """Take over what the newest message that passed said."""
@@ -166,11 +179,6 @@ class Track:
         self.moved(Telemetry(message.occurred_at, received_at, message.signals, message.seq))
 
     # -- the long way ----------------------------------------------------------------------------------------
-
-    def signals(self) -> dict[str, SignalValue]:
-        """Last known values by name."""
-        self.settle()
-        return dict(self._values)
 
     def ordered(self, message: Telemetry) -> tuple[Telemetry, datetime]:
         """
@@ -204,7 +212,7 @@ class Track:
 
     def remember(self, signals: dict[str, Any], at: datetime) -> None:
         """Keep values; older never overwrites newer."""
-        values = self._values
+        values = self.values
         for name, value in signals.items():
             known = values.get(name)
             if known is None:
@@ -221,7 +229,7 @@ class Track:
         if self.position_at is not None and self.position_at > at:
             return
         self.position = Position(signals[LATITUDE], signals[LONGITUDE], signals.get(ACCURACY))
-        self.position_at = at
+        self.position_at, self.position_told = at, False
 
     def moved(self, message: Telemetry) -> Movement | None:
         """Keep what a message says of movement, if anything, as the fact that it would be."""
@@ -240,31 +248,35 @@ class Track:
             after_gap=self.missed,
         )
         if self.newest_movement is None or self.newest_movement.at <= fact.at:
-            self.newest_movement = fact
+            self.newest_movement, self.newest_told = fact, False
         return fact
+
+    def told(self, fact: Movement) -> None:
+        """The fold has it."""
+        self.told_moving, self.told_at = fact.moving, fact.at
+        self.newest_told = fact is self.newest_movement
 
     @property
     def is_driven(self) -> bool:
         """Whether the newest position is one of a drive; the parking spot and its surroundings are none."""
         if self.ignition is not None:
-            return self.ignition.on
+            return self.ignition
         return self.newest_movement is not None and self.newest_movement.moving
 
     def may_be_parked(self, message: Telemetry) -> bool:
         """Whether a place is worth stating; who drives leaves no trail, though the ignition be unknown."""
         if self.ignition is not None:
-            return not self.ignition.on
+            return not self.ignition
         return not moves(message.signals) and not self.is_driven
 
     def is_due(self, fact: Movement, *, watched: bool) -> bool:
         """Whether a statement of movement is news, or the one that was told wears out."""
-        told = self.movement
-        if told is None or told.moving != fact.moving:
+        if self.told_at is None or self.told_moving != fact.moving:
             return True
         every = TRACK_EVERY if watched else RENEW_MOVEMENT_AFTER
         if self.watch_until is not None and fact.at <= self.watch_until:
             every = RENEW_WATCHED_AFTER
-        return fact.moving and abs(fact.at - told.at) >= every
+        return fact.moving and abs(fact.at - self.told_at) >= every
 
 
 def moves(signals: dict[str, Any]) -> bool:
