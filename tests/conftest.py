@@ -12,9 +12,14 @@ from tests.support.browser import browser, mark_browser_tests, new_page, page
 
 __all__ = ["broker", "browser", "mosquitto", "new_page", "no_loop_of_its_own", "page"]
 
-# How long one example takes says something about the machine, and nothing about the code.
+# How long an example takes tells of the machine, how many are thrown away of luck: neither tells of the code.
+# A failure says how to see it again on another machine.
 settings.register_profile(
-    "patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "patient",
+    settings.default,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 settings.load_profile("patient")
 

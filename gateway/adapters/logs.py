@@ -18,6 +18,7 @@ import structlog
 from gateway.names import LOG_EVENTS
 
 MAX_LINES = 10_000
+MAX_AT_ONCE = 100
 FLUSH_S = 1.0
 _printers: list[Printer] = []
 FORBIDDEN_FIELDS = frozenset(
@@ -45,7 +46,7 @@ def configure(*, as_json: bool) -> Any:
         logger_factory=lambda *_names: printer,
         cache_logger_on_first_use=True,
     )
-    return structlog.get_logger()
+    return structlog.get_logger().bind()  # bound: an unbound one is made anew for each line
 
 
 def _json(event: Any, **_options: object) -> str:
@@ -63,7 +64,8 @@ class Printer:
     """
     Writes lines from a thread of its own: a full disk or a pipe that nobody reads must not stop an alarm.
 
-    What finds the queue full, or can't be written, is dropped; the next line that gets through says how many.
+    Lines that wait together leave as one write. What finds the queue full, or can't be written, is dropped;
+    the next line that gets through says how many.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -91,13 +93,18 @@ class Printer:
 
     def _run(self) -> None:
         while True:
-            line = self._lines.get()
+            lines = [self._lines.get()]
+            with contextlib.suppress(queue.Empty):
+                while len(lines) < MAX_AT_ONCE:
+                    lines.append(self._lines.get_nowait())
             dropped, self._dropped = self._dropped, 0
-            more = f" ({dropped} lines before this one were dropped)" if dropped else ""
+            if dropped:
+                lines[0] += f" ({dropped} lines before this one were dropped)"
             with contextlib.suppress(OSError, ValueError):
-                self._file.write(f"{line}{more}\n")
+                self._file.write("\n".join(lines) + "\n")
                 self._file.flush()
-            self._lines.task_done()
+            for _ in lines:
+                self._lines.task_done()
 
 
 def known_names_only(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

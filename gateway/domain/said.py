@@ -118,8 +118,12 @@ class Evidence(Struct, frozen=True):
 
 def told(one: Said) -> str:
     """The sentence in English."""
-    # Another version may have stored it: a code or value that is missing here must not cost the alarm.
-    return SENTENCES.get(one.code, one.code).format_map(defaultdict(lambda: "?", one.values))
+    sentence = SENTENCES.get(one.code, one.code)
+    try:
+        return sentence.format_map(one.values)
+    except KeyError:
+        # Another version may have stored it: a code or value that is missing here must not cost the alarm.
+        return sentence.format_map(defaultdict(lambda: "?", one.values))
 
 
 def say(code: str, **values: object) -> Said:

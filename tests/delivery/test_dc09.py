@@ -223,14 +223,16 @@ async def test_an_answer_that_drips_ends_within_the_time_limit() -> None:
                 await asyncio.sleep(0.05)
         finally:
             writer.close()
+            ended.set()
 
+    ended = asyncio.Event()
     server = await asyncio.start_server(drip, "127.0.0.1", 0)
     async with asyncio.timeout(20):
         sink = sink_to(server.sockets[0].getsockname()[1], timeout_s=1)
         assert isinstance(await sink.deliver("feed", alarm()), Retry)
         await sink.close()
+        await ended.wait()
     server.close()
-    await asyncio.sleep(0.2)
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "udp"])

@@ -86,7 +86,7 @@ async def test_every_event_is_receipted_and_in_the_ledger(crowd: Broker, gateway
 
 async def test_a_ramp_is_served_and_shown(crowd: Broker, gateway: ReceiptingGateway) -> None:
     plan = Plan(
-        vehicles=4, seed=SEED, duration_s=2.1, drain_s=30.0, driving_share=0.0,
+        vehicles=4, seed=SEED, duration_s=2.1, drain_s=60.0, driving_share=0.0,
         ramp=Ramp((40.0, 80.0), 1.0), telemetry_per_s=20.0,
     )  # fmt: skip
     report = await build(crowd, plan).run()
@@ -141,14 +141,14 @@ async def test_a_rejected_event_is_not_sent_again(
 ) -> None:
     monkeypatch.setattr(outbox, "RESEND_FIRST_MS", 20_000)  # a stall must not repeat what is being answered
     gateway.rejects = set(messages.THEFT_CAUSES)
-    plan = Plan(vehicles=4, seed=SEED, duration_s=0.5, alarms_per_s=40.0, drain_s=15.0, driving_share=0.0)
+    plan = Plan(vehicles=4, seed=SEED, duration_s=0.5, alarms_per_s=40.0, drain_s=60.0, driving_share=0.0)
     report = await build(crowd, plan).run()
     assert report.events.rejected >= 15
     assert (report.events.resent, report.events.unreceipted) == (0, 0)
 
 
 async def test_events_survive_a_lost_connection(crowd: Broker, gateway: ReceiptingGateway) -> None:
-    plan = Plan(vehicles=4, seed=SEED, duration_s=0.0, drain_s=30.0, alarms_per_s=100.0, driving_share=0.0)
+    plan = Plan(vehicles=4, seed=SEED, duration_s=0.0, drain_s=60.0, alarms_per_s=100.0, driving_share=0.0)
     fleet = build(crowd, plan)
     running = asyncio.create_task(fleet.run())
     await until(lambda: fleet.depot.tally.counts["receipted"] >= 20)

@@ -74,7 +74,9 @@ async def record(broker: Broker, path: Path) -> None:
         recorded = station(broker)
         recorded.tape = Tape(file, now)
         depot = Depot(recorded, Clock(time.time() * 1_000), Tally(), credentials)
-        plan = Plan(vehicles=5, seed=SEED, duration_s=1.0, alarms_per_s=40.0, telemetry_per_s=40.0)
+        plan = Plan(
+            vehicles=5, seed=SEED, duration_s=1.0, drain_s=60.0, alarms_per_s=40.0, telemetry_per_s=40.0
+        )
         await Fleet(plan, depot).run()
         recorded.tape.close()
 

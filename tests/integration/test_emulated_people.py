@@ -27,7 +27,7 @@ SEED = 505
 CARS = 6
 CODE = "4711"
 ENOUGH = 6
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 UNTIL = (datetime.now(UTC) + timedelta(days=30)).isoformat()
 
 

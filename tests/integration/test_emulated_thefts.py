@@ -89,7 +89,7 @@ def play(
         clock = Hurried() if hurried else Clock(time.time() * 1_000)
         depot = Depot(station, clock, Tally(), lambda vin: (vin, passwords[vin]))
         plan = Plan(
-            vehicles=5, seed=seed, duration_s=length_s, driving_share=0.0,
+            vehicles=5, seed=seed, duration_s=length_s, drain_s=60 * SPEED, driving_share=0.0,
             scenarios=tuple((one, 1.0) for one in played),
         )  # fmt: skip
         return await Fleet(plan, depot, stage).run()

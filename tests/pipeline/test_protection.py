@@ -168,7 +168,7 @@ STEPS = ("on", "off", "will", "online", "jam", "tamper", "restored", "wait", "lo
 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=12))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 async def test_what_is_kept_is_what_follows_from_the_state(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str]
 ) -> None:

@@ -107,7 +107,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert peak < 12_000_000
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.binary(max_size=200), max_size=10))
 def test_no_bytes_end_in_anything_but_a_sentence(tmp_path: Path, lines: list[bytes]) -> None:
     file = tmp_path / "fleet.jsonl"

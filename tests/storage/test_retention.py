@@ -81,7 +81,7 @@ STATES = st.sampled_from(["done", "done", "done", "parked", "pending"])
 AGES = st.lists(st.tuples(st.integers(0, 40), STATES), min_size=1, max_size=12)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(feed=AGES)
 def test_only_the_beginning_of_a_feed_goes(
     tmp_path_factory: pytest.TempPathFactory, feed: list[tuple[int, str]]

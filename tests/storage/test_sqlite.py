@@ -112,6 +112,17 @@ async def test_two_writers_of_one_version_can_not_both_win(store: SqliteStore) -
         await store.commit(Decision(vehicles=(vehicle(version=2, steps=1),)))
 
 
+async def test_whom_another_writer_has_overtaken_is_named_and_nothing_of_the_others_stays(
+    store: SqliteStore,
+) -> None:
+    vins = [f"{VIN[:-2]}{number:02}" for number in range(70)]
+    overtaken = vins[66]
+    await store.commit(Decision(vehicles=(vehicle(version=5, vin=overtaken),)))
+    with pytest.raises(StoreError, match=overtaken):
+        await store.commit(Decision(vehicles=tuple(vehicle(version=2, vin=vin) for vin in vins)))
+    assert [await store.vehicle(vin) is not None for vin in vins] == [vin == overtaken for vin in vins]
+
+
 async def test_a_bad_job_costs_only_itself_in_a_group(store: SqliteStore) -> None:
     good = [Decision(vehicles=(vehicle(vin=f"XVGZZZ99ZTS{n:06}"),)) for n in range(20)]
     bad = Decision(messages=(message(1), message(1)))

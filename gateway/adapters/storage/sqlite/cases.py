@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.adapters.storage.sqlite.many import insert
 from gateway.adapters.storage.sqlite.times import text
 from gateway.ports import CaseRow, Decision
 
@@ -24,15 +25,17 @@ def write(connection: sqlite3.Connection, decision: Decision) -> None:
         " WHERE vin = ? AND case_id <> ? AND state <> 'closed'",
         [(text(row.case.opened_at), row.vin, row.case.case_id) for row in decision.cases],
     )
-    connection.executemany(
-        "INSERT INTO cases (case_id, vin, soc, state, claimed_by, escalated, closed_at, body)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (case_id) DO UPDATE SET state = excluded.state,"
+    insert(
+        connection,
+        "cases (case_id, vin, soc, state, claimed_by, escalated, closed_at, body)",
+        [_row(row) for row in decision.cases],
+        "ON CONFLICT (case_id) DO UPDATE SET state = excluded.state,"
         " soc = excluded.soc, claimed_by = excluded.claimed_by, escalated = excluded.escalated,"
         " closed_at = excluded.closed_at, body = excluded.body",
-        [_row(row) for row in decision.cases],
     )
-    connection.executemany(
-        "INSERT INTO case_entries (case_id, at, actor, what, alarm_id, body) VALUES (?, ?, ?, ?, ?, ?)",
+    insert(
+        connection,
+        "case_entries (case_id, at, actor, what, alarm_id, body)",
         [
             (row.case_id, text(row.at), row.actor, row.what, row.alarm_id, _encode(row.details))
             for row in decision.case_entries

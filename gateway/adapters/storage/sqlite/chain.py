@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from gateway.adapters.storage.sqlite.many import insert
 from gateway.adapters.storage.sqlite.times import text
 from gateway.domain.audit_trail import GENESIS, SALT_BYTES, Head, Row, digest, link, parse_head
 from gateway.ports import AuditEntry
@@ -39,7 +40,7 @@ def append(connection: sqlite3.Connection, entries: Sequence[AuditEntry]) -> Non
         basis = digest(salt, content)
         previous = link(previous, basis)
         rows.append((last + 1 + place, *content, salt, basis, previous))
-    connection.executemany(f"INSERT INTO audit ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    insert(connection, f"audit ({COLUMNS})", rows)
     noted = str(Head(rows[-1][0], previous))
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('audit_head', ?)", (noted,))
 

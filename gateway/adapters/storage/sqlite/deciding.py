@@ -7,16 +7,18 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 
 import msgspec
 from msgspec.structs import replace
 
 from gateway.adapters.storage.sqlite import accounts, cases, commands, people, protection
 from gateway.adapters.storage.sqlite.chain import append
+from gateway.adapters.storage.sqlite.many import insert, rows_of, shares
 from gateway.adapters.storage.sqlite.times import text
 from gateway.domain.signals import Registration
 from gateway.errors import StoreError
-from gateway.ports import Decision, Known, SinkPlan, StoredVehicle
+from gateway.ports import Decision, Known, SinkPlan, StoredVehicle, VehicleRow
 
 
 def known(
@@ -25,12 +27,16 @@ def known(
     vins: Sequence[str],
     quarantined: Sequence[tuple[str, str]],
 ) -> Known:
-    """Point look-ups by key; each costs some microseconds."""
+    """Point look-ups by key."""
     digests: dict[tuple[str, str], set[bytes]] = defaultdict(set)
-    for key in events:
-        query = "SELECT digest FROM facts INDEXED BY facts_key WHERE vin = ? AND event_id = ?"
-        for (digest,) in connection.execute(query, key):
-            digests[key].add(digest)
+    for part in shares(events):
+        query = (
+            f"WITH asked (vin, event_id) AS (VALUES {rows_of(2, len(part))})"
+            " SELECT facts.vin, facts.event_id, facts.digest FROM asked CROSS JOIN facts INDEXED BY facts_key"
+            " WHERE facts.vin = asked.vin AND facts.event_id = asked.event_id"
+        )
+        for vin, event_id, digest in connection.execute(query, tuple(chain.from_iterable(part))):
+            digests[vin, event_id].add(digest)
     vehicles: dict[str, StoredVehicle] = {}
     registrations: dict[str, Registration] = {}
     for vin in vins:
@@ -68,10 +74,9 @@ def vehicle(connection: sqlite3.Connection, vin: str) -> StoredVehicle | None:
 def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[SinkPlan]) -> None:
     """Write one decision. Runs inside the writer's transaction."""
     _vehicles(connection, decision)
-    connection.executemany(
-        "INSERT INTO facts"
-        " (vin, kind, event_id, digest, received_at, decided_at, body, is_trigger, verdict, alarm_id)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    insert(
+        connection,
+        "facts (vin, kind, event_id, digest, received_at, decided_at, body, is_trigger, verdict, alarm_id)",
         [
             (
                 *(row.vin, row.kind, row.event_id, row.digest, text(row.received_at), text(row.decided_at)),
@@ -84,9 +89,9 @@ def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[S
         "UPDATE facts SET verdict = ?, alarm_id = ? WHERE vin = ? AND event_id = ? AND verdict = 'pending'",
         [(row.verdict, row.alarm_id, row.vin, row.event_id) for row in decision.verdicts],
     )
-    connection.executemany(
-        "INSERT INTO alarms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (alarm_id) DO UPDATE"
-        " SET state = excluded.state, last_sequence = excluded.last_sequence, body = excluded.body",
+    insert(
+        connection,
+        "alarms",
         [
             (
                 *(row.alarm_id, row.vin, row.subject, row.soc, row.cause, row.cause_class, row.state),
@@ -94,6 +99,8 @@ def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[S
             )
             for row in decision.alarms
         ],
+        "ON CONFLICT (alarm_id) DO UPDATE"
+        " SET state = excluded.state, last_sequence = excluded.last_sequence, body = excluded.body",
     )
     _messages(connection, decision, sinks)
     cases.write(connection, decision)
@@ -124,16 +131,18 @@ def commit(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[S
 
 def _vehicles(connection: sqlite3.Connection, decision: Decision) -> None:
     """Each state replaces exactly the version it was made from: two writers can't both win."""
-    for row in decision.vehicles:
-        wake_at = None if row.wake_at is None else text(row.wake_at)
-        changed = connection.execute(
-            "INSERT INTO vehicles VALUES (?, ?, ?, ?) ON CONFLICT (vin) DO UPDATE"
+    for steps, rows in _by_steps(decision.vehicles).items():
+        written = insert(
+            connection,
+            "vehicles",
+            [(row.vin, row.version, row.body, row.wake_at and text(row.wake_at)) for row in rows],
+            "ON CONFLICT (vin) DO UPDATE"
             " SET version = excluded.version, body = excluded.body, wake_at = excluded.wake_at"
-            " WHERE vehicles.version = ?",
-            (row.vin, row.version, row.body, wake_at, row.version - row.steps),
-        ).rowcount
-        if changed != 1:
-            raise StoreError(f"the state of {row.vin} was changed by another writer")
+            " WHERE vehicles.version = excluded.version - ?",
+            (steps,),
+        )
+        if written < len(rows):
+            raise StoreError(f"the state of {_overtaken(connection, rows)} was changed by another writer")
     whole = [(row.vin,) for row in decision.vehicles if row.whole]
     connection.executemany("DELETE FROM vehicle_parts WHERE vin = ?", whole)
     parts = [(row.vin, name, body) for row in decision.vehicles for name, body in row.parts.items()]
@@ -141,9 +150,26 @@ def _vehicles(connection: sqlite3.Connection, decision: Decision) -> None:
         "DELETE FROM vehicle_parts WHERE vin = ? AND part = ?",
         [(vin, name) for vin, name, body in parts if body is None],
     )
-    connection.executemany(
-        "INSERT OR REPLACE INTO vehicle_parts VALUES (?, ?, ?)", [row for row in parts if row[2] is not None]
+    insert(
+        connection,
+        "vehicle_parts",
+        [row for row in parts if row[2] is not None],
+        "ON CONFLICT (vin, part) DO UPDATE SET body = excluded.body",
     )
+
+
+def _by_steps(vehicles: Sequence[VehicleRow]) -> dict[int, list[VehicleRow]]:
+    by_steps: dict[int, list[VehicleRow]] = defaultdict(list)
+    for row in vehicles:
+        by_steps[row.steps].append(row)
+    return by_steps
+
+
+def _overtaken(connection: sqlite3.Connection, rows: Sequence[VehicleRow]) -> str:
+    """The first vehicle that was not written, as its version says."""
+    query = "SELECT version FROM vehicles WHERE vin = ?"
+    stored = ((row, connection.execute(query, (row.vin,)).fetchone()) for row in rows)
+    return next((row.vin for row, found in stored if found != (row.version,)), "a vehicle")
 
 
 def _registrations(connection: sqlite3.Connection, decision: Decision) -> None:
@@ -163,8 +189,9 @@ def _bare(entry: Registration | None) -> Registration | None:
 
 
 def _messages(connection: sqlite3.Connection, decision: Decision, sinks: Sequence[SinkPlan]) -> None:
-    connection.executemany(
-        "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    insert(
+        connection,
+        "messages",
         [
             (
                 *(row.soc, row.sequence, row.type, row.alarm_id, row.subject, row.critical, row.body),
@@ -173,11 +200,11 @@ def _messages(connection: sqlite3.Connection, decision: Decision, sinks: Sequenc
             for row in decision.messages
         ],
     )
-    connection.executemany(
-        "INSERT INTO deliveries (sink, soc, sequence, subject, critical, created_at, is_primary)"
-        " VALUES (?, ?, ?, ?, ?, ?, 1)",
+    insert(
+        connection,
+        "deliveries (sink, soc, sequence, subject, critical, created_at, is_primary)",
         [
-            (sink.name, row.soc, row.sequence, row.subject, row.critical, text(row.created_at))
+            (sink.name, row.soc, row.sequence, row.subject, row.critical, text(row.created_at), 1)
             for row in decision.messages
             for sink in sinks_of(row.soc, "primary", sinks)
         ],

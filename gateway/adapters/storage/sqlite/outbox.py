@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
-from typing import get_args
+from typing import Any, get_args
 
 from gateway.adapters.storage.sqlite.deciding import sinks_of
 from gateway.adapters.storage.sqlite.feeds import message
 from gateway.adapters.storage.sqlite.listing import distinct
+from gateway.adapters.storage.sqlite.many import rows_of, shares
 from gateway.adapters.storage.sqlite.times import text
 from gateway.ports import Backlog, DeliveryMark, DeliveryRow, DeliveryState, Message, Notification, SinkPlan
 
@@ -58,11 +60,16 @@ def pending(
 
 def mark(connection: sqlite3.Connection, marks: Sequence[DeliveryMark]) -> None:
     """Note what became of deliveries."""
-    connection.executemany(
-        "UPDATE deliveries SET state = ?, attempts = ?, last_error = ?"
-        " WHERE sink = ? AND soc = ? AND sequence = ?",
-        [(one.state, one.attempts, one.last_error, one.sink, one.soc, one.sequence) for one in marks],
-    )
+    alike: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for one in marks:
+        alike[one.state, one.attempts, one.last_error, one.sink, one.soc].append(one.sequence)
+    for key, sequences in alike.items():
+        for part in shares(sequences):
+            connection.execute(
+                "UPDATE deliveries SET state = ?, attempts = ?, last_error = ?"
+                f" WHERE sink = ? AND soc = ? AND sequence IN {rows_of(len(part), 1)}",
+                (*key, *part),
+            )
 
 
 def stand_by(

@@ -27,6 +27,8 @@ T = TypeVar("T")
 MAX_GROUP = 256
 BUSY_TIMEOUT_S = 1.0
 IDLE_S = 0.5
+CACHED_STATEMENTS = 512
+"""Each statement for many rows is one for each power of two (see ``many``)."""
 WORTH_A_CHECKPOINT = 100
 """So many transactions are in the log. After each checkpoint the next commit waits for the disk twice."""
 CHECKPOINT_BACKSTOP_PAGES = 20_000
@@ -39,7 +41,13 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Errors:  sqlite3.Error.
     """
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S)
+    connection = sqlite3.connect(
+        path,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_TIMEOUT_S,
+        cached_statements=CACHED_STATEMENTS,
+    )
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_BACKSTOP_PAGES}")
