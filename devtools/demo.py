@@ -52,7 +52,8 @@ from devtools.demo_place import (
 )
 from devtools.environment import BIN
 from devtools.processes import Process
-from vehicle_emulator.fleet import cast, vins
+from vehicle_emulator.casting import cast
+from vehicle_emulator.fleet import vins
 from vehicle_emulator.report import Commands
 from vehicle_emulator.verdict import Verdict
 

@@ -19,6 +19,7 @@ from vehicle_emulator import files
 from vehicle_emulator.codec import Version
 from vehicle_emulator.dice import Dice
 from vehicle_emulator.link import Station, Tls
+from vehicle_emulator.share import ALL, Share
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _SPARE_FILES = 64
@@ -90,16 +91,19 @@ def station(
     *,
     source: str = "",
     certificates: Path | None = None,
+    share: Share = ALL,
 ) -> Station:
     """
-    What all links share; opens nothing.
+    What all links of a process share; opens nothing. Each process calls from addresses of its own, if enough.
 
     Errors:  typer.BadParameter.
     """
+    callers = sources(source)
     return Station(
-        where.host, where.port, Dice(seed, "reconnects"),
+        where.host, where.port, Dice(seed, "reconnects", *share.words),
         tls=_tls(where, ca_file, certificates),
-        version=Version.V5 if protocol is Protocol.V5 else Version.V311, sources=sources(source),
+        version=Version.V5 if protocol is Protocol.V5 else Version.V311,
+        sources=tuple(share.take(callers)) or callers,
     )  # fmt: skip
 
 

@@ -7,27 +7,31 @@ import heapq
 import math
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from vehicle_emulator import life, models, scenario, verdict
+from vehicle_emulator import closing, life, models, scenario
+from vehicle_emulator.casting import Part, parts
 from vehicle_emulator.dice import Dice
-from vehicle_emulator.figures import percentiles
 from vehicle_emulator.load import AlarmLoad, Slots, TelemetryLoad
-from vehicle_emulator.messages import rfc3339
 from vehicle_emulator.places import home_of
-from vehicle_emulator.ramp import Ramp, Stairs, Watch
-from vehicle_emulator.report import Report
+from vehicle_emulator.progress import Pulse
+from vehicle_emulator.ramp import Kind, Ramp, Stairs, Watch
 from vehicle_emulator.rest import Habit
 from vehicle_emulator.scenario import FleetWide, Scenario
+from vehicle_emulator.share import ALL, Share
 from vehicle_emulator.stage import Stage
 from vehicle_emulator.unit import KEEPALIVE_S, Unit
 from vehicle_emulator.vehicle import Vehicle
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from vehicle_emulator.closing import Measured
     from vehicle_emulator.crowd import Crowd
     from vehicle_emulator.models import Model
+    from vehicle_emulator.report import Report
     from vehicle_emulator.unit import Depot
 
 # A maker that does not exist: no real vehicle's number begins like this.
@@ -72,16 +76,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     scenarios: tuple[tuple[Scenario, float], ...] = ()
     fleet_wide: tuple[tuple[FleetWide, float], ...] = ()
     models: tuple[Model, ...] = ()
+    share: Share = ALL
+    """What of all this one process does: its vehicles, and their part of the load."""
 
-
-class Part(NamedTuple):
-    """Which vehicle plays what, from when; ``leads``: it speaks for all that play the same."""
-
-    played: Scenario
-    vin: str
-    start_s: float
-    leads: bool = True
-    parked: bool = True
+    @property
+    def boots_for_s(self) -> float:
+        """So long after the start all have booted, and load begins."""
+        return self.vehicles / BOOTS_PER_S
 
 
 def vins(seed: int, count: int) -> list[str]:
@@ -114,31 +115,6 @@ def build(
     return vehicle
 
 
-def cast(seed: int, numbers: list[str], roles: int) -> list[str]:
-    """Choose a different vehicle for each scenario."""
-    dice, free = Dice(seed, "cast"), list(numbers)
-    return [free.pop(dice.below(len(free))) for _ in range(roles)]
-
-
-def parts(plan: Plan, numbers: list[str]) -> list[Part]:
-    """Who plays what: single scenarios each on a vehicle of its own, then those of the fleet."""
-    roles = cast(plan.seed, numbers, len(plan.scenarios))
-    chosen = [
-        Part(played, vin, start_s) for (played, start_s), vin in zip(plan.scenarios, roles, strict=True)
-    ]
-    for wide, start_s in plan.fleet_wide:
-        taken = {part.vin for part in chosen if part.parked} if wide.parked else set[str]()
-        free = [vin for vin in numbers if vin not in taken]
-        count = min(len(free), max(1, round(wide.share * len(numbers))))
-        dice = Dice(plan.seed, "cast", wide.scenario.name)
-        some = free if count == len(free) else [free.pop(dice.below(len(free))) for _ in range(count)]
-        chosen += [
-            Part(wide.scenario, vin, start_s + dice.between(0.0, wide.within_s), index == 0, wide.parked)
-            for index, vin in enumerate(some)
-        ]
-    return chosen
-
-
 class Fleet:
     """All units, on one schedule: vehicles' agendas, load, and a sweep for resends and keepalives."""
 
@@ -147,8 +123,10 @@ class Fleet:
     ) -> None:
         """Build every vehicle; open nothing."""
         self.plan, self.depot, self._stage, self._crowd = plan, depot, stage or Stage(), crowd
-        numbers = vins(plan.seed, plan.vehicles)
-        self._parts = parts(plan, numbers)
+        every = vins(plan.seed, plan.vehicles)
+        numbers = plan.share.take(every)
+        mine = set(numbers)
+        self._parts = [part for part in parts(plan, every) if part.vin in mine]
         self._parked = {part.vin for part in self._parts if part.parked}
         self._left_out: list[str] = []
         self._errands: set[asyncio.Task[None]] = set()
@@ -159,23 +137,44 @@ class Fleet:
         self._loads: list[TelemetryLoad | AlarmLoad] = []
         self._plays: list[scenario.Play] = []
         self._started_ms = self._next_sweep_ms = 0.0
-        self._cpu_s = 0.0
         self._swept = 0
         self.stopping = asyncio.Event()
         self._hurries = False
 
     async def run(self) -> Report:
         """Connect, live, drain, leave, report."""
+        measured = await self.measure()
+        return closing.close(self.plan, [measured], self._stage.heard() if self._stage.judges else None)
+
+    async def measure(self, start: Callable[[], Awaitable[float]] | None = None) -> Measured:
+        """The same without judging it; ``start`` answers when life begins, once all are connected."""
         self._prepare()
         await self._connect()
-        self._begin(self.depot.clock.now_ms())
+        self._begin(self.depot.clock.now_ms() if start is None else await start())
         began_cpu_s = time.process_time()
         await self._live_until(self._started_ms + (self.plan.duration_s or math.inf) * 1_000)
-        ran_ms = self.depot.clock.now_ms() - self._started_ms
-        self._cpu_s = time.process_time() - began_cpu_s
+        ran_ms = max(0.0, self.depot.clock.now_ms() - self._started_ms)
+        cpu_s = time.process_time() - began_cpu_s
         await self._drain()
         await self._leave()
-        return self._report(ran_ms / 1_000)
+        station = self.depot.station
+        return closing.measure(
+            self.depot.tally, station.counts, vehicles=len(self.units), protocol=station.version.name,
+            started_ms=self._started_ms, ran_s=ran_ms / 1_000, cpu_s=cpu_s, plays=tuple(self._plays),
+            left_out=tuple(self._left_out), commands=None if self._crowd is None else self._crowd.report(),
+        )  # fmt: skip
+
+    def pulse(self) -> Pulse:
+        """How it is now."""
+        tally, now_ms = self.depot.tally.counts, self.depot.clock.now_ms()
+        return Pulse(
+            vehicles=len(self.units), up=sum(unit.link.is_up for unit in self.units),
+            elapsed_s=(now_ms - self._started_ms) / 1_000 if self._started_ms else None,
+            receipted=tally["receipted"], waiting=sum(len(unit.outbox) for unit in self.depot.busy),
+            resent=tally["resent"], lost=tally["given_up"] + tally["rejected"],
+            telemetry=tally["telemetry_sent"], dropped=tally["telemetry_dropped"],
+            disconnects=self.depot.station.counts["disconnects"],
+        )  # fmt: skip
 
     def stop(self) -> None:
         """End the run early; who asks again does not want to wait for receipts either."""
@@ -202,15 +201,17 @@ class Fleet:
     def _begin(self, now_ms: float) -> None:
         """Boot the vehicles one after the other and set the stage."""
         self._started_ms = now_ms
+        share = self.plan.share
         for index, unit in enumerate(self.units):
-            unit.vehicle.plan(int(now_ms + index * 1_000 / BOOTS_PER_S), life.begin)
+            place = share.index + index * share.of
+            unit.vehicle.plan(int(now_ms + place * 1_000 / BOOTS_PER_S), life.begin)
         for part in self._parts:
             self._cast(part, int(now_ms + part.start_s * 1_000))
         for unit in self.units:
             self._schedule(unit)
         self._begin_load()
         if self._crowd is not None:
-            booted_ms = now_ms + len(self.units) * 1_000 / BOOTS_PER_S
+            booted_ms = now_ms + self.plan.boots_for_s * 1_000
             self._crowd.begin(booted_ms, now_ms + (self.plan.duration_s or math.inf) * 1_000)
 
     def _cast(self, part: Part, start_ms: int) -> None:
@@ -259,15 +260,20 @@ class Fleet:
 
     def _begin_load(self) -> None:
         """Load starts when all have booted, and leaves the vehicles alone that play a scenario."""
-        plan, start_ms = self.plan, self._started_ms + len(self.units) * 1_000 / BOOTS_PER_S
+        plan, share, start_ms = self.plan, self.plan.share, self._started_ms + self.plan.boots_for_s * 1_000
         crowd = [unit for unit in self.units if unit.vin not in self._parked]
-        if plan.telemetry_per_s > 0 and crowd:
-            self._loads.append(TelemetryLoad(crowd, plan.telemetry_per_s, start_ms))
-        if plan.alarms_per_s > 0 and crowd:
-            self._loads.append(AlarmLoad(crowd, Slots(plan.alarms_per_s, start_ms), plan.seed))
-        if plan.ramp is not None and crowd:
-            self.depot.tally.watch = Watch(plan.ramp, start_ms)
-            self._loads.append(AlarmLoad(crowd, Stairs(plan.ramp, start_ms), plan.seed))
+        if not crowd:
+            return
+        dice = Dice(plan.seed, "alarm load", *share.words)
+        if plan.telemetry_per_s > 0:
+            self._loads.append(TelemetryLoad(crowd, Slots(plan.telemetry_per_s, start_ms, share)))
+        if plan.alarms_per_s > 0:
+            self._loads.append(AlarmLoad(crowd, Slots(plan.alarms_per_s, start_ms, share), dice))
+        if (ramp := plan.ramp) is not None:
+            self.depot.tally.watch = watch = Watch(ramp, start_ms, share)
+            self._loads.append(AlarmLoad(crowd, Stairs(ramp.alarms, start_ms, share), dice))
+            if ramp.kind is Kind.TELEMETRY:
+                self._loads.append(TelemetryLoad(crowd, Stairs(ramp, start_ms, share), watch))
 
     async def _live_until(self, end_ms: float) -> None:
         while (now_ms := self.depot.clock.now_ms()) < end_ms and not self.stopping.is_set():
@@ -371,26 +377,3 @@ class Fleet:
             kinds = tuple(model for model in kinds if model.doors) or kinds
         vehicle = build(vin, plan.seed, kinds, driving_share=share, error_ms=error_ms, habit=plan.habit)
         return Unit(vehicle, Dice(plan.seed, vin, "resends"), self.depot)
-
-    def _report(self, ran_s: float) -> Report:
-        tally, station = self.depot.tally, self.depot.station
-        heard, until_s = self._stage.heard(), self._started_ms / 1_000 + ran_s
-        verdicts = verdict.judge_all(self._plays, heard, until_s) if self._stage.judges else []
-        asked_for = bool(
-            self.plan.alarms_per_s or self.plan.ramp
-        )  # alarms that are load are nobody's mistake
-        elsewhere = () if asked_for else verdict.elsewhere(self._plays, heard, self._started_ms / 1_000)
-        return Report(
-            seed=self.plan.seed, vehicles=len(self.units), protocol=station.version.name,
-            started_at=rfc3339(int(self._started_ms)), ran_s=round(ran_s, 3),
-            events=tally.events(), receipt_latency_ms=percentiles(tally.latencies_ms),
-            telemetry_sent=tally.counts["telemetry_sent"],
-            telemetry_dropped=tally.counts["telemetry_dropped"],
-            connections={"connects": 0, "disconnects": 0, **station.counts},
-            lag_ms=percentiles(tally.lags_ms), scenarios=tuple(self._plays),
-            verdicts=tuple(verdicts), left_out=tuple(self._left_out),
-            elsewhere=elsewhere,
-            commands=None if self._crowd is None else self._crowd.report(),
-            own_cores=round(self._cpu_s / ran_s, 3) if ran_s else 0.0,
-            climb=None if tally.watch is None else tally.watch.climb(),
-        )  # fmt: skip

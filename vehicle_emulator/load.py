@@ -10,13 +10,15 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from vehicle_emulator.dice import Dice
 from vehicle_emulator.messages import THEFT_CAUSES, ZONES
+from vehicle_emulator.share import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from vehicle_emulator.ramp import Stairs
+    from vehicle_emulator.dice import Dice
+    from vehicle_emulator.ramp import Stairs, Watch
+    from vehicle_emulator.share import Share
     from vehicle_emulator.unit import Unit
 
 # A rate beyond the emulator's own must not keep it from hearing, or from being stopped.
@@ -30,9 +32,11 @@ class Slots:
 
     __slots__ = ("_period_ms", "_start_ms", "_taken")
 
-    def __init__(self, rate_per_s: float, start_ms: float) -> None:
-        """The first moment is the start."""
-        self._period_ms, self._start_ms, self._taken = 1_000.0 / rate_per_s, start_ms, 0
+    def __init__(self, rate_per_s: float, start_ms: float, share: Share = ALL) -> None:
+        """The first moment of all is the start; a share of them lies between those of the others."""
+        period_ms = 1_000.0 / rate_per_s
+        self._period_ms, self._start_ms = period_ms * share.of, start_ms + period_ms * share.index
+        self._taken = 0
 
     @property
     def next_at_ms(self) -> float:
@@ -49,18 +53,20 @@ class Slots:
 class TelemetryLoad:
     """Telemetry of what changed, and of the core signals, from each vehicle in turn."""
 
-    __slots__ = ("_units", "slots")
+    __slots__ = ("_units", "_watch", "slots")
 
-    def __init__(self, units: Sequence[Unit], rate_per_s: float, start_ms: float) -> None:
-        """At this rate over the whole fleet."""
-        self._units, self.slots = units, Slots(rate_per_s, start_ms)
+    def __init__(self, units: Sequence[Unit], slots: Slots | Stairs, watch: Watch | None = None) -> None:
+        """At these moments over the whole fleet; ``watch`` is told what has left."""
+        self._units, self.slots, self._watch = units, slots, watch
 
     def play(self, now_ms: float) -> float:
         """Send what is due, the rest of very much next time; how late the first of it was."""
         late_ms = max(0.0, now_ms - self.slots.next_at_ms)
         for number, at_ms in islice(self.slots.take(now_ms), MOST_AT_ONCE):
             unit = self._units[number % len(self._units)]
-            unit.hand_over(unit.vehicle.body.changes(int(at_ms), with_core=True), at_ms)
+            has_left = unit.hand_over(unit.vehicle.body.changes(int(at_ms), with_core=True), at_ms)
+            if has_left and self._watch is not None:
+                self._watch.left(at_ms, now_ms)
         return late_ms
 
 
@@ -69,10 +75,9 @@ class AlarmLoad:
 
     __slots__ = ("_dice", "_units", "slots")
 
-    def __init__(self, units: Sequence[Unit], slots: Slots | Stairs, seed: int) -> None:
+    def __init__(self, units: Sequence[Unit], slots: Slots | Stairs, dice: Dice) -> None:
         """At these moments over the whole fleet."""
-        self._units, self.slots = units, slots
-        self._dice = Dice(seed, "alarm load")
+        self._units, self.slots, self._dice = units, slots, dice
 
     def play(self, now_ms: float) -> float:
         """Send what is due, the rest of very much next time; how late the first of it was."""

@@ -47,6 +47,7 @@ def _climb(climb: Climb) -> str:
     steps = climb.steps
     rates, served = _of(steps, lambda one: one.rate_per_s), _of(steps, lambda one: one.served_share)
     heard = [step.latency_ms if step.receipted else None for step in steps]
+    unit, what = climb.unit, climb.unit.removesuffix("/s")
     latencies = [
         Line("p50", [None if one is None else one.p50 for one in heard]),
         Line("p99", [None if one is None else one.p99 for one in heard]),
@@ -55,13 +56,13 @@ def _climb(climb: Climb) -> str:
     in_time = [share * rate for share, rate in zip(served, rates, strict=True)]
     late = Line("p99", _of(steps, lambda one: one.own_lateness_ms.p99))
     charts = (
-        ("Event to receipt, ms", latencies),
-        ("Events/s served within a second", [Line("wanted", rates), Line("served", in_time)]),
+        (f"{'Event' if what == 'events' else 'Alarm beside it'} to receipt, ms", latencies),
+        (f"{unit.capitalize()} served within a second", [Line("wanted", rates), Line("served", in_time)]),
         ("The emulator's own lateness, ms", [late]),
         ("The emulator's own CPU, cores", [Line("cores", _of(steps, lambda one: one.own_cores))]),
     )
     drawn = "\n".join(_figure(title, lines, climb) for title, lines in charts)
-    head = ("events/s", "served in 1 s", "p50", "p99", "p99.9", "max", "own lateness p99", "own cores", "")
+    head = (unit, "served in 1 s", "p50", "p99", "p99.9", "max", "own lateness p99", "own cores", "")
     rows = [
         (
             f"{step.rate_per_s:,.0f}", f"{step.served_share:.2%}",
@@ -82,7 +83,7 @@ def _of(steps: Sequence[Step], figure: Callable[[Step], float]) -> list[float]:
 
 def _figure(title: str, lines: Sequence[Line], climb: Climb) -> str:
     rates = _of(climb.steps, lambda one: one.rate_per_s)
-    shown = chart.svg(chart.Chart(title, rates, lines, "events/s", climb.knee_per_s))
+    shown = chart.svg(chart.Chart(title, rates, lines, climb.unit, climb.knee_per_s))
     return f"<figure><h2>{escape(title)}</h2>{shown}</figure>"
 
 

@@ -17,15 +17,17 @@ from rich.table import Table
 from gateway.wire.topics import vehicle_topic
 from vehicle_emulator import access, codec, messages, tape
 from vehicle_emulator.figures import Percentiles, percentiles
+from vehicle_emulator.progress import Bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from vehicle_emulator.access import Credentials
     from vehicle_emulator.link import Station
     from vehicle_emulator.tape import Message
 
 KEEPALIVE_S: Final = 60
+SHOW_EVERY_S: Final = 1.0
 PATIENCE_S: Final = 30.0
 _BREATHE_EVERY = 64
 _NAP_S = 0.002
@@ -109,11 +111,13 @@ async def play(path: Path, station: Station, credentials: Credentials, speed: fl
 
     Errors:  PlayError, tape.TapeError.
     """
-    lost = 0
+    lost = total = 0
     vins: dict[str, None] = {}
     for line in tape.read(path):
         lost += line.lost
-        vins.update(dict.fromkeys(message.vin for message in tape.said(iter((line,)))))
+        for message in tape.said(iter((line,))):
+            vins[message.vin] = None
+            total += 1
     if not vins:
         raise PlayError(f"{path}: no message of a vehicle stands in it")
     access.allow_files(len(vins))
@@ -122,7 +126,9 @@ async def play(path: Path, station: Station, credentials: Credentials, speed: fl
     began_s = time.monotonic()
     try:
         await _connect(players.values())
-        count, late_ms = await _play(tape.said(tape.read(path)), players, speed)
+        with Bar(Console(stderr=True), total, "messages") as bar:
+            shown = _shown(tape.said(tape.read(path)), bar, counts)
+            count, late_ms = await _play(shown, players, speed)
         await _hear_out(players.values(), counts)
     finally:
         for player in players.values():
@@ -131,6 +137,17 @@ async def play(path: Path, station: Station, credentials: Credentials, speed: fl
         len(players), count, lost, counts["receipted"], counts["rejected"],
         round(time.monotonic() - began_s, 3), percentiles(late_ms), dict(station.counts),
     )  # fmt: skip
+
+
+def _shown(said: Iterator[Message], bar: Bar, counts: Counter[str]) -> Iterator[Message]:
+    """All of it, while a bar tells how far it is and how fast."""
+    began_s = shown_s = time.monotonic()
+    for number, message in enumerate(said):
+        if (now_s := time.monotonic()) - shown_s >= SHOW_EVERY_S:
+            shown_s = now_s
+            heard = f"{counts['receipted']:,} receipted, {counts['rejected']:,} rejected"
+            bar.tell(number, f"{number / (now_s - began_s):,.0f}/s, {heard}")
+        yield message
 
 
 async def _connect(players: Iterable[Player]) -> None:

@@ -101,7 +101,7 @@ class Report(msgspec.Struct, frozen=True):
 
     With a SOC's ledger: a verdict for each scenario, and ``elsewhere`` the alarms of vehicles that played
     nothing. ``left_out`` are vehicles whose scenario lacked the special mode that it needs. ``unwritten``: a
-    sentence for each file of the run that lacks something.
+    sentence for each file of the run that lacks something; ``died``: for each process that ended by itself.
     """
 
     seed: int
@@ -121,13 +121,16 @@ class Report(msgspec.Struct, frozen=True):
     left_out: tuple[str, ...] = ()
     commands: Commands | None = None
     own_cores: float = 0.0
+    busiest_core: float = 0.0
     climb: Climb | None = None
+    processes: int = 1
+    died: tuple[str, ...] = ()
     unwritten: tuple[str, ...] = ()
 
     @property
     def limit(self) -> str:
         """What the emulator itself lacked, in words; nothing if it was not the limit."""
-        return own_limit(self.lag_ms, self.own_cores)
+        return own_limit(self.lag_ms, self.busiest_core)
 
     @property
     def is_broken(self) -> bool:
@@ -136,7 +139,7 @@ class Report(msgspec.Struct, frozen=True):
         lost = self.events.unreceipted or self.events.given_up or self.events.rejected
         wrong = self.elsewhere or self.left_out or any(verdict.is_broken for verdict in self.verdicts)
         lied = self.commands is not None and self.commands.contradicted
-        return bool(nobody or lost or wrong or lied or self.unwritten)
+        return bool(nobody or lost or wrong or lied or self.died or self.unwritten)
 
 
 class Tally:
@@ -175,10 +178,6 @@ class Tally:
         self.counts["unreceipted"] += 1
         self._write(vin, entry)
 
-    def events(self) -> Events:
-        """The counters by name."""
-        return msgspec.convert({name: self.counts[name] for name in Events.__struct_fields__}, Events)
-
     def _write(
         self, vin: str, entry: Entry, *, receipted_ms: float | None = None, rejected: str | None = None
     ) -> None:
@@ -192,14 +191,19 @@ class Tally:
         self._ledger.write(encode(line) + b"\n")
 
 
+def events(counts: Counter[str]) -> Events:
+    """The counters by name."""
+    return msgspec.convert({name: counts[name] for name in Events.__struct_fields__}, Events)
+
+
 def table(report: Report) -> Table:
     """The report for people."""
+    crew = f" in {report.processes} processes" if report.processes > 1 else ""
     view = Table(
-        title=f"{report.vehicles} vehicles, seed {report.seed}, {report.ran_s:.1f} s", show_header=False
+        title=f"{report.vehicles} vehicles{crew}, seed {report.seed}, {report.ran_s:.1f} s", show_header=False
     )
-    events, latency = report.events, report.receipt_latency_ms
-    _row(view, "events", msgspec.structs.asdict(events))
-    _row(view, "event to receipt, ms", _numbers(latency))
+    _row(view, "events", msgspec.structs.asdict(report.events))
+    _row(view, "event to receipt, ms", _numbers(report.receipt_latency_ms))
     _row(view, "telemetry", {"sent": report.telemetry_sent, "dropped": report.telemetry_dropped})
     _row(view, f"connections, {report.protocol}", report.connections)
     if not report.connections.get("connects"):
@@ -213,7 +217,7 @@ def table(report: Report) -> Table:
         _add_commands(view, report.commands)
     _add_plays(view, report)
     for name, found in (
-        ("alarms elsewhere", report.elsewhere), ("not played", report.left_out),
+        ("alarms elsewhere", report.elsewhere), ("not played", report.left_out), ("DIED", report.died),
         ("NOT WRITTEN", report.unwritten),
     ):  # fmt: skip
         if found:
@@ -244,7 +248,9 @@ def _add_climb(view: Table, climb: Climb) -> None:
     for step in climb.steps:
         word = "served" if step.is_served else f"NOT served  {step.limit}"
         numbers = "  ".join(f"{name} {value}" for name, value in _numbers(step.latency_ms).items())
-        view.add_row(f"{step.rate_per_s:,.0f} events/s", f"{step.served_share:.1%} in 1 s  {numbers}  {word}")
+        view.add_row(
+            f"{step.rate_per_s:,.0f} {climb.unit}", f"{step.served_share:.1%} in 1 s  {numbers}  {word}"
+        )
     view.add_row("ramp", climb.sentence())
     view.add_section()
 

@@ -53,7 +53,10 @@ class Stage:
 
     def tell(self, at_ms: int, scenario: str, vin: str, text: str) -> None:
         """One more line."""
-        line = StoryLine(rfc3339(at_ms), scenario, vin, text)
+        self.pass_on(StoryLine(rfc3339(at_ms), scenario, vin, text))
+
+    def pass_on(self, line: StoryLine) -> None:
+        """A line as it is."""
         if self._story is not None:
             self._story.write(encode(line) + b"\n")
             self._story.flush()

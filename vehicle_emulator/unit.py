@@ -100,19 +100,24 @@ class Unit:
         elif self.link.is_up:
             self.leave()
 
-    def hand_over(self, message: Message, intended_ms: float) -> None:
-        """Publish telemetry or lose it, as a change of bearer; keep an event until it is receipted."""
+    def hand_over(self, message: Message, intended_ms: float) -> bool:
+        """
+        Publish telemetry or lose it, as a change of bearer; keep an event until it is receipted.
+
+        False if it was lost.
+        """
         counts = self._depot.tally.counts
         if message.kind == messages.CONNECTION:
             if self.link.is_up:
                 self._tell_connection(message)
-            return
+            return self.link.is_up
         if not message.event_id:
             sent = self._broadcast(message)
             counts["telemetry_sent" if sent else "telemetry_dropped"] += 1
-            return
+            return sent
         self._keep(message, intended_ms)
         self.pump(self._depot.clock.now_ms())
+        return True
 
     def _keep(self, message: Message, intended_ms: float) -> None:
         """Until its receipt."""

@@ -219,17 +219,15 @@ def unpack(record: bytes) -> Track:
     at = track.newest_at = moment(min(heard_s, stated_s)) or rest.newest_at or NEVER
     signals: dict[str, Any] = dict(zip(form.names, numbers, strict=True)) | dict(form.fixed)
     groups: list[tuple[datetime, dict[Any, Any]]] = [(at, signals), *rest.values]
-    for stated_at, group in groups:
-        for place, value in group.items():
-            track.values[NAMES[place] if isinstance(place, int) else place] = SignalValue(value, stated_at)
+    track.values = {
+        NAMES[place] if isinstance(place, int) else place: SignalValue(value, stated_at)
+        for stated_at, group in groups
+        for place, value in group.items()
+    }
     track.others = rest.others
     track.ignition, track.told_moving, track.missed = traits.ignition, traits.told_moving, traits.missed
     track.set_back, track.told_driven = traits.set_back, traits.told_driven
-    track.calm(moment(calm_until_s) or NEVER)
-    track.told_at = rest.told_at
-    if calm_until_s and traits.told_moving:
-        track.told_at = track.calm_until - RENEW_MOVEMENT_AFTER
-    track.told_position_at = track.told_at if traits.traced else rest.told_position_at
+    _told(track, rest, traits, calm_until_s)
     if number != NO_NUMBER:
         track.number, track.number_at = number, at
     elif rest.number is not None:
@@ -241,6 +239,15 @@ def unpack(record: bytes) -> Track:
         track.newest_movement = _whole(rest.newest_movement)
     _place(track, rest, traits, signals)
     return track
+
+
+def _told(track: Track, rest: Rest, traits: Traits, calm_until_s: float) -> None:
+    """What was told of movement, and how long that holds."""
+    track.calm(moment(calm_until_s) or NEVER)
+    track.told_at = rest.told_at
+    if calm_until_s and traits.told_moving:
+        track.told_at = track.calm_until - RENEW_MOVEMENT_AFTER
+    track.told_position_at = track.told_at if traits.traced else rest.told_position_at
 
 
 def _place(track: Track, rest: Rest, traits: Traits, signals: dict[str, Any]) -> None:

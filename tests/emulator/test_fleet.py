@@ -17,8 +17,9 @@ from devtools.broker import HOST, Broker
 from tests.emulator.receipting import ReceiptingGateway
 from vehicle_emulator import air, load_page, messages, outbox
 from vehicle_emulator.body import LOCKS
+from vehicle_emulator.casting import cast
 from vehicle_emulator.dice import Dice
-from vehicle_emulator.fleet import Fleet, Plan, cast, vins
+from vehicle_emulator.fleet import Fleet, Plan, vins
 from vehicle_emulator.life import LEFT_LONG_AGO
 from vehicle_emulator.link import Station
 from vehicle_emulator.load import Slots

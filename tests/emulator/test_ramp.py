@@ -42,7 +42,7 @@ def test_the_knee_is_the_first_step_that_is_not_served(climbing: Ramp, fails: in
     for number, at_ms in slots(climbing):
         late_ms = took_ms if step_of[number] < fails else 5_000.0
         watch.receipted(at_ms, at_ms + late_ms)
-    found = watch.climb()
+    found = ramp.climb(climbing, [watch.steps])
     assert [step.receipted for step in found.steps] == [step.wanted for step in found.steps]
     assert [step.is_served for step in found.steps] == [step < fails for step in range(steps)]
     assert found.knee_per_s == (climbing.rates_per_s[fails] if fails < steps else None)
@@ -50,13 +50,14 @@ def test_the_knee_is_the_first_step_that_is_not_served(climbing: Ramp, fails: in
 
 
 @pytest.mark.parametrize(
-    ("late_ms", "cpu_s", "says"), [(2.0, 0.1, ""), (80.0, 0.1, "late itself"), (2.0, 0.99, "one core")]
+    ("late_ms", "cpu_s", "says"), [(2.0, 0.1, ""), (80.0, 0.1, "late itself"), (2.0, 0.99, "of one core")]
 )
 def test_the_emulator_names_itself_when_it_is_the_limit(late_ms: float, cpu_s: float, says: str) -> None:
-    watch = Watch(Ramp((100.0,), 1.0), START_MS)
+    climbing = Ramp((100.0,), 1.0)
+    watch = Watch(climbing, START_MS)
     watch.turned(START_MS, late_ms, 5.0)
     watch.turned(START_MS + 999, late_ms, 5.0 + cpu_s)
-    (step,) = watch.climb().steps
+    (step,) = ramp.climb(climbing, [watch.steps]).steps
     assert says in step.limit
     assert bool(step.limit) == bool(says)
 

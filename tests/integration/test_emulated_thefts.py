@@ -18,8 +18,9 @@ from gateway.recordings import replay
 from tests.integration.conftest import SocThread, until
 from tests.support.gateway import GatewayProcess
 from vehicle_emulator import deeds, scenarios, verdict
+from vehicle_emulator.casting import cast
 from vehicle_emulator.dice import Dice
-from vehicle_emulator.fleet import Fleet, Plan, cast, vins
+from vehicle_emulator.fleet import Fleet, Plan, vins
 from vehicle_emulator.link import Station
 from vehicle_emulator.owner import Api, Owner
 from vehicle_emulator.report import Report, Tally

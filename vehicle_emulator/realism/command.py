@@ -15,6 +15,7 @@ from rich.console import Console
 from vehicle_emulator import access, day, files
 from vehicle_emulator.messages import rfc3339
 from vehicle_emulator.models import ModelsError, load
+from vehicle_emulator.progress import Bar
 from vehicle_emulator.realism import page
 from vehicle_emulator.realism.measure import Meter
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MOST_DAYS = 366.0
 _LINES_AT_ONCE = 1_000
+_HOUR_MS = 3_600_000
 _YEARS = range(2000, 2101)
 
 Vehicles = Annotated[int, typer.Option(min=1, max=access.MOST_VEHICLES, help="how many vehicles")]
@@ -78,15 +80,18 @@ def write_day(  # noqa: PLR0917  # one parameter per option of the command line
     """Write what a fleet says in a day as JSON lines of time, topic and payload; no broker, no waiting."""
     encode = msgspec.json.Encoder().encode
     sent = _sent(vehicles, days, seed, start, read_models(models))
-    with files.Outputs() as written:
+    with files.Outputs() as written, Bar(Console(stderr=True), 24 * days, "h") as bar:
         file = written.open(out) or sys.stdout.buffer
+        count, begin_ms = 0, None
         try:
-            while lines := [
-                encode(Line(rfc3339(one.at_ms), one.topic, msgspec.Raw(one.payload)))
-                for one in islice(sent, _LINES_AT_ONCE)
-            ]:
+            while some := list(islice(sent, _LINES_AT_ONCE)):
+                lines = [
+                    encode(Line(rfc3339(one.at_ms), one.topic, msgspec.Raw(one.payload))) for one in some
+                ]
                 if not file.write(b"\n".join(lines) + b"\n"):
                     break
+                count, begin_ms = count + len(lines), begin_ms or some[0].at_ms
+                bar.tell((some[-1].at_ms - begin_ms) / _HOUR_MS, f"{count:,} messages")
             file.flush()
         except BrokenPipeError:  # whoever reads has seen enough, as `head` does
             sys.stdout = None
