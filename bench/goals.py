@@ -212,7 +212,7 @@ GOALS: tuple[Goal, ...] = (
     ),
     Goal(
         bench="memory", what="bytes per vehicle", against="a dict each", is_ratio=False, value=200,
-        take=lambda found: [found["memory"]["whole"]["rss_bytes"]],
+        take=lambda found: [one["rss_bytes"] for one in found["memory"]["turns"]["gateway"]],
         reference=lambda found: [one["rss_bytes"] for one in found["memory"]["turns"]["dict"]],
     ),
     *(

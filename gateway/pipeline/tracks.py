@@ -13,8 +13,12 @@ from gateway.wire.topics import vehicle_topic
 
 MAX_VEHICLES = 2_000_000
 """Some hundred bytes each; a new one is kept instead of the first."""
-MAX_AT_HAND = 1_024
-"""The last ones asked for, some thousand bytes each: to pack one costs as much as ten messages that pass."""
+BUDGET_BYTES = 192_000_000
+"""Of both, up to a fleet of a million: what records leave of it, the tracks asked for last have."""
+RECORD_BYTES, TRACK_BYTES = 190, 2_750
+"""Of a car that says six signals, index included (``bench memory``)."""
+LEAST_AT_HAND = 1_024
+"""To take one in hand and to put it away costs as much as ten messages that pass."""
 AT_HAND = b""
 """In place of the record."""
 VIN_BEGINS = len(vehicle_topic("", KIND)) - len(f"/{KIND}")
@@ -48,10 +52,15 @@ class Tracks:
 
     def take_in_hand(self, topic: str, track: Track) -> Track:
         """Keep it as it is; the one that is at hand for longest is packed for it."""
-        if len(self.at_hand) >= MAX_AT_HAND:
+        while len(self.at_hand) >= self._room():
             self.put_away(next(iter(self.at_hand)))
         self.records[key_of(topic[VIN_BEGINS:VIN_ENDS])], self.at_hand[topic] = AT_HAND, track
         return track
+
+    def _room(self) -> int:
+        """How many may be at hand beside so many records."""
+        left_bytes = BUDGET_BYTES - RECORD_BYTES * len(self.records)
+        return max(LEAST_AT_HAND, left_bytes // TRACK_BYTES)
 
     def put_away(self, topic: str) -> None:
         """Pack one that is at hand."""

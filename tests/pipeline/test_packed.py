@@ -157,7 +157,8 @@ def test_as_many_forms_as_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_as_many_are_at_hand_as_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracks, "MAX_AT_HAND", 2)
+    monkeypatch.setattr(tracks, "BUDGET_BYTES", 0)
+    monkeypatch.setattr(tracks, "LEAST_AT_HAND", 2)
     intake = Gateway(glances=True).intake
     vins = [f"{VIN[:-1]}{number}" for number in range(5)]
     for second, vin in enumerate(vins):
