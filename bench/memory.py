@@ -35,7 +35,7 @@ def main(options: argparse.Namespace) -> int:
     ours, theirs = (Rounds(tuple(one.rss_bytes for one in found)) for found in sides.values())
     ratio = Rounds(tuple(one / other for one, other in zip(theirs.values, ours.values, strict=True)))
     table(
-        f"memory of {options.vehicles:,} driving vehicles after {MESSAGES} messages of six signals, bytes each",
+        f"memory of {options.vehicles:,} driving vehicles after {MESSAGES} messages each, bytes for one",
         [
             ("KEPT, resident", ours.text()),
             ("of it allocated by Python (traced, another run)", f"{traced.traced_bytes:,.0f}"),

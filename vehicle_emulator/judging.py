@@ -57,7 +57,9 @@ def score_run(
 
 
 def drill(
-    words: Annotated[list[str], typer.Argument(help="kills, outage, flood, storm or day, and its options")],
+    words: Annotated[
+        list[str], typer.Argument(help="kills, outage, flood, storm, overload or day, and options")
+    ],
 ) -> None:
     """Injure a running gateway, broker or SOC on a seed and print the ledger; needs a checkout."""
     if find_spec(DRILLS) is None:

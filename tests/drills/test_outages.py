@@ -1,4 +1,4 @@
-"""Broker away, a fleet that reconnects, one vehicle that floods: nothing of anybody's is lost."""
+"""Broker away, a fleet that reconnects, one vehicle that floods, too many alarms: nothing is lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import flood, outage, storm
+from bench import flood, outage, overload, storm
 from devtools.mosquitto import Mosquitto
 
 pytestmark = pytest.mark.drill
@@ -22,4 +22,9 @@ def test_nothing_is_lost_while_the_broker_is_away(
 
 def test_one_vehicle_s_flood_costs_no_other_s_alarm(tmp_path: Path, mosquitto: Mosquitto) -> None:
     outcome = flood.run(flood.Plan(), tmp_path)
+    assert outcome.complaints() == [], outcome.evidence
+
+
+def test_more_alarms_than_can_be_served_are_receipted_later(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    outcome = overload.run(overload.Plan(), tmp_path)
     assert outcome.complaints() == [], outcome.evidence
