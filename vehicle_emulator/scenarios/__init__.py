@@ -13,6 +13,7 @@ from vehicle_emulator.scenarios.clock_change import CLOCK_CHANGE
 from vehicle_emulator.scenarios.ferry_burst import FERRY_BURST
 from vehicle_emulator.scenarios.ferry_crossing import FERRY_CROSSING
 from vehicle_emulator.scenarios.flat_battery import FLAT_BATTERY
+from vehicle_emulator.scenarios.forgotten_card import FORGOTTEN_CARD
 from vehicle_emulator.scenarios.glass_break import GLASS_BREAK
 from vehicle_emulator.scenarios.hold_up import HOLD_UP
 from vehicle_emulator.scenarios.jammed_silent import JAMMED_SILENT
@@ -41,6 +42,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     CARD_MISSING,
     FERRY_CROSSING,
     FLAT_BATTERY,
+    FORGOTTEN_CARD,
     GLASS_BREAK,
     HOLD_UP,
     JAMMED_SILENT,
