@@ -17,6 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument("--vehicles", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3, help="turns of both sides")
+    parser.add_argument("--traced", action="store_true", help="and trace each allocation: some minutes more")
     parser.add_argument("--max-bytes", type=float, help="bound: resident memory for each vehicle")
     parser.add_argument("--min-ratio", type=float, help="bound: a dict's memory, of the gateway's")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
@@ -29,8 +30,10 @@ def main(options: argparse.Namespace) -> int:
         for who, found in sides.items():
             say(f"{who}, {options.vehicles:,} vehicles, turn {number} of {options.rounds}")
             found.append(driving.run(who, options.vehicles, MESSAGES))
-    say(f"gateway, {options.vehicles:,} vehicles, each allocation traced")
-    traced = driving.run("gateway", options.vehicles, MESSAGES, traced=True)
+    traced: driving.Kept | None = None
+    if options.traced:
+        say(f"gateway, {options.vehicles:,} vehicles, each allocation traced")
+        traced = driving.run("gateway", options.vehicles, MESSAGES, traced=True)
     say.done()
     ours, theirs = (Rounds(tuple(one.rss_bytes for one in found)) for found in sides.values())
     ratio = Rounds(tuple(one / other for one, other in zip(theirs.values, ours.values, strict=True)))
@@ -38,7 +41,7 @@ def main(options: argparse.Namespace) -> int:
         f"memory of {options.vehicles:,} driving vehicles after {MESSAGES} messages each, bytes for one",
         [
             ("KEPT, resident", ours.text()),
-            ("of it allocated by Python (traced, another run)", f"{traced.traced_bytes:,.0f}"),
+            *([("of it allocated by Python", f"{traced.traced_bytes:,.0f}")] if traced else []),
             ("a dict for each, resident", theirs.text()),
             ("RATIO of a dict to what is kept", ratio.text(1)),
         ],

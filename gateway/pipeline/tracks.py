@@ -17,7 +17,7 @@ BUDGET_BYTES = 192_000_000
 """Of both, up to a fleet of a million: what records leave of it, the tracks asked for last have."""
 RECORD_BYTES, TRACK_BYTES = 190, 2_750
 """Of a car that says six signals, index included (``bench memory``)."""
-LEAST_AT_HAND = 1_024
+LEAST_AT_HAND, MOST_AT_HAND = 1_024, 8_192
 """To take one in hand and to put it away costs as much as ten messages that pass."""
 AT_HAND = b""
 """In place of the record."""
@@ -60,7 +60,7 @@ class Tracks:
     def _room(self) -> int:
         """How many may be at hand beside so many records."""
         left_bytes = BUDGET_BYTES - RECORD_BYTES * len(self.records)
-        return max(LEAST_AT_HAND, left_bytes // TRACK_BYTES)
+        return max(LEAST_AT_HAND, min(MOST_AT_HAND, left_bytes // TRACK_BYTES))
 
     def put_away(self, topic: str) -> None:
         """Pack one that is at hand."""
