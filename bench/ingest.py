@@ -30,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def add_common(parser: argparse.ArgumentParser, *, messages: int, against: str) -> None:
     """Options of every measurement of reading."""
     parser.add_argument("--messages", type=int, default=messages)
-    parser.add_argument("--vehicles", type=int, default=3_000, help="a hundred messages each, with what is renewed")
+    parser.add_argument("--vehicles", type=int, default=3_000, help="renewals are among the messages of each")
     parser.add_argument("--qos", default="0,1", help="one or both")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--against", default=against, help=f"some of: {', '.join(READERS)}")
