@@ -44,6 +44,7 @@ __all__ = [
     "Situation",
     "SituationFact",
     "apply",
+    "dated",
     "moment_of",
 ]
 
@@ -199,16 +200,29 @@ def _card(
     )
 
 
+def dated(situation: Situation, fact: DriverCard) -> DriverCard:
+    """
+    The fact as of its arrival, if its number comes after that of a card's statement with a later time.
+
+    The clock was set back between them: by that clock, a card that goes now went before it was seen.
+    """
+    for known in situation.cards.values():
+        if fact.at < known.stated_at and _is_numbered_before(fact, known) is False:
+            return replace(fact, occurred_at=None)
+    return fact
+
+
 def _is_older(fact: DriverCard, known: Card) -> bool:
     """Within one boot the vehicle's own order counts: a clock set back hides no card's leaving."""
-    if (
-        fact.boot_id is not None
-        and fact.boot_id == known.boot_id
-        and fact.seq is not None
-        and known.seq is not None
-    ):
-        return fact.seq < known.seq
-    return fact.at < known.stated_at
+    before = _is_numbered_before(fact, known)
+    return fact.at < known.stated_at if before is None else before
+
+
+def _is_numbered_before(fact: DriverCard, known: Card) -> bool | None:
+    """By the vehicle's own order, which is known within one boot only."""
+    if fact.boot_id is None or fact.boot_id != known.boot_id or fact.seq is None or known.seq is None:
+        return None
+    return fact.seq < known.seq
 
 
 def _with_room(cards: dict[str, Card]) -> dict[str, Card] | None:

@@ -26,6 +26,7 @@ from gateway.domain.signals import (
     Software,
     Tick,
 )
+from gateway.domain.situation import dated
 from gateway.domain.turn import Turn
 from gateway.domain.vehicle import StatedFact
 
@@ -45,6 +46,7 @@ def hear(turn: Turn, fact: AnyFact) -> None:
 
 def card(turn: Turn, fact: DriverCard) -> None:
     """A Driver Card was seen or has gone."""
+    fact = dated(turn.vehicle.past.now, fact)
     turn.set(card_ever_stated=True)
     _state(turn, "driver-card", fact)
     fold(turn, fact)

@@ -41,7 +41,6 @@ WATCH_FOR = timedelta(seconds=60)
 PLACES_AT_MOST = 12
 PLACES_WITHIN = timedelta(seconds=60)
 WAS_SILENT = timedelta(minutes=30)
-CLOCK_IS_BEHIND = timedelta(seconds=60)
 ONE_BOOT = 1_000
 """Numbers that are further apart are counts of two boots."""
 MAX_OTHER_SIGNALS = 200
@@ -203,13 +202,15 @@ class Track:
 
     def dated(self, fact: DriverCard) -> DriverCard:
         """
-        The fact as of its arrival, if the vehicle's clock was set back.
+        The fact as of its arrival, if the vehicle's clock was set back and is still behind.
 
-        Else a card that goes now would have gone, by that clock, while the car was being driven.
+        Else a card that goes now would have gone, by that clock, while the car was driven. Telemetry that
+        follows comes after it, so that no ignition is told as having been on before its card was seen.
         """
-        if self.set_back and not fact.clock_suspect and fact.received_at - fact.at > CLOCK_IS_BEHIND:
-            return replace(fact, occurred_at=None)
-        return fact
+        if not self.set_back or fact.clock_suspect or fact.at >= self.number_at:
+            return fact
+        self.number_at = fact.received_at
+        return replace(fact, occurred_at=None)
 
     def remember(self, signals: dict[str, Any], at: datetime) -> None:
         """Keep values; older never overwrites newer."""

@@ -17,6 +17,7 @@ from gateway.domain.situation import (
     Situation,
     SituationFact,
     apply,
+    dated,
     moment_of,
 )
 from tests.domain.cars import at, card, ignition, moves, quiet, siren, stands
@@ -93,6 +94,25 @@ def test_within_one_boot_its_own_order_counts(seq: int, present: bool) -> None:
 def test_between_boots_the_clock_counts() -> None:
     known = after(card("c", False, 100, boot_id="b", seq=4))
     assert apply(known, card("d", True, 50, 101, boot_id="c", seq=5)) == known
+
+
+@pytest.mark.parametrize(
+    ("boot_id", "seq", "seconds", "suspect"),
+    [
+        ("b", 5, 50, True),
+        ("b", 5, 100, False),
+        ("b", 3, 50, False),
+        ("c", 5, 50, False),
+        (None, None, 50, False),
+    ],
+)
+def test_a_card_with_a_later_number_and_an_earlier_time_counts_as_of_its_arrival(
+    boot_id: str | None, seq: int | None, seconds: float, suspect: bool
+) -> None:
+    """The clock was set back in between; which of two cards it was makes no difference."""
+    known = after(card("c", True, 100, boot_id="b", seq=4))
+    fact = card("d", False, seconds, 110, boot_id=boot_id, seq=seq, card_id="DC-2")
+    assert dated(known, fact).at == at(110 if suspect else seconds)
 
 
 TOLD = st.builds(

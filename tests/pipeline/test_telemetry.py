@@ -126,11 +126,11 @@ async def test_an_ignition_that_found_no_room_is_such_a_gap(
     assert "unauthorised_movement" not in raised(rig)
 
 
-def card(rig: Rig, event_id: str, back_s: float, *, present: bool) -> None:
+def card(rig: Rig, event_id: str, back_s: float, *, present: bool, seq: int | None = None) -> None:
     """A Driver Card stated by a clock that was set back so far."""
     occurred_at = rig.clock.now() - timedelta(seconds=back_s)
     fields = {"event_id": event_id, "occurred_at": occurred_at, "present": present, "card_id": "DC-1"}
-    rig.send("driver-card", fields)
+    rig.send("driver-card", fields if seq is None else {**fields, "boot_id": "b1", "seq": seq})
 
 
 async def drive_home(rig: Rig) -> None:
@@ -173,3 +173,39 @@ async def test_a_card_s_event_is_the_same_before_and_after_its_clock_is_known_to
         await rig.wait(5)
     assert "tamper" not in raised(rig)
     assert rig.tally.totals["gateway_duplicates_total"] == 1
+
+
+async def test_a_card_that_goes_as_the_first_thing_after_its_clock_was_set_back(rig: Rig) -> None:
+    """Scenario: a short drive has just ended; by its number the card goes after it was seen."""
+    card(rig, "c4", 0, present=True, seq=4)
+    telemetry(rig, 1, Speed=0, LowVoltageSystemState="ON")
+    for number in range(2, 8):
+        await rig.wait(20)
+        telemetry(rig, number, Speed=40)
+    await rig.wait(5)
+    telemetry(rig, 8, Speed=0, LowVoltageSystemState="OFF")
+    await rig.wait(20)
+    card(rig, "c5", 3600, present=False, seq=5)
+    await rig.wait(120)
+    assert raised(rig) == {}
+
+
+@pytest.mark.parametrize("parked_s", [250, 275, 279, 281, 290, 400])
+async def test_a_clock_set_back_before_a_rest_as_long_makes_no_theft(rig: Rig, parked_s: float) -> None:
+    """When the car speaks again, its clock shows what it showed when it fell silent, or a moment later."""
+    card(rig, "c1", 0, present=True)
+    telemetry(rig, 1, Speed=0, LowVoltageSystemState="ON")
+    await rig.wait(20)
+    telemetry(rig, 2, 280, Speed=0, LowVoltageSystemState="OFF")
+    await rig.wait(20)
+    card(rig, "c2", 280, present=False)
+    telemetry(rig, 3, 280, Speed=0)
+    await rig.wait(parked_s)
+    card(rig, "c3", 280, present=True)
+    await rig.wait(10)
+    telemetry(rig, 4, 280, Speed=0, LowVoltageSystemState="ON")
+    for number in range(5, 8):
+        await rig.wait(10)
+        telemetry(rig, number, 280, Speed=30)
+    await rig.wait(10)
+    assert raised(rig) == {}
