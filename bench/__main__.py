@@ -2,8 +2,8 @@
 Measure, and drill: ``python -m bench [NAME …]`` and ``python -m bench drill [NAME …]``.
 
 Options follow one name (``bench alarms --seconds 5``). Without a name all run as they are, or with so many
-rounds (``bench --rounds 1``), and what they found is held against the goals at the end. What each run found is
-kept: ``bench compare`` lays two side by side, ``bench goals`` holds the newest of each against the goals.
+rounds (``bench --rounds 1``), and what they found is held against the goals at the end. What each run found
+is kept: ``bench compare`` lays two side by side, ``bench goals`` holds the newest of each against the goals.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> int:
     return run(prefix, name, parts[name], options)
 
 
-def run_all(prefix: str, parts: dict[str, Part], arguments: list[str]) -> int:
+def run_all(prefix: str, parts: Mapping[str, Part], arguments: list[str]) -> int:
     """Run all of them, whatever one does, each with those options that it has; 1 if one failed."""
     began_at, failed = datetime.now(UTC), []
     for name, part in parts.items():

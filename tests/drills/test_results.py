@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from bench import __main__ as command
 from bench import compare, goals, results
-from bench.__main__ import run, run_all
+from bench.__main__ import run_all
 from bench.results import Machine, Result
 from bench.show import save
 from bench.stage import StageError
@@ -159,6 +160,8 @@ def test_rounds_are_for_those_that_have_them(tmp_path: Path, monkeypatch: pytest
     asked = []
 
     class Rounds(Told):
+        """One that has rounds."""
+
         def add_options(self, parser: argparse.ArgumentParser) -> None:
             super().add_options(parser)
             parser.add_argument("--rounds", type=int, default=3)
@@ -171,7 +174,7 @@ def test_rounds_are_for_those_that_have_them(tmp_path: Path, monkeypatch: pytest
     assert run_all("bench", parts, []) == run_all("bench", parts, ["--rounds", "1"]) == 0
     assert asked == [3, 1]
     with pytest.raises(SystemExit):
-        run("bench", "start", parts["start"], ["--rounds", "1"])
+        command.run("bench", "start", parts["start"], ["--rounds", "1"])
 
 
 def test_time_of_a_run_is_its_place(tmp_path: Path) -> None:
