@@ -125,6 +125,13 @@ def test_latency_counts_idle_and_beside_half_of_what_is_sustained(
     assert judged == [2.0, ratio]
 
 
+def test_cpu_is_that_of_the_messages_it_was_measured_for() -> None:
+    run = {"messages": 100, "wall_s": 1.0, "cpu_s": 0.001, "cpu_messages": 50}
+    found = {"cpu": {"rounds": {"0": {"gateway": [run], "gmqtt": [{**run, "cpu_messages": 0}]}}}}
+    (goal,) = (one for one in goals.GOALS if one.bench == "cpu" and one.figures(found)[1] is not None)
+    assert goal.figures(found) == pytest.approx((20.0, 10.0, 2.0))
+
+
 class Told:
     """A measurement that ends as it is told."""
 
