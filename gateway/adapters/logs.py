@@ -18,7 +18,7 @@ import structlog
 from gateway.names import LOG_EVENTS
 
 MAX_LINES = 10_000
-MAX_AT_ONCE = 100
+GATHER_S = 0.02
 FLUSH_S = 1.0
 _printers: list[Printer] = []
 FORBIDDEN_FIELDS = frozenset(
@@ -64,13 +64,15 @@ class Printer:
     """
     Writes lines from a thread of its own: a full disk or a pipe that nobody reads must not stop an alarm.
 
-    Lines that wait together leave as one write. What finds the queue full, or can't be written, is dropped;
-    the next line that gets through says how many.
+    Lines that come within a moment leave as one write: to wake the thread for each costs more than the line.
+    What finds too many waiting, or can't be written, is dropped; the next line that gets through says how
+    many.
     """
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
-        self._lines: queue.Queue[str] = queue.Queue(MAX_LINES)
+        self._lines: queue.SimpleQueue[str | threading.Event] = queue.SimpleQueue()
+        """And who waits until all before it is written."""
         self._dropped = 0
         threading.Thread(target=self._run, name="log", daemon=True).start()
         atexit.register(self.flush)
@@ -78,33 +80,36 @@ class Printer:
 
     def msg(self, line: str) -> None:
         """Write a line, soon."""
-        try:
-            self._lines.put_nowait(line)
-        except queue.Full:
+        if self._lines.qsize() < MAX_LINES:
+            self._lines.put(line)
+        else:
             self._dropped += 1
 
     debug = info = warning = error = critical = exception = log = msg
 
     def flush(self) -> None:
         """Give what waits a moment to be written."""
-        until_s = time.monotonic() + FLUSH_S
-        while self._lines.unfinished_tasks and time.monotonic() < until_s:
-            time.sleep(0.005)
+        written = threading.Event()
+        self._lines.put(written)
+        written.wait(FLUSH_S)
 
     def _run(self) -> None:
         while True:
-            lines = [self._lines.get()]
-            with contextlib.suppress(queue.Empty):
-                while len(lines) < MAX_AT_ONCE:
-                    lines.append(self._lines.get_nowait())
-            dropped, self._dropped = self._dropped, 0
-            if dropped:
-                lines[0] += f" ({dropped} lines before this one were dropped)"
-            with contextlib.suppress(OSError, ValueError):
-                self._file.write("\n".join(lines) + "\n")
-                self._file.flush()
-            for _ in lines:
-                self._lines.task_done()
+            waiting = [self._lines.get()]
+            time.sleep(GATHER_S)
+            waiting += [self._lines.get_nowait() for _ in range(self._lines.qsize())]
+            self._write([one for one in waiting if isinstance(one, str)])
+            for one in waiting:
+                if isinstance(one, threading.Event):
+                    one.set()
+
+    def _write(self, lines: list[str]) -> None:
+        dropped, self._dropped = self._dropped, 0
+        if dropped:
+            lines[:1] = [f"{line} ({dropped} lines before this one were dropped)" for line in lines[:1]]
+        with contextlib.suppress(OSError, ValueError):
+            self._file.write("".join(f"{line}\n" for line in lines))
+            self._file.flush()
 
 
 def known_names_only(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

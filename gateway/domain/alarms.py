@@ -57,7 +57,7 @@ class PositionFix(Struct, frozen=True):
     at: datetime
 
 
-class Alarm(Struct, frozen=True, kw_only=True):
+class Alarm(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One alarm of one vehicle (``vin`` None: of the gateway itself)."""
 
     alarm_id: str

@@ -13,10 +13,8 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain.alarms import Alarm
@@ -36,11 +34,15 @@ WHY = {
 }
 
 
-class Due(Struct, frozen=True):
-    """A level and when its time comes."""
+IS_CRITICAL = {
+    cause.name: cause.severity == "critical"
+    for cause in BY_NAME.values()
+    if cause.cause_class != "system" and cause.severity != "minor"
+}
+"""Of the causes that escalate."""
 
-    level: int
-    at: datetime
+Due = tuple[int, datetime]
+"""A level and when its time comes."""
 
 
 def look(turn: Turn) -> None:
@@ -49,40 +51,41 @@ def look(turn: Turn) -> None:
         return
     limits, told = turn.thresholds.escalation, False
     for alarm in sorted(turn.vehicle.alarms.values(), key=_critical_first):
-        for due in dues(turn.vehicle, alarm, limits, turn.now):
-            if due.at <= turn.now:
-                _escalate(turn, turn.vehicle.alarms[alarm.cause], due.level, tell=not told)
+        for level, at in dues(turn.vehicle, alarm, limits, turn.now):
+            if at <= turn.now:
+                _escalate(turn, turn.vehicle.alarms[alarm.cause], level, tell=not told)
                 told = True
 
 
 def wakes(vehicle: Vehicle, limits: Escalation, now: datetime) -> list[datetime]:
     """When something is due next."""
-    return [due.at for alarm in vehicle.alarms.values() for due in dues(vehicle, alarm, limits, now)]
+    return [at for alarm in vehicle.alarms.values() for _level, at in dues(vehicle, alarm, limits, now)]
 
 
-def dues(vehicle: Vehicle, alarm: Alarm, limits: Escalation, now: datetime) -> Iterator[Due]:
-    """Levels that an alarm would reach if nobody did anything."""
-    cause = BY_NAME[alarm.cause]
-    critical = cause.severity == "critical"
-    if cause.cause_class == "system" or cause.severity == "minor":
-        return
+def dues(vehicle: Vehicle, alarm: Alarm, limits: Escalation, now: datetime) -> list[Due]:
+    """Levels that an alarm would reach if nobody did anything. Asked of each open alarm in every step."""
+    critical, found = IS_CRITICAL.get(alarm.cause), list[Due]()
+    if critical is None:
+        return found
     case = vehicle.case if alarm.case_id is not None else None
-    worked_on = case is not None and case.state != "new"
-    if UNACKNOWLEDGED not in alarm.escalated and alarm.state == "open" and not worked_on:
+    escalated, untouched = alarm.escalated, case is None or case.state == "new"
+    if untouched and alarm.state == "open" and UNACKNOWLEDGED not in escalated:
         limit_s = limits.critical_s if critical else limits.other_s
-        yield Due(UNACKNOWLEDGED, _after(alarm.reopened_at or alarm.raised_at, limit_s, now))
-    if NOBODY_CALLED in alarm.escalated or not critical or case is None:
-        return
-    if case.is_acted_on or case.state not in ("new", "claimed"):
-        return
-    seen = [one for one in (alarm.acknowledged_at, case.claimed_at) if one is not None]
-    if seen:
-        yield Due(NOBODY_CALLED, _after(min(seen), limits.contact_s, now))
+        found.append((UNACKNOWLEDGED, _after(alarm.reopened_at or alarm.raised_at, limit_s, now)))
+    if case is None or not critical:
+        return found
+    seen = alarm.acknowledged_at or case.claimed_at
+    if seen is None or NOBODY_CALLED in escalated or case.is_acted_on or case.state not in ("new", "claimed"):
+        return found
+    if case.claimed_at is not None:
+        seen = min(seen, case.claimed_at)
+    found.append((NOBODY_CALLED, _after(seen, limits.contact_s, now)))
+    return found
 
 
 def _after(since: datetime, limit_s: float, now: datetime) -> datetime:
     """When the limit is over. A clock that was set back behind ``since`` may bring it early, hardly late."""
-    return now if since > now + JITTER else since + timedelta(seconds=limit_s)
+    return now if since > now and since > now + JITTER else since + timedelta(0, limit_s)
 
 
 def _critical_first(alarm: Alarm) -> tuple[bool, datetime]:

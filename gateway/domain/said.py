@@ -101,7 +101,7 @@ class Said(Struct, frozen=True, omit_defaults=True):
     values: dict[str, str] = {}
 
 
-class Evidence(Struct, frozen=True):
+class Evidence(Struct, frozen=True, omit_defaults=True):
     """Why, as one or a few sentences, with the event and the time that it rests on."""
 
     written: str = field(default="", name="text")

@@ -9,6 +9,8 @@ from gateway.pipeline.lanes import Key
 from gateway.ports import DeliveryMark, Store
 
 STORE_RETRY_S = 1.0
+GATHER_S = 0.1
+"""A commit for each alarm's mark costs more than its webhook; what is lost in a crash is sent once more."""
 MARKS_AT_ONCE = 1_000
 MAX_MARKS = 10_000
 
@@ -45,6 +47,7 @@ class Marks:
         """Write until cancelled; a failing store is tried again."""
         while True:
             await self._wake.wait()
+            await asyncio.sleep(GATHER_S)
             try:
                 await self.flush()
             except StoreError:

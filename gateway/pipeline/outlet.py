@@ -281,6 +281,7 @@ class Outlet:
         ended = self._shared.marks.unwritten(self.name)
         lane.stale = False
         try:
+            await self._shared.marks.flush()  # else the page may be what has just been sent
             rows = await self._shared.store.pending(self.name, lane.subject, PAGE)
         except StoreError:
             self.lanes.wait(lane, self._clock.mono_s() + STORE_RETRY_S)

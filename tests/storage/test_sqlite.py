@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.adapters.storage.sqlite import schema
 from gateway.adapters.storage.sqlite.store import SqliteStore
 from gateway.adapters.storage.sqlite.threads import Writer
 from gateway.adapters.storage.sqlite.verify import holes
@@ -188,6 +189,29 @@ async def test_everything_committed_is_there_after_opening_again(store: SqliteSt
         assert await other.sequences() == {"default": 1}
     finally:
         other.close()
+
+
+async def test_parts_of_vehicles_outlive_the_change_of_their_table(tmp_path: Path) -> None:
+    path, parts = tmp_path / "old.db", {"alarm/tilt": b"x" * 3_000, "settled": b"[]"}
+    connection = sqlite3.connect(path, isolation_level=None)
+    for version in range(1, 15):
+        for statement in schema._statements(schema._scripts()[version]):
+            connection.execute(statement)
+    connection.execute("PRAGMA user_version = 14")
+    connection.execute("INSERT INTO vehicles VALUES (?, 1, '{}', NULL)", (VIN,))
+    connection.executemany(
+        "INSERT INTO vehicle_parts VALUES (?, ?, ?)", [(VIN, *one) for one in parts.items()]
+    )
+    connection.close()
+    store = SqliteStore(path, CANARY)
+    stored = await store.vehicle(VIN)
+    assert stored is not None
+    assert stored.parts == parts
+    await store.commit(
+        Decision(vehicles=(VehicleRow(VIN, 2, 1, b"{}", None, {"alarm/tilt": None, "settled": b"[1]"}),))
+    )
+    assert await store.vehicle(VIN) == StoredVehicle(2, b"{}", {"settled": b"[1]"})
+    store.close()
 
 
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
