@@ -10,6 +10,7 @@ from vehicle_emulator.scenario import THEFTS, Beat, FleetWide, Label, Scenario
 if TYPE_CHECKING:
     from vehicle_emulator.vehicle import Vehicle
 
+_DOWN_S = 600.0
 _BACK_WITHIN_MS = 60_000
 
 
@@ -25,8 +26,9 @@ NETWORK_OUTAGE = FleetWide(
         label=Label(never=THEFTS),
         beats=(
             Beat(0, deeds.fall_silent, "The mobile network is down."),
-            Beat(600, _come_back, "The mobile network is back."),
-            Beat(720, deeds.nothing),
+            Beat(_DOWN_S, _come_back, "The mobile network is back."),
+            Beat(_DOWN_S + 120, deeds.nothing),
         ),
     ),
+    lasts_s=_DOWN_S,
 )
