@@ -102,7 +102,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     verify: str
     undelivered: int
     strikes: list[Strike]
-    receipt_latency_ms: figures.Percentiles
+    receipt_latency_ms: Percentiles
     lag_ms: figures.Percentiles
     telemetry: int
     vehicles_exit: int
@@ -265,7 +265,7 @@ def _outcome(plan: Plan, played: Programme, stage: Stage, ready_s: float | None,
         card=score(ran, report.scenarios, [_told(one) for one in ledger.accepted], lines),
         verdict=ledger.verdict(stage.last_sequence()), verify=stage.verify(),
         undelivered=stage.undelivered(), strikes=_strikes(played, report, stage, ready_s),
-        receipt_latency_ms=report.receipt_latency_ms, lag_ms=report.lag_ms,
+        receipt_latency_ms=ledger.receipt_latency_ms(), lag_ms=report.lag_ms,
         telemetry=report.telemetry_sent, vehicles_exit=exit_code, evidence=str(stage.folder),
     )  # fmt: skip
 
@@ -314,7 +314,7 @@ def _connects(stage: Stage) -> Iterator[tuple[int, str]]:
 
 def report(outcome: Outcome) -> None:
     """Print the scorecard, the ledger and the recoveries."""
-    plan, verdict, took = outcome.plan, outcome.verdict, outcome.receipt_latency_ms
+    plan, verdict = outcome.plan, outcome.verdict
     rows: list[tuple[str, object]] = [
         *outcome.card.rows(),
         ("sent by vehicles, resent", f"{verdict.sent:,}, {verdict.resent:,}"),
@@ -324,7 +324,7 @@ def report(outcome: Outcome) -> None:
         ("verify", outcome.verify),
         ("left in the outbox", outcome.undelivered),
         *(row for one in outcome.strikes for row in _strike_rows(one)),
-        ("event to receipt", f"p50 {took.p50:,.1f}  p99 {took.p99:,.1f}  max {took.max:,.1f} ms"),
+        ("event to receipt", outcome.receipt_latency_ms.text()),
         ("telemetry", outcome.telemetry),
         ("emulator's own lateness", f"p99 {outcome.lag_ms.p99:,.1f} ms"),
         *([("evidence", outcome.evidence)] if outcome.complaints() else []),
