@@ -100,7 +100,7 @@ class Splitter:
                 payload_at = topic_end + properties
                 if (
                     first & QOS_1
-                    or topic_end == topic_at
+                    or topic_end <= topic_at
                     or payload_at > end
                     or (properties and data[topic_end])
                 ):
