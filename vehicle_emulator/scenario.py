@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from vehicle_emulator.causes import THEFTS
 from vehicle_emulator.messages import rfc3339
 
 if TYPE_CHECKING:
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
 ANY = "any"
 ECHO_S: Final = 180.0
 """What a scenario did may be alarmed so long after its end: silence must last, and modes end."""
-THEFTS: Final = (
-    "driver_card_missing", "unauthorised_movement", "towed", "tilt", "car_alarm", "intrusion",
-    "ignition_on_armed", "tamper", "battery_disconnect", "jamming_gsm", "jamming_gnss",
-    "comm_loss_after_jamming", "comm_loss_after_tamper", "hold_up", "manual_report", "left_workshop",
-    "wrong_security_code",
-)  # fmt: skip
-"""Every cause that says theft (contract 5.1): for labels that allow technical notes."""
 
 
 class Expected(msgspec.Struct, frozen=True):

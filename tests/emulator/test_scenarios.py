@@ -17,7 +17,7 @@ from gateway.domain.causes import BY_NAME, CAUSES
 from gateway.wire import telemetry
 from gateway.wire.event import Unwanted
 from tests.emulator.lives import START_MS, Said, play, vehicle
-from vehicle_emulator import body, life, messages, scenario, scenarios
+from vehicle_emulator import body, causes, life, messages, scenario, scenarios
 from vehicle_emulator.scenarios.battery_cut import BATTERY_CUT
 from vehicle_emulator.scenarios.bundle_runs_out import BUNDLE_RUNS_OUT
 from vehicle_emulator.scenarios.card_missing import CARD_MISSING
@@ -73,8 +73,8 @@ def test_a_hurried_one_is_the_same_but_for_what_is_wrong_in_between(
         assert usual[1] == wide.lasts_s
 
 
-def test_the_thefts_of_labels_are_the_gateway_s() -> None:
-    assert set(scenario.THEFTS) == {cause.name for cause in CAUSES if cause.cause_class == "theft"}
+def test_the_grades_of_causes_are_the_gateway_s() -> None:
+    assert {cause.name: (cause.cause_class, cause.severity) for cause in CAUSES} == causes.GRADES
 
 
 EVERY = (*scenarios.SCENARIOS, *(wide.scenario for wide in scenarios.FLEET_WIDE))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vehicle_emulator import deeds
-from vehicle_emulator.scenario import THEFTS, Beat, FleetWide, Label, Scenario
+from vehicle_emulator.causes import THEFTS
+from vehicle_emulator.scenario import Beat, FleetWide, Label, Scenario
 
 if TYPE_CHECKING:
     from vehicle_emulator.vehicle import Vehicle
