@@ -103,7 +103,7 @@ def test_a_false_theft_that_is_called_technical_is_a_false_alarm_all_the_same() 
 def test_only_the_grade_of_its_cause_will_do(cause: str, alarm_class: str, severity: str) -> None:
     right = causes.GRADES[cause]
     is_right = alarm_class in {None, right.alarm_class} and severity in {None, right.severity}
-    fields = {"class": alarm_class, "severity": severity}
+    fields: dict[str, Any] = {"class": alarm_class, "severity": severity}
     card = scored([told(1), told(2, cause, event_ids=["e2"], alarm_id="other", **fields)])
     assert card.misgraded == (not is_right)
 
