@@ -36,6 +36,7 @@ from bench import (
     overload,
     replay,
     results,
+    slices,
     soc_outage,
     start,
     stored,
@@ -77,6 +78,7 @@ DRILLS: dict[str, Part] = {
     "storm": storm,
     "overload": overload,
     "day": day,
+    "slice": slices,
     "crashes": crashes,
     "soc-outage": soc_outage,
 }
