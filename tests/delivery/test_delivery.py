@@ -332,6 +332,24 @@ async def test_marks_of_what_ended_meanwhile_share_a_transaction() -> None:
         assert bench.store.transactions < 30
 
 
+async def test_marks_of_rare_alarms_share_transactions_too() -> None:
+    async with running(Way(PRIMARY, ScriptedSink())) as bench:
+        for n in range(100):
+            bench.alarm(f"V{n}")
+            await asyncio.sleep(0.02)
+        await bench.until(lambda: len(bench.store.in_state("done")) == 100)
+        assert bench.store.transactions <= 21
+
+
+async def test_the_backlog_of_one_vehicle_does_not_wait_for_marks() -> None:
+    store = MemoryStore([PRIMARY])
+    store.commit(*(message_of("A", n) for n in range(1, 801)))
+    sink = ScriptedSink()
+    async with running(Way(PRIMARY, sink), store=store) as bench:
+        await bench.until(lambda: len(store.in_state("done")) == 800, within_s=2)
+    assert sink.sequences() == list(range(1, 801))
+
+
 async def test_an_unrecorded_alarm_goes_to_every_sink_of_its_soc() -> None:
     answers: list[Outcome] = [Delivered(), Retry("refused")]
     sink, second = ScriptedSink(lambda _: answers.pop() if answers else Delivered()), ScriptedSink()
