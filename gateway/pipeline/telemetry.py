@@ -9,6 +9,7 @@ ignition is not known to be on, positions are stated too: where the car was left
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import islice
 
 from gateway.domain.facts import AnyFact
 from gateway.domain.moment import Moment
@@ -95,10 +96,11 @@ class TelemetryIntake:
         """When anything at all last arrived from a vehicle; None: not since the start."""
         return self._tracks.heard_at(vin)
 
-    def heard_since(self, at: datetime) -> int:
-        """How many vehicles were heard since then."""
+    def heard_since(self, at: datetime, most: int) -> int:
+        """How many vehicles were heard since then; no more than ``most`` are counted."""
         since_s = at.timestamp()
-        return sum(heard_s >= since_s for heard_s in self._tracks.heard_s())
+        heard = (1 for heard_s in self._tracks.heard_s() if heard_s >= since_s)
+        return sum(islice(heard, most))
 
     def glance(self, topic: str, payload: bytes, received_at: datetime) -> bool:
         """

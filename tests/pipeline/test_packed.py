@@ -166,7 +166,8 @@ def test_as_many_are_at_hand_as_there_is_room_for(monkeypatch: pytest.MonkeyPatc
         intake.take(vin, decode(message({"Vehicle.Speed": second}, now, 1), now))
     assert len(intake._tracks.at_hand) == 2
     assert [intake.signals(vin)["Vehicle.Speed"].value for vin in vins] == [0, 1, 2, 3, 4]
-    assert intake.heard_since(BEGIN + timedelta(seconds=2)) == 3
+    assert intake.heard_since(BEGIN + timedelta(seconds=2), 9) == 3
+    assert intake.heard_since(BEGIN, 4) == 4
 
 
 def test_the_first_makes_room_for_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +177,7 @@ def test_the_first_makes_room_for_a_new_one(monkeypatch: pytest.MonkeyPatch) -> 
     for vin in vins:
         intake.take(vin, decode(message({"Vehicle.Speed": 1}, BEGIN, 1), BEGIN))
     assert [intake.heard_at(vin) for vin in vins] == [None, BEGIN, BEGIN]
-    assert intake.heard_since(BEGIN) == 2
+    assert intake.heard_since(BEGIN, 9) == 2
     assert len(intake._tracks.at_hand) == 2
 
 
