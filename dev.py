@@ -5,7 +5,7 @@ The one command of a checkout. It needs Python 3.11 and nothing else; the rest i
     python3 dev.py demo              a fleet, a broker, a gateway and its console, on this machine
     python3 dev.py test [ARGS …]     all tests, on several cores (-n0: on one); ARGS go to pytest
     python3 dev.py check [--fix]     format, lint, types, import rules, generated pages
-    python3 dev.py bench [NAME …]    measure; without a name all, and a table of the goals; compare: two runs
+    python3 dev.py bench [NAME …]    measure; no name: all, and the goals (--rounds 1: sooner); compare: two
     python3 dev.py drill [NAME …]    kill, flood and starve a running gateway, and count what is lost
     python3 dev.py setup             only prepare: environment in .venv, a broker found or fetched
     python3 dev.py lock              renew requirements.lock from pyproject.toml

@@ -1,9 +1,9 @@
 """
 Measure, and drill: ``python -m bench [NAME …]`` and ``python -m bench drill [NAME …]``.
 
-Options follow one name (``bench alarms --seconds 5``). Without a name all run as they are, and what they
-found is held against the goals at the end. What each run found is kept: ``bench compare`` lays two side by
-side, ``bench goals`` holds the newest of each against the goals.
+Options follow one name (``bench alarms --seconds 5``). Without a name all run as they are, or with so many
+rounds (``bench --rounds 1``), and what they found is held against the goals at the end. What each run found
+is kept: ``bench compare`` lays two side by side, ``bench goals`` holds the newest of each against the goals.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -36,6 +36,7 @@ from bench import (
     overload,
     replay,
     results,
+    slices,
     soc_outage,
     start,
     stored,
@@ -77,6 +78,7 @@ DRILLS: dict[str, Part] = {
     "storm": storm,
     "overload": overload,
     "day": day,
+    "slice": slices,
     "crashes": crashes,
     "soc-outage": soc_outage,
 }
@@ -92,8 +94,8 @@ def main(arguments: list[str]) -> int:
         for name, part in parts.items():
             print(f"  {prefix} {name:12} {(part.__doc__ or '').strip().splitlines()[0]}")
         return 0
-    if not arguments:
-        return run_all(prefix, parts)
+    if arguments[:1] in ([], ["--rounds"]):
+        return run_all(prefix, parts, arguments)
     name, *options = arguments
     if prefix == "bench" and name in ACCOUNTS:
         return ACCOUNTS[name](options)
@@ -103,13 +105,13 @@ def main(arguments: list[str]) -> int:
     return run(prefix, name, parts[name], options)
 
 
-def run_all(prefix: str, parts: dict[str, Part]) -> int:
-    """Run all of them, whatever one does; 1 if one failed."""
+def run_all(prefix: str, parts: Mapping[str, Part], arguments: list[str]) -> int:
+    """Run all of them, whatever one does, each with those options that it has; 1 if one failed."""
     began_at, failed = datetime.now(UTC), []
     for name, part in parts.items():
         print(f"\n── {prefix} {name}", flush=True)
         try:
-            code = run(prefix, name, part, [])
+            code = run(prefix, name, part, arguments, is_strict=False)
         except Exception:  # noqa: BLE001  # the others are measured all the same
             traceback.print_exc()
             code = 1
@@ -138,12 +140,14 @@ ACCOUNTS: dict[str, Callable[[list[str]], int]] = {"compare": compare.main, "goa
 """What is said about runs that are kept."""
 
 
-def run(prefix: str, name: str, part: Part, arguments: list[str]) -> int:
+def run(prefix: str, name: str, part: Part, arguments: list[str], *, is_strict: bool = True) -> int:
     """Run one of them; 1 if it failed or a bound was passed."""
     about = (part.__doc__ or "").strip().splitlines()[0]
     parser = argparse.ArgumentParser(prog=f"python3 dev.py {prefix} {name}", description=about)
     part.add_options(parser)
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown and is_strict:
+        parser.error(f"there is no option {' '.join(unknown)}")
     try:
         with results.keeping(name, options):
             return part.main(options)

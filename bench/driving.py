@@ -4,7 +4,7 @@ A fleet that drives, and what is kept of it, in a process of its own; prints wha
     python -m bench.driving gateway --vehicles 1000 --rounds 5
     python -m bench.driving dict --vehicles 1000 --rounds 5 --traced
 
-Each vehicle says six signals every 5 s, the fleet in another order each time, so that one message in four
+Each vehicle says six signals every 5 s, the fleet in another order each time, so that one message in eight
 renews a statement of movement. Messages are made in small portions that nobody counts: only what is kept, and
 what taking them costs, is measured.
 """
@@ -31,6 +31,7 @@ from gateway.pipeline.inbox import Inbox
 from gateway.pipeline.ingest import Ingest
 from gateway.pipeline.meters import Tally
 from gateway.pipeline.telemetry import TelemetryIntake
+from gateway.pipeline.track import RENEW_MOVEMENT_AFTER
 from gateway.ports import Inbound
 from gateway.wire.telemetry import KIND
 from gateway.wire.topics import vehicle_topic
@@ -38,7 +39,7 @@ from vehicle_emulator.fleet import vins
 
 BEGAN = datetime(2026, 11, 22, 9, tzinfo=UTC)
 EVERY = timedelta(seconds=5)
-CYCLE = 4
+CYCLE = RENEW_MOVEMENT_AFTER // EVERY
 """So many rounds from one statement of movement to the next."""
 PORTION = 500
 UNDERWAY = timedelta(milliseconds=250)

@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from bench.reading.runs import Run
 from bench.stored import ACKNOWLEDGE, DECIDED
 
 Found = Mapping[str, Any]
@@ -106,13 +107,11 @@ def _values(take: Take, found: Found) -> list[float]:
 
 
 def _rate(bench: str, qos: int, reader: str) -> Take:
-    return lambda found: [run["messages"] / run["wall_s"] for run in found[bench]["rounds"][str(qos)][reader]]
+    return lambda found: [Run(**run).per_s for run in found[bench]["rounds"][str(qos)][reader]]
 
 
 def _cpu_us(bench: str, qos: int, reader: str) -> Take:
-    return lambda found: [
-        run["cpu_s"] / run["messages"] * 1e6 for run in found[bench]["rounds"][str(qos)][reader]
-    ]
+    return lambda found: [Run(**run).cpu_us for run in found[bench]["rounds"][str(qos)][reader]]
 
 
 def _alarms(of: Callable[[Any], float]) -> Take:

@@ -8,7 +8,7 @@ reached it. The gateway is not asked.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -183,9 +183,10 @@ class Ledger:
         return {arrival.sequence for arrival in self.accepted if arrival.sequence is not None}
 
 
-def read(vehicles: Path, soc: Path) -> Ledger:
-    """Read both files."""
-    return Ledger(map(_line.decode, _lines(vehicles)), map(_arrival.decode, _lines(soc)))
+def read(vehicles: Path, soc: Path, excused: Container[str] = ()) -> Ledger:
+    """Read both files; triggers of excused causes need not reach the SOC."""
+    lines = (line for line in map(_line.decode, _lines(vehicles)) if line.cause not in excused)
+    return Ledger(lines, map(_arrival.decode, _lines(soc)))
 
 
 def _lines(path: Path) -> Iterator[bytes]:

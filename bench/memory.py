@@ -9,7 +9,7 @@ from bench import driving
 from bench.figures import Rounds
 from bench.show import Progress, broken, save, table
 
-MESSAGES = 6
+MESSAGES = driving.CYCLE + 2
 """Of each vehicle: one that it begins with, and more than a renewal of what it stated."""
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vehicle_emulator.scenario import FleetWide, Scenario
 
 LONGEST_S: Final = 3_660 * 86_400.0
+FASTEST: Final = 1_000.0
 
 
 def singles(texts: list[str], duration_s: float, vehicles: int) -> tuple[tuple[Scenario, float], ...]:
@@ -26,10 +27,12 @@ def singles(texts: list[str], duration_s: float, vehicles: int) -> tuple[tuple[S
     return chosen
 
 
-def wide(texts: list[str], duration_s: float) -> tuple[tuple[FleetWide, float], ...]:
-    """The same of those that the whole fleet plays."""
+def wide(texts: list[str], duration_s: float, pace: float = 1.0) -> tuple[tuple[FleetWide, float], ...]:
+    """The same of those that the whole fleet plays, so many times faster than in life."""
     chosen = tuple(
-        (found, start_s) for name, start_s in map(_named, texts) if (found := scenarios.find_fleet_wide(name))
+        (found.hurried(pace), start_s)
+        for name, start_s in map(_named, texts)
+        if (found := scenarios.find_fleet_wide(name))
     )
     for one, start_s in chosen:
         _fits(one.scenario.name, start_s + one.length_s, duration_s)

@@ -59,6 +59,10 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
     passwords: access.Passwords = None,
     password: access.Password = None,
     scenario: Annotated[list[str] | None, typer.Option(help="NAME@START_S, may be given often")] = None,
+    pace: Annotated[
+        float,
+        typer.Option(min=1.0, max=choosing.FASTEST, help="what strikes the whole fleet is so much faster"),
+    ] = 1.0,
     duration: Annotated[float, typer.Option(min=0.0, help="seconds to live; 0: until stopped")] = 60.0,
     drain: Annotated[float, typer.Option(min=0.0, help="seconds to wait for missing receipts")] = 10.0,
     telemetry_rate: Annotated[
@@ -143,7 +147,7 @@ def run(  # noqa: PLR0917  # one parameter per option of the command line
         driving_share=None if diary else driving_share, habit=Habit(sleep_after, offline_after),
         models=command.read_models(models_file),
         scenarios=choosing.singles(scenario or [], duration, vehicles),
-        fleet_wide=choosing.wide(scenario or [], duration),
+        fleet_wide=choosing.wide(scenario or [], duration, pace),
     )  # fmt: skip
     if ramp is not None:
         plan = msgspec.structs.replace(plan, duration_s=plan.boots_for_s + ramp.length_s)

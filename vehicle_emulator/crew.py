@@ -2,23 +2,28 @@
 One run in several processes, each with its share of it; the one that leads puts together what they measure.
 
 1. All have one clock, and begin to live at one moment: when the last of them is connected or has given up.
+   Who hangs is waited for a minute.
 2. Whoever ends without having told what it measured has died: the others go on, and the run has failed.
 3. A signal to the leader ends the run early for all, a second one without a drain. A member heeds no signal
    of its own (Ctrl-C reaches it too), and ends if its leader is gone.
-4. When the first is done the others have as long as a drain and a little more; then they are ended.
+4. When the first is done, or all were told to end, the others have as long as a drain and a little more,
+   after a second signal only moments; then they are ended. A member that hangs keeps nobody waiting longer:
+   what it says is read by a thread of its own, for it may hang in the middle of a word.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import multiprocessing
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager, suppress
 from functools import reduce
-from multiprocessing import connection
 from operator import add
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, Final
 
 from vehicle_emulator.closing import Measured
@@ -36,6 +41,10 @@ if TYPE_CHECKING:
 LOOK_EVERY_S: Final = 0.2
 BEGIN_AFTER_MS: Final = 200.0
 LAST_AFTER_S: Final = 60.0
+HURRIED_S: Final = 20.0
+ENDS_WITHIN_S: Final = 2.0
+# Who says more waits until it is heard.
+MOST_UNHEARD: Final = 1_000
 _READY: Final = "ready"
 _STOP: Final = "stop"
 
@@ -120,17 +129,33 @@ class _Member:
         with suppress(OSError):  # its end is noticed by its silence
             self.line.send(word)
 
-    def fate(self) -> str:
+    def read(self, words: Queue[_Word]) -> None:
+        """Pass on what it says, and None at its end."""
+        with suppress(EOFError, OSError):
+            while True:
+                words.put((self, self.line.recv()))
+        words.put((self, None))
+
+    def end(self, by_s: float) -> bool:
+        """See its end; False if it had to be killed. What it has measured it has written by then."""
+        self.process.join(max(0.0, by_s - time.monotonic()))
+        if not self.process.is_alive():
+            return True
+        self.process.kill()
+        self.process.join()
+        return False
+
+    def fate(self, *, ended: bool) -> str:
         """How it ended, for people."""
-        self.process.join(LOOK_EVERY_S)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
+        code = self.process.exitcode or 0
+        if not ended:
             how = "did not end"
         else:
-            code = self.process.exitcode or 0
             how = f"was killed by signal {-code}" if code < 0 else f"ended by itself with exit code {code}"
         return f"process {self.share.index + 1} of {self.share.of} {how}: its vehicles are not in this report"
+
+
+_Word = tuple[_Member, object]
 
 
 class Crew:
@@ -142,7 +167,9 @@ class Crew:
         """Nothing runs yet; ``tell`` hears the story, ``show`` how all are together."""
         self._live, self._count, self._tell, self._show = live, count, tell, show
         self._members: list[_Member] = []
-        self._stops, self._has_begun = 0, False
+        self._stops, self._has_begun, self._is_ending = 0, False, False
+        self._words: Queue[_Word] = Queue(MOST_UNHEARD)
+        self._begins_by_s = self._ends_by_s = math.inf
 
     def run(self, drain_s: float) -> tuple[list[Measured], list[str]]:
         """What all have measured, and a sentence for each that died."""
@@ -150,10 +177,16 @@ class Crew:
         with self._stoppable():
             for index in range(self._count):
                 self._fork(Share(index, self._count), clock)
+            for member in self._members:  # only now: no thread is forked
+                threading.Thread(target=member.read, args=(self._words,), daemon=True).start()
             self._follow(clock, drain_s + LAST_AFTER_S)
-        died = [member.fate() for member in self._members if member.measured is None]
-        for member in self._members:
-            member.process.join()
+            by_s = time.monotonic() + ENDS_WITHIN_S
+            ended = [member.end(by_s) for member in self._members]
+        died = [
+            member.fate(ended=is_ended)
+            for member, is_ended in zip(self._members, ended, strict=True)
+            if member.measured is None
+        ]
         return [member.measured for member in self._members if member.measured is not None], died
 
     def _fork(self, share: Share, clock: Clockwork) -> None:
@@ -170,25 +203,23 @@ class Crew:
 
     def _follow(self, clock: Clockwork, patience_s: float) -> None:
         """Hear them until all are done or gone."""
-        until_s, shown_s = float("inf"), 0.0
-        while (waited := [one for one in self._members if not one.is_done]) and time.monotonic() < until_s:
-            lines = {one.line: one for one in waited}
-            for line in connection.wait(list(lines), LOOK_EVERY_S):
-                self._hear(lines[line])  # type: ignore[index]  # a line is what was waited for
-            self._lead(clock)
-            if until_s == float("inf") and any(one.measured for one in self._members):
-                until_s = time.monotonic() + patience_s
+        shown_s = 0.0
+        while not all(one.is_done for one in self._members) and time.monotonic() < self._ends_by_s:
+            with suppress(Empty):
+                self._hear(*self._words.get(timeout=LOOK_EVERY_S))
+                while True:
+                    self._hear(*self._words.get_nowait())
+            self._lead(clock, patience_s)
+            if any(one.measured for one in self._members):
+                self._end_within(patience_s)
             if time.monotonic() - shown_s >= 1.0:
                 shown_s = time.monotonic()
                 self._show(reduce(add, (one.pulse for one in self._members)))
 
-    def _hear(self, member: _Member) -> None:
-        try:
-            word = member.line.recv()
-        except (EOFError, OSError):
+    def _hear(self, member: _Member, word: object) -> None:
+        if word is None:
             member.is_done = True
-            return
-        if isinstance(word, Pulse):
+        elif isinstance(word, Pulse):
             member.pulse = word
         elif isinstance(word, StoryLine):
             self._tell(word)
@@ -196,15 +227,26 @@ class Crew:
             member.measured, member.is_done = word, True
         else:
             member.is_ready = True
+            self._begins_by_s = min(self._begins_by_s, time.monotonic() + LAST_AFTER_S)
 
-    def _lead(self, clock: Clockwork) -> None:
-        """Rules 1 and 3."""
+    def _lead(self, clock: Clockwork, patience_s: float) -> None:
+        """Rules 1, 3 and 4."""
         if self._stops:
             self._stops, self._has_begun = self._stops - 1, True
+            self._end_within(HURRIED_S if self._is_ending else patience_s)
+            self._is_ending = True
             self._say(_STOP)
-        elif not self._has_begun and all(one.is_ready or one.is_done for one in self._members):
+        elif not self._has_begun and self._are_ready:
             self._has_begun = True
             self._say(clock.now_ms() + BEGIN_AFTER_MS)
+
+    @property
+    def _are_ready(self) -> bool:
+        is_time = time.monotonic() >= self._begins_by_s
+        return is_time or all(one.is_ready or one.is_done for one in self._members)
+
+    def _end_within(self, patience_s: float) -> None:
+        self._ends_by_s = min(self._ends_by_s, time.monotonic() + patience_s)
 
     def _say(self, word: object) -> None:
         for member in self._members:

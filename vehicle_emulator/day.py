@@ -3,8 +3,9 @@ A fleet's days on virtual time: what its vehicles put on the air, in order, with
 
 1. The same vehicles with the same acts planned give byte-identical messages; time passes from act to act, so
    a car at rest costs nothing until its next wake.
-2. As on a real broker a vehicle that comes on the air says its birth and every signal, then what it kept; one
-   that goes to rest says goodbye, and one that falls off the air is spoken for by its last will.
+2. As on a real broker a vehicle that comes on the air says its birth, what waited, and then every signal: all
+   in the order of its numbers. One that goes to rest says goodbye, and one that falls off the air is spoken
+   for by its last will.
 3. Off the air events are kept, in order, and telemetry is lost and counted. What nobody receipts is not said
    again: whoever plays losses keeps an ``Outbox`` for each vehicle.
 """
@@ -22,6 +23,7 @@ from vehicle_emulator.messages import Message
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from vehicle_emulator.air import Told
     from vehicle_emulator.models import Model
     from vehicle_emulator.vehicle import Vehicle
 
@@ -84,8 +86,8 @@ class Day:
             vehicle.wall_ms = at_ms
             told = vehicle.step(at_ms)
             if not self._is_up[place] and vehicle.is_on_air and not vehicle.is_resting:
-                yield from self._come_up(place, at_ms)
-            if self._is_up[place]:
+                yield from self._come_up(place, at_ms, told)
+            elif self._is_up[place]:
                 for message, due_ms in told:
                     yield Sent(due_ms, vehicle.vin, message)
             else:
@@ -94,11 +96,12 @@ class Day:
                 yield self._go_down(place, at_ms)
             self.wake(vehicle.vin)
 
-    def _come_up(self, place: int, at_ms: int) -> Iterator[Sent]:
-        """Rule 2: birth, every signal, what was kept."""
+    def _come_up(self, place: int, at_ms: int, told: list[Told]) -> Iterator[Sent]:
+        """Rule 2."""
         vehicle, kept = self.vehicles[place], self._kept[place]
         self._is_up[place], self._kept[place] = True, []
-        for message in (*vehicle.connected(at_ms), *kept):
+        said = (*vehicle.connected(at_ms), *kept, *(message for message, _ in told))
+        for message in (*said, vehicle.everything(at_ms)):
             yield Sent(at_ms, vehicle.vin, message)
 
     def _go_down(self, place: int, at_ms: int) -> Sent:

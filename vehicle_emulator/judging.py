@@ -58,7 +58,7 @@ def score_run(
 
 def drill(
     words: Annotated[
-        list[str], typer.Argument(help="kills, outage, flood, storm, overload or day, and options")
+        list[str], typer.Argument(help="kills, outage, flood, storm, overload, day or slice, and options")
     ],
 ) -> None:
     """Injure a running gateway, broker or SOC on a seed and print the ledger; needs a checkout."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from vehicle_emulator.causes import THEFTS
 from vehicle_emulator.messages import rfc3339
 
 if TYPE_CHECKING:
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
 ANY = "any"
 ECHO_S: Final = 180.0
 """What a scenario did may be alarmed so long after its end: silence must last, and modes end."""
-THEFTS: Final = (
-    "driver_card_missing", "unauthorised_movement", "towed", "tilt", "car_alarm", "intrusion",
-    "ignition_on_armed", "tamper", "battery_disconnect", "jamming_gsm", "jamming_gnss",
-    "comm_loss_after_jamming", "comm_loss_after_tamper", "hold_up", "manual_report", "left_workshop",
-    "wrong_security_code",
-)  # fmt: skip
-"""Every cause that says theft (contract 5.1): for labels that allow technical notes."""
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -128,12 +122,14 @@ class FleetWide(msgspec.Struct, frozen=True):
     A scenario that many vehicles play, each beginning at its own moment ``within_s`` of the start.
 
     ``share`` of the fleet; ``parked``: they stay parked otherwise, as a single scenario's vehicle does.
+    ``lasts_s``: how long something is wrong, from the first beat to the second.
     ``strikes``: what fails beside the vehicles, where whoever runs the fleet can let it fail.
     """
 
     scenario: Scenario
     share: float = 1.0
     within_s: float = 0.0
+    lasts_s: float = 0.0
     parked: bool = False
     strikes: Literal["broker"] | None = None
 
@@ -141,6 +137,19 @@ class FleetWide(msgspec.Struct, frozen=True):
     def length_s(self) -> float:
         """Until its last vehicle's last promise has run out."""
         return self.within_s + self.scenario.length_s
+
+    def hurried(self, pace: float) -> FleetWide:
+        """
+        The same, many times faster: all begin sooner after each other, and what is wrong is soon right again.
+
+        What one vehicle does takes its time, and the label stays.
+        """
+        lasts_s = self.lasts_s / pace
+        first, *later = self.scenario.beats
+        beats = (first, *(beat._replace(at_s=beat.at_s - self.lasts_s + lasts_s) for beat in later))
+        return replace(
+            self, scenario=replace(self.scenario, beats=beats), within_s=self.within_s / pace, lasts_s=lasts_s
+        )
 
 
 def one_after_the_other(first: Scenario, second: Scenario, pause_s: float = 0.0) -> Scenario:

@@ -10,6 +10,8 @@ Rules of this file:
    again is no duplicate: its sequence tells it. Where a system numbers nothing, each line is a message.
 4. Lost is what vehicles have a receipt for and the feed does not hold, and every trigger that was rejected.
    A siren may end below its minimum: it is left to its label.
+5. An alarm that states another class or severity than contract 5.1 names for its cause is misgraded: its
+   reader would let a theft wait. What a system does not state at all is not judged.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from vehicle_emulator import verdict
+from vehicle_emulator.causes import GRADES
 from vehicle_emulator.figures import Percentiles, percentiles
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ class Bounds(msgspec.Struct, frozen=True):
     false_per_1000_days: float = 1.0
     duplicates: int = 0
     lost: int = 0
+    misgraded: int = 0
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -85,6 +89,7 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     notes: int
     duplicates: int
     repeats: int
+    misgraded: int
     gaps: int
     triggers: int
     lost: int
@@ -118,6 +123,10 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
                 self.false_per_1000_days > bounds.false_per_1000_days,
                 f"{self.false_per_1000_days:.2f} false alarms, bound {bounds.false_per_1000_days:g}",
             ),
+            (
+                self.misgraded > bounds.misgraded,
+                f"{self.misgraded} of another class or severity than their cause, bound {bounds.misgraded}",
+            ),
             (self.duplicates > bounds.duplicates, f"{self.duplicates} duplicates, bound {bounds.duplicates}"),
             (lost > bounds.lost, f"{lost} lost (gaps and missing receipts included), bound {bounds.lost}"),
         )
@@ -132,6 +141,7 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
             ("not due yet, not played", f"{self.not_due}, {self.not_played}"),
             ("FALSE ALARMS per 1,000 vehicle-days", f"{self.false_per_1000_days:.2f}  ({self.false_alarms})"),
             ("technical notes beside them", self.notes),
+            ("WRONG CLASS OR SEVERITY", self.misgraded),
             ("DUPLICATES", self.duplicates),
             ("LOST", f"{self.lost}  (of {self.triggers:,} triggers that were receipted or rejected)"),
             ("gaps in the feed", self.gaps),
@@ -163,6 +173,7 @@ def score(run: Run, plays: Sequence[Play], feed: Sequence[Told], ledger: Iterabl
     wrong = _false(heard, plays, run.began_s)
     false = [one for one in wrong if one.alarm_class == "theft"]
     doubled, gaps, repeats = _doubled(feed), _gaps(feed), _repeats(feed)
+    misgraded = _misgraded(feed)
     lines = list(ledger)
     triggers, lost = _lost(lines, feed)
     return Scorecard(
@@ -170,7 +181,8 @@ def score(run: Run, plays: Sequence[Play], feed: Sequence[Told], ledger: Iterabl
         not_played=run.not_played, misread=run.misread,
         promises=words.total(), kept=words["kept"], late=words["late"], missed=words["missed"],
         not_due=words["not_due"], false_alarms=len(false), notes=len(wrong) - len(false),
-        duplicates=len(doubled), repeats=repeats, gaps=len(gaps), triggers=triggers, lost=len(lost),
+        duplicates=len(doubled), repeats=repeats, misgraded=len(misgraded), gaps=len(gaps),
+        triggers=triggers, lost=len(lost),
         unreceipted=sum(line.receipted_at is None and line.rejected is None for line in lines),
         messages=len(feed),
         to_alarm_s={cause: percentiles(some) for cause, some in after_s.items()},
@@ -179,7 +191,7 @@ def score(run: Run, plays: Sequence[Play], feed: Sequence[Told], ledger: Iterabl
             for name, some in {
                 "missed": missed, "false": [_words(one, plays_of) for one in false],
                 "note": [_words(one, plays_of) for one in wrong if one.alarm_class != "theft"],
-                "doubled": doubled, "gap": gaps, "lost": lost,
+                "graded": misgraded, "doubled": doubled, "gap": gaps, "lost": lost,
             }.items()
             if some
         },
@@ -192,6 +204,19 @@ def _false(heard: Iterable[Heard], plays: Sequence[Play], since_s: float) -> lis
     for one in verdict.uncalled_for(heard, plays, since_s):
         found.setdefault((one.vin, one.cause), one)
     return list(found.values())
+
+
+def _misgraded(feed: Iterable[Told]) -> list[str]:
+    """Rule 5: once for each cause of each vehicle and what is said of it."""
+    found = dict[str, None]()
+    for told in feed:
+        data, grade = told.data, GRADES.get(told.data.cause)
+        stated = data.alarm_class, data.severity
+        if grade is not None and any(
+            one not in {None, right} for one, right in zip(stated, grade, strict=True)
+        ):
+            found[f"{data.cause} of {data.vin}: {stated[0]}, {stated[1]}; not {grade[0]}, {grade[1]}"] = None
+    return list(found)
 
 
 def _doubled(feed: Iterable[Told]) -> list[str]:

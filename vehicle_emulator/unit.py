@@ -187,7 +187,7 @@ class Unit:
         In the order in which it happened: a drive that nobody heard has ended before its card goes.
         """
         now_ms = self._depot.clock.now_ms()
-        birth, *left, _now = self.vehicle.connected(int(now_ms))
+        birth, *left = self.vehicle.connected(int(now_ms))
         self._tell_connection(birth)
         for message in left:
             if message.event_id:
@@ -208,7 +208,7 @@ class Unit:
     def _state_all_when_caught_up(self, now_ms: float) -> None:
         if self._catch_up_until_ms and not self.outbox:
             self._catch_up_until_ms = 0.0
-            self.hand_over(self.vehicle.body.everything(int(now_ms)), now_ms)
+            self.hand_over(self.vehicle.everything(int(now_ms)), now_ms)
 
     def link_down(self) -> None:
         """Nothing to do: the outbox keeps what counts."""

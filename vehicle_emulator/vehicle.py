@@ -172,9 +172,13 @@ class Vehicle:
         self.event(at_ms, messages.MODE, messages.Mode, private_mode=False, remote_access_enabled=True)
 
     def connected(self, at_ms: int) -> list[Message]:
-        """Birth, then what nobody has heard yet and every signal, as after each connect."""
+        """Birth and what nobody has heard yet; when all that waits is said, every signal is due."""
+        return [self.connection(at_ms, online=True), *self.air.take_unheard()]
+
+    def everything(self, at_ms: int) -> Message:
+        """Telemetry of every signal as it reads now, after each connect and now and then."""
         self.core_told_ms = self.all_told_ms = at_ms
-        return [self.connection(at_ms, online=True), *self.air.take_unheard(), self.body.everything(at_ms)]
+        return self.body.everything(at_ms)
 
     def connection(self, at_ms: int, *, online: bool) -> Message:
         """Birth, a new bearer, or farewell, on the retained topic."""
@@ -236,8 +240,7 @@ class Vehicle:
 
     def tell_everything(self, at_ms: int) -> None:
         """Telemetry of all signals."""
-        self.core_told_ms = self.all_told_ms = at_ms
-        self.say(at_ms, self.body.everything(at_ms))
+        self.say(at_ms, self.everything(at_ms))
 
     def clock_ms(self, at_ms: int) -> int:
         """What the vehicle's own clock says at this moment."""

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from vehicle_emulator.scenario import ANY, THEFTS, Play
+from vehicle_emulator.causes import THEFTS
+from vehicle_emulator.scenario import ANY, Play
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +44,8 @@ class _Data(msgspec.Struct):
     state: str = ""
     vin: str | None = None
     raised_at: _At | None = None
-    alarm_class: str = msgspec.field(name="class", default="theft")
+    alarm_class: str | None = msgspec.field(name="class", default=None)
+    severity: str | None = None
     alarm_id: str = ""
     soc: str = "default"
     sequence: int | None = None
@@ -259,7 +261,7 @@ def _heard(line: Told) -> Heard | None:
     is_alarm = line.kind in ALARMS and data.state != "suppressed"
     if data.vin is None or at is None or not (held_back or is_alarm):
         return None
-    alarm_class = "theft" if data.cause in THEFTS else data.alarm_class
+    alarm_class = "theft" if data.cause in THEFTS else data.alarm_class or "theft"
     return Heard(data.vin, data.cause, at.timestamp(), held_back, alarm_class, line.kind != UPDATED)
 
 

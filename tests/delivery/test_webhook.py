@@ -170,7 +170,15 @@ async def test_a_delivery_that_is_given_up_leaves_no_answer_for_the_next() -> No
 
 @pytest.mark.parametrize(
     ("stated", "after_s"),
-    [("0", 0.0), ("7", 7.0), ("3600", 30.0), ("99999999999999999999", 30.0), ("soon", None), ("-1", None)],
+    [
+        ("0", 0.0),
+        ("7", 7.0),
+        ("3600", 30.0),
+        ("99999999999999999999", 30.0),
+        ("soon", None),
+        ("-1", None),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", None),
+    ],
 )
 def test_retry_after_is_seconds_up_to_thirty(stated: str, after_s: float | None) -> None:
     sink = WebhookSink(WebhookSettings(name="soc", url="http://soc/"), SystemClock())

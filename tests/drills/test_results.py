@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bench import __main__ as command
 from bench import compare, goals, results
 from bench.__main__ import run_all
 from bench.results import Machine, Result
@@ -124,6 +125,13 @@ def test_latency_counts_idle_and_beside_half_of_what_is_sustained(
     assert judged == [2.0, ratio]
 
 
+def test_cpu_is_that_of_the_messages_it_was_measured_for() -> None:
+    run = {"messages": 100, "wall_s": 1.0, "cpu_s": 0.001, "cpu_messages": 50}
+    found = {"cpu": {"rounds": {"0": {"gateway": [run], "gmqtt": [{**run, "cpu_messages": 0}]}}}}
+    (goal,) = (one for one in goals.GOALS if one.bench == "cpu" and one.figures(found)[1] is not None)
+    assert goal.figures(found) == pytest.approx((20.0, 10.0, 2.0))
+
+
 class Told:
     """A measurement that ends as it is told."""
 
@@ -145,13 +153,35 @@ def test_a_run_of_all_goes_on_and_names_what_failed(
 ) -> None:
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     parts = {"alarms": Told(ValueError("broke")), "cpu": Told(StageError("no broker")), "feed": Told(1)}
-    assert run_all("bench", {**parts, "start": Told(0)}) == 1
+    assert run_all("bench", {**parts, "start": Told(0)}, []) == 1
     told = capsys.readouterr()
     assert "FAILED: alarms, cpu, feed" in told.out
     assert "command to ready" in told.out
     assert "ValueError: broke" in told.err
     assert results.names() == ["feed", "start"]
-    assert run_all("bench", {"start": Told(0)}) == 0
+    assert run_all("bench", {"start": Told(0)}, []) == 0
+
+
+def test_rounds_are_for_those_that_have_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    asked = []
+
+    class Rounds(Told):
+        """One that has rounds."""
+
+        def add_options(self, parser: argparse.ArgumentParser) -> None:
+            super().add_options(parser)
+            parser.add_argument("--rounds", type=int, default=3)
+
+        def main(self, options: argparse.Namespace) -> int:
+            asked.append(options.rounds)
+            return super().main(options)
+
+    parts = {"alarms": Rounds(0), "start": Told(0)}
+    assert run_all("bench", parts, []) == run_all("bench", parts, ["--rounds", "1"]) == 0
+    assert asked == [3, 1]
+    with pytest.raises(SystemExit):
+        command.run("bench", "start", parts["start"], ["--rounds", "1"])
 
 
 def test_time_of_a_run_is_its_place(tmp_path: Path) -> None:

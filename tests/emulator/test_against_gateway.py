@@ -46,7 +46,7 @@ def test_the_gateway_reads_births_wills_results_and_software() -> None:
     alive.power_up(START_MS)
     commands.hear(alive, messages.COMMAND, COMMAND, START_MS)
     commands.hear(alive, messages.PACKAGE, b'{"package_id":"P1"}', START_MS)
-    said = [read(message, START_MS) for message in alive.connected(START_MS)]
+    said = [read(message, START_MS) for message in (*alive.connected(START_MS), alive.everything(START_MS))]
     said.append(read(messages.Message(messages.CONNECTION, messages.WILL), START_MS))
     said += live(alive, START_MS + 60_000)
     assert {messages.CONNECTION, messages.RESULT, messages.SOFTWARE} <= {one.kind for one in said}

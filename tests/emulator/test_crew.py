@@ -9,9 +9,10 @@ import sys
 from array import array
 from asyncio.subprocess import Process
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -20,17 +21,21 @@ from hypothesis import strategies as some
 
 from devtools.broker import HOST, Broker
 from tests.emulator.receipting import ReceiptingGateway
-from vehicle_emulator import closing, ramp
+from vehicle_emulator import closing, crew, ramp
 from vehicle_emulator.closing import Measured
+from vehicle_emulator.crew import Crew, Port
 from vehicle_emulator.figures import percentiles
-from vehicle_emulator.fleet import Plan, vins
+from vehicle_emulator.fleet import Fleet, Plan, vins
 from vehicle_emulator.load import Slots
+from vehicle_emulator.progress import Pulse
 from vehicle_emulator.ramp import Kind, Ramp, Stairs, Watch
 from vehicle_emulator.share import Share
+from vehicle_emulator.unit import Clock, Depot
 
 SEED = 79
 CARS = 7
 START_MS = 1_792_000_000_123.0
+Hangs = Callable[[Port], None]
 crews = some.integers(1, 5).map(lambda of: [Share(index, of) for index in range(of)])
 ramps = some.builds(
     Ramp, some.lists(some.floats(1.0, 90.0), min_size=1, max_size=4).map(tuple), some.floats(1.0, 2.0),
@@ -65,17 +70,18 @@ def test_shares_of_a_rate_are_the_rate(crew: list[Share], rate_per_s: float) -> 
     assert sorted(shares) == pytest.approx(whole)
 
 
+def measured(samples: list[float]) -> Measured:
+    return Measured(
+        vehicles=1, protocol="V5", started_ms=START_MS, ran_s=2.0, cpu_s=1.0,
+        counts=Counter(receipted=len(samples)), connections=Counter(connects=1),
+        latencies_ms=array("d", samples), lags_ms=array("d", samples), plays=(), left_out=(), steps=(),
+        commands=None,
+    )  # fmt: skip
+
+
 @given(some.lists(some.lists(some.floats(0.0, 1e5), max_size=40), min_size=1, max_size=4))
 def test_samples_are_joined_and_no_percentile_is_averaged(samples: list[list[float]]) -> None:
-    shares = [
-        Measured(
-            vehicles=1, protocol="V5", started_ms=START_MS, ran_s=2.0, cpu_s=1.0,
-            counts=Counter(receipted=len(one)), connections=Counter(connects=1),
-            latencies_ms=array("d", one), lags_ms=array("d", one), plays=(), left_out=(), steps=(),
-            commands=None,
-        )
-        for one in samples
-    ]  # fmt: skip
+    shares = [measured(one) for one in samples]
     report = closing.close(Plan(vehicles=len(samples)), shares, None)
     whole = percentiles([sample for one in samples for sample in one])
     assert report.receipt_latency_ms == report.lag_ms == whole
@@ -155,6 +161,75 @@ async def test_who_dies_is_named_and_what_the_others_measured_is_told(
     assert (report["vehicles"], report["processes"]) == (5, 2)
     assert report["events"]["receipted"] > 20
     assert {line["vin"] for line in lines} >= set(Share(0, 3).take(vins(SEED, CARS)))
+
+
+async def test_ctrl_c_twice_waits_for_no_receipt(
+    broker: Broker, gateway: ReceiptingGateway, tmp_path: Path
+) -> None:
+    running = await begin(broker, tmp_path, "--duration", "0", "--alarm-rate", "30", "--drain", "600")
+    await until_alarmed(gateway, 20)
+    gateway.is_deaf = True
+    await until_alarmed(gateway, len(gateway.heard) + 20)
+    running.send_signal(signal.SIGINT)
+    await asyncio.sleep(1)
+    assert len(children(running)) == 3
+    running.send_signal(signal.SIGINT)
+    async with asyncio.timeout(60):
+        await running.communicate()
+    report, _ = read(tmp_path)
+    assert running.returncode == 1
+    assert report["died"] == []
+    assert report["events"]["unreceipted"] > 0
+
+
+class Waiting(Fleet):
+    """Nothing but a fleet that ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.stopping, self._hurries = asyncio.Event(), False
+        self.depot = cast("Depot", SimpleNamespace(clock=Clock(START_MS)))
+
+
+def hang_in_a_word(port: Port) -> None:
+    if port.share.index == 1:
+        os.write(port._line.fileno(), (1_000).to_bytes(4, "big") + b"and then")
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def go_on(_port: Port) -> None:
+    """Nothing."""
+
+
+@pytest.mark.parametrize(
+    ("before", "while_it_runs", "interrupts"), [(hang_in_a_word, go_on, 1), (go_on, hang_in_a_word, 2)]
+)
+def test_nobody_waits_for_who_hangs(
+    before: Hangs, while_it_runs: Hangs, interrupts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "LAST_AFTER_S", 2.0 if interrupts == 1 else 600.0)
+    monkeypatch.setattr(crew, "HURRIED_S", 2.0)
+
+    async def live(port: Port) -> Measured:
+        fleet = Waiting()
+        port.attach(fleet)
+        before(port)
+        await port.start()
+        while_it_runs(port)
+        port.beat(Pulse(vehicles=1))
+        await fleet.stopping.wait()
+        return measured([1.0])
+
+    pressed = 0
+
+    def show(pulse: Pulse) -> None:
+        nonlocal pressed
+        if pulse.vehicles == 2 and pressed < interrupts:
+            pressed += 1
+            os.kill(os.getpid(), signal.SIGINT)
+
+    found, died = Crew(live, 3, tell=lambda _: None, show=show).run(drain_s=0.0)
+    assert (len(found), pressed) == (2, interrupts)
+    assert died == ["process 2 of 3 did not end: its vehicles are not in this report"]
 
 
 async def test_ctrl_c_ends_all_and_still_reports(

@@ -35,6 +35,13 @@ def test_messages_come_in_order_and_the_first_of_each_car_is_its_birth() -> None
         assert ones[0].topic == f"v1/vehicles/{ones[0].vin}/connection"
 
 
+def test_the_numbers_of_a_car_s_telemetry_only_grow() -> None:
+    for ones in by_vin(list(sent(1, 30, START_MS))).values():
+        told = [msgspec.json.decode(one.payload) for one in ones if one.message.kind == messages.TELEMETRY]
+        numbers = [one["seq"] for one in told]
+        assert all(earlier < later for earlier, later in itertools.pairwise(numbers))
+
+
 def test_a_day_in_pieces_says_the_same() -> None:
     pieces = Day(cars(2, 5), start_ms=START_MS)
     said = [one for hour in range(1, 7) for one in pieces.until(START_MS + hour * HOUR_MS)]
@@ -53,7 +60,7 @@ def test_a_car_off_the_air_keeps_its_events_and_its_will_speaks(*, planned_later
     said += day.until(START_MS + 120_000)
     assert online(said) == [True, False, True]
     (will,) = (index for index, one in enumerate(said) if one.payload == messages.WILL)
-    back, everything, kept = said[will + 1 : will + 4]
+    back, kept, everything = said[will + 1 : will + 4]
     assert (back.at_ms, kept.message.kind) == (everything.at_ms, messages.DRIVER_CARD)
     assert b"T11:07:00" in kept.payload
     assert day.telemetry_lost == 1

@@ -17,7 +17,7 @@ from gateway.domain.causes import BY_NAME, CAUSES
 from gateway.wire import telemetry
 from gateway.wire.event import Unwanted
 from tests.emulator.lives import START_MS, Said, play, vehicle
-from vehicle_emulator import body, life, messages, scenario, scenarios
+from vehicle_emulator import body, causes, life, messages, scenario, scenarios
 from vehicle_emulator.scenarios.battery_cut import BATTERY_CUT
 from vehicle_emulator.scenarios.bundle_runs_out import BUNDLE_RUNS_OUT
 from vehicle_emulator.scenarios.card_missing import CARD_MISSING
@@ -55,8 +55,26 @@ def test_those_of_the_fleet_have_names_of_their_own() -> None:
     assert [scenarios.find_fleet_wide(name) for name in names] == list(scenarios.FLEET_WIDE)
 
 
-def test_the_thefts_of_labels_are_the_gateway_s() -> None:
-    assert set(scenario.THEFTS) == {cause.name for cause in CAUSES if cause.cause_class == "theft"}
+@given(st.sampled_from(scenarios.FLEET_WIDE), st.floats(1.0, 1_000.0))
+def test_a_hurried_one_is_the_same_but_for_what_is_wrong_in_between(
+    wide: scenario.FleetWide, pace: float
+) -> None:
+    hurried = wide.hurried(pace)
+    assert hurried.within_s == wide.within_s / pace
+    assert hurried.scenario.label == wide.scenario.label
+    usual, quick = ([beat.at_s for beat in one.scenario.beats] for one in (wide, hurried))
+    assert [(one.act, one.says) for one in hurried.scenario.beats] == [
+        (one.act, one.says) for one in wide.scenario.beats
+    ]
+    saved_s = wide.lasts_s - wide.lasts_s / pace
+    assert quick == pytest.approx([usual[0], *(at_s - saved_s for at_s in usual[1:])])
+    if wide.lasts_s:  # nothing that a label promises moves
+        assert not wide.scenario.label.must
+        assert usual[1] == wide.lasts_s
+
+
+def test_the_grades_of_causes_are_the_gateway_s() -> None:
+    assert {cause.name: (cause.cause_class, cause.severity) for cause in CAUSES} == causes.GRADES
 
 
 EVERY = (*scenarios.SCENARIOS, *(wide.scenario for wide in scenarios.FLEET_WIDE))

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from tests.emulator.lives import START_MS
-from vehicle_emulator import cli, scenario, scenarios
+from vehicle_emulator import causes, cli, scenario, scenarios
 from vehicle_emulator.figures import Percentiles
 from vehicle_emulator.messages import rfc3339
 from vehicle_emulator.report import Events, Line, Report
@@ -34,7 +34,8 @@ def played() -> Play:
 
 
 def told(sequence: int | None, cause: str = "tilt", after_s: float = 6, **data: Any) -> dict[str, Any]:
-    base = {"cause": cause, "vin": VIN, "class": "theft", "alarm_id": cause, "event_ids": [f"e{sequence}"]}
+    grade = dict(zip(("class", "severity"), causes.GRADES[cause], strict=True))
+    base = {"cause": cause, "vin": VIN, **grade, "alarm_id": cause, "event_ids": [f"e{sequence}"]}
     at = rfc3339(START_MS + int(after_s * 1_000))
     kind = data.pop("type", "alarm.raised")
     return {"type": kind, "received_at": at, "data": base | {"sequence": sequence} | data}
@@ -70,7 +71,10 @@ def test_a_kept_label_and_nothing_else_is_within_every_bound() -> None:
         ([told(1)], [line("e1"), line("e2")], "1 lost"),
         ([told(1)], [line("e1", receipted_at=None)], "1 lost"),
         ([told(1, after_s=900)], [], "1 late"),
-        ([told(1), told(2, "towed", vin=HONEST, **TECHNICAL)], [], "false alarms"),
+        ([told(1, severity="minor")], [], "1 of another class or severity"),
+        ([told(1, **TECHNICAL)], [], "1 of another class or severity"),
+        ([told(1), told(2, type="alarm.updated", severity="critical")], [], "1 of another class or severity"),
+        ([told(1), told(2, type="alarm.suppressed", severity="minor")], [], "1 of another class or severity"),
         ([told(1), told(2, after_s=900, alarm_id="other")], [], "false alarms"),
         ([told(None), told(None, alarm_id="")], [], "1 duplicates"),
         ([told(1, event_ids=[]), told(2, event_ids=[], alarm_id="other")], [], "1 duplicates"),
@@ -78,13 +82,30 @@ def test_a_kept_label_and_nothing_else_is_within_every_bound() -> None:
     ],
     ids=[
         "missed", "late", "of-an-honest-car", "long-after", "event-twice", "raised-twice", "gap", "not-told",
-        "no-receipt", "late-is-not-false", "a-theft-called-technical", "anew-long-after", "unnumbered-twice",
+        "no-receipt", "late-is-not-false", "too-light", "a-theft-called-technical",
+        "later-too-heavy", "held-back-too-light",
+        "anew-long-after", "unnumbered-twice",
         "raised-while-open", "rejected",
     ],
 )  # fmt: skip
 def test_each_broken_promise_is_told(feed: list[dict[str, Any]], lines: list[Line], sentence: str) -> None:
     (found,) = scored(feed, lines).broken(Bounds())
     assert sentence in found
+
+
+def test_a_false_theft_that_is_called_technical_is_a_false_alarm_all_the_same() -> None:
+    card = scored([told(1), told(2, "towed", vin=HONEST, **TECHNICAL)])
+    assert (card.false_alarms, card.notes, card.misgraded) == (1, 0, 1)
+
+
+@given(st.sampled_from(sorted(causes.GRADES)), st.sampled_from(["theft", "technical", "system", None]),
+       st.sampled_from(["critical", "major", "minor", None]))  # fmt: skip
+def test_only_the_grade_of_its_cause_will_do(cause: str, alarm_class: str, severity: str) -> None:
+    right = causes.GRADES[cause]
+    is_right = alarm_class in {None, right.alarm_class} and severity in {None, right.severity}
+    fields: dict[str, Any] = {"class": alarm_class, "severity": severity}
+    card = scored([told(1), told(2, cause, event_ids=["e2"], alarm_id="other", **fields)])
+    assert card.misgraded == (not is_right)
 
 
 def test_what_breaks_no_promise() -> None:
@@ -169,6 +190,8 @@ CHEATS: dict[str, Callable[[dict[str, Any], int], Feed]] = {
     "of-a-wrong-cause": lambda one, _: [_but(one, cause="unauthorised_movement")],
     "of-a-wrong-car": lambda one, _: [_but(one, vin=HONEST)],
     "lost": lambda _one, _: [],
+    "too-light": lambda one, _: [_but(one, severity="minor" if one["data"]["class"] == "theft" else "none")],
+    "technical": lambda one, _: [_but(one, **{"class": "system"})],
     "ten-minutes-late": lambda one, _: [_moved(one, 600)],
     "a-minute-early": lambda one, _: [_moved(one, -60)],
     "held-back-or-not": lambda one, _: [one | {"type": SWAPPED[one["type"]]}],

@@ -125,6 +125,22 @@ async def test_a_session_of_tls_that_sends_at_once_is_read(certificate: Path) ->
         await eventually(lambda: len(received) == 100)
 
 
+async def test_many_small_records_of_tls_are_one_batch(certificate: Path) -> None:
+    """A broker writes each message by itself: one record in each 2 ms would be 500 messages a second."""
+    broker = Scripted()
+    async with connected(broker, certificate, coalesce_s=0.05) as (connection, received, batches):
+        for number in range(1, 201):
+            broker.say(publish(number))
+        await eventually(lambda: len(received) == 200)
+        assert len(batches) < 10
+        broker.say(publish(201))
+        assert broker.writer is not None
+        broker.writer.close()
+        async with asyncio.timeout(PATIENCE_S):
+            await connection.until_lost()
+        assert len(received) == 201
+
+
 async def test_a_read_is_one_batch_and_its_acknowledgements_are_one_write() -> None:
     broker = Scripted()
     async with connected(broker) as (connection, received, batches):

@@ -178,6 +178,7 @@ def test_noise_is_read_or_refused(version: Version, noise: bytes) -> None:
 
 MALFORMED = {
     "a length of five bytes": b"\x30\xff\xff\xff\xff\x01",
+    "nothing": b"\x30\x00",
     "no topic": b"\x30\x01\x00",
     "a topic longer than the packet": b"\x30\x04\x00\x09ab",
     "no number": b"\x32\x04\x00\x01a\x00",
@@ -192,10 +193,13 @@ MALFORMED = {
 }
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("what", MALFORMED)
-def test_a_packet_that_does_not_fit_is_refused(what: str) -> None:
+def test_a_packet_that_does_not_fit_is_refused(what: str, version: Version) -> None:
+    if version == 3 and "properties" in what:
+        return
     with pytest.raises(Malformed):
-        Splitter(5).feed(MALFORMED[what])
+        Splitter(version).feed(MALFORMED[what])
 
 
 def test_a_publish_at_qos_2_is_the_librarys() -> None:

@@ -147,9 +147,10 @@ class GatewayProcess:
         line = [sys.executable, "-m", "gateway", *words, "--config", str(self.config)]
         return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
 
-    def token(self, role: str = "operator", person: str = "test") -> str:
-        """Make a token."""
-        done = self.command("token", "create", "--role", role, "--person", person)
+    def token(self, role: str = "operator", person: str = "test", user: str | None = None) -> str:
+        """Make a token, for a person's app with its user."""
+        words = ("--role", role, "--person", person, *(("--user", user) if user else ()))
+        done = self.command("token", "create", *words)
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()[-1]
 

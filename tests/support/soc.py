@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import IO, Literal, Self, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from devtools.broker import free_ports
 
@@ -62,6 +62,9 @@ class Data(Struct):
     vin: str | None = None
     cause: str | None = None
     event_ids: list[str] = []
+    state: str = ""
+    alarm_class: str = field(name="class", default="")
+    severity: str = ""
 
 
 class CloudEvent(Struct):
@@ -84,6 +87,9 @@ class Arrival(Struct):
     event_ids: list[str]
     signed: bool
     mode: str
+    state: str = ""
+    alarm_class: str = ""
+    severity: str = ""
 
 
 class Request(Struct):
@@ -182,6 +188,9 @@ class FakeSoc:
             event_ids=event.data.event_ids,
             signed=self._is_signed(request),
             mode="ok",
+            state=event.data.state,
+            alarm_class=event.data.alarm_class,
+            severity=event.data.severity,
         )
 
     def _is_signed(self, request: Request) -> bool:

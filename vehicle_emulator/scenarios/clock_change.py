@@ -6,6 +6,7 @@ from vehicle_emulator import deeds
 from vehicle_emulator.scenario import ANY, Beat, FleetWide, Label, Scenario
 
 _HOUR_MS = 3_600_000
+_WRONG_S = 1_800.0
 
 CLOCK_CHANGE = FleetWide(
     scenario=Scenario(
@@ -14,8 +15,9 @@ CLOCK_CHANGE = FleetWide(
         label=Label(never=(ANY,)),
         beats=(
             Beat(0, deeds.shift_clock(-_HOUR_MS), "A time server tells the fleet last hour's time."),
-            Beat(1_800, deeds.shift_clock(_HOUR_MS), "The time server is right again."),
-            Beat(1_900, deeds.nothing),
+            Beat(_WRONG_S, deeds.shift_clock(_HOUR_MS), "The time server is right again."),
+            Beat(_WRONG_S + 100, deeds.nothing),
         ),
     ),
+    lasts_s=_WRONG_S,
 )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vehicle_emulator import deeds
-from vehicle_emulator.scenario import THEFTS, Beat, FleetWide, Label, Scenario
+from vehicle_emulator.causes import THEFTS
+from vehicle_emulator.scenario import Beat, FleetWide, Label, Scenario
 
 if TYPE_CHECKING:
     from vehicle_emulator.vehicle import Vehicle
 
+_DOWN_S = 600.0
 _BACK_WITHIN_MS = 60_000
 
 
@@ -25,8 +27,9 @@ NETWORK_OUTAGE = FleetWide(
         label=Label(never=THEFTS),
         beats=(
             Beat(0, deeds.fall_silent, "The mobile network is down."),
-            Beat(600, _come_back, "The mobile network is back."),
-            Beat(720, deeds.nothing),
+            Beat(_DOWN_S, _come_back, "The mobile network is back."),
+            Beat(_DOWN_S + 120, deeds.nothing),
         ),
     ),
+    lasts_s=_DOWN_S,
 )

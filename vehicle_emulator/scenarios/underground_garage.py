@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from vehicle_emulator import deeds
-from vehicle_emulator.scenario import THEFTS, Beat, Label, Scenario
+from vehicle_emulator.causes import THEFTS
+from vehicle_emulator.scenario import Beat, Label, Scenario
 
 UNDERGROUND_GARAGE = Scenario(
     name="underground_garage",

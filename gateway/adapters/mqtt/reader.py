@@ -152,8 +152,10 @@ class Reader:
         return part
 
     def _pull(self) -> bool:
-        """Read once from the socket; False at its end. Errors: OSError, which paho knows how to take."""
+        """Read from the socket; False at its end. Errors: OSError, which paho knows how to take."""
         data = self._receive(READ_BYTES)
+        if data and hasattr(self._socket, "pending"):
+            data = self._with_more_records(data)
         self._drained = len(data) < READ_BYTES
         try:
             split = self._splitter.feed(data)
@@ -166,6 +168,18 @@ class Reader:
         if split.messages:
             self._arrived(split.messages)
         return bool(data)
+
+    def _with_more_records(self, data: bytes) -> bytes:
+        """TLS is read a record at a time, and a broker makes one of each message: read what else has come."""
+        parts, size = [data], len(data)
+        with contextlib.suppress(BlockingIOError):
+            while data and size < READ_BYTES:
+                data = self._receive(READ_BYTES)
+                parts.append(data)
+                size += len(data)
+            if not data:
+                self._loop.call_soon(self._readable)  # the end, which the socket need not show again
+        return b"".join(parts)
 
     # -- writing ------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 Version = Literal[5, 3]
 
 PUBLISH, PUBACK = 0x30, 0x40
-QOS_BITS, QOS_1, QOS_TOO_HIGH, RETAIN_BIT = 0x06, 0x02, 0x06, 0x01
+QOS_BITS, QOS_TOO_HIGH, RETAIN_BIT = 0x06, 0x06, 0x01
 TYPE_AND_HIGH_QOS = 0xF4
 MORE = 0x80
 """In a length: another byte follows."""

@@ -142,7 +142,7 @@ class WebhookSink:
             return min(float(retry_after[:9]), LONGEST_RETRY_AFTER_S)
         try:
             at = parsedate_to_datetime(retry_after)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
         return min(max((at - self._clock.now()).total_seconds(), 0.0), LONGEST_RETRY_AFTER_S)
