@@ -13,6 +13,7 @@ from vehicle_emulator.figures import Percentiles
 from vehicle_emulator.messages import THEFT_SENSOR, encode, rfc3339
 from vehicle_emulator.ramp import Climb, own_limit
 from vehicle_emulator.scenario import Play
+from vehicle_emulator.silence import MOST, Silence
 from vehicle_emulator.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ class Report(msgspec.Struct, frozen=True):
     processes: int = 1
     died: tuple[str, ...] = ()
     unwritten: tuple[str, ...] = ()
+    silences: tuple[Silence, ...] | None = None
+    """When vehicles were not heard, for what notes about that; None: not watched."""
 
     @property
     def limit(self) -> str:
@@ -145,7 +148,7 @@ class Report(msgspec.Struct, frozen=True):
 class Tally:
     """Counts along the way, and writes each event's line once its fate is known."""
 
-    __slots__ = ("_ledger", "counts", "lags_ms", "latencies_ms", "watch")
+    __slots__ = ("_ledger", "counts", "lags_ms", "latencies_ms", "silences", "watch")
 
     def __init__(self, ledger: Writes | None = None) -> None:
         """Write no ledger unless there is a file for it."""
@@ -154,6 +157,14 @@ class Tally:
         self.latencies_ms: array[float] = array("d")
         self.lags_ms: array[float] = array("d")
         self.watch: Watch | None = None
+        self.silences: list[Silence] = []
+
+    def silent(self, silence: Silence) -> None:
+        """A vehicle was not heard for long."""
+        if len(self.silences) < MOST:
+            self.silences.append(silence)
+        else:
+            self.counts["silences_untold"] += 1
 
     def receipted(self, vin: str, entry: Entry, now_ms: float) -> None:
         """The gateway has it for good."""
