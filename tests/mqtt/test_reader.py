@@ -19,9 +19,10 @@ from gateway.adapters.mqtt import packets, reader, sender
 from gateway.adapters.mqtt.connection import Connection
 from gateway.adapters.mqtt.sessions import Plan, Session
 from gateway.adapters.mqtt.settings import MqttSettings
-from gateway.adapters.mqtt.splitter import Received
+from gateway.adapters.mqtt.splitter import Received, Splitter
 from gateway.errors import PublishUnknown
 from gateway.pipeline.meters import Tally
+from gateway.ports import Reply
 from tests.mqtt.conftest import PATIENCE_S, TOPIC, Listener, eventually
 from tests.support.certificates import self_signed
 
@@ -161,6 +162,51 @@ async def test_acknowledgements_leave_before_the_goodbye() -> None:
         connection.ack(received[0])
     await broker.gone.wait()
     assert b"".join(broker.heard).startswith(packets.puback(7))
+
+
+async def test_the_end_of_tls_behind_a_message_is_noticed(certificate: Path) -> None:
+    """A goodbye of TLS need not end the socket, which then never is readable again."""
+    async with connected(Scripted(), certificate) as (connection, received, _batches):
+        told = iter([publish(1)])
+        assert connection._reader is not None
+        connection._paho._keepalive = 0  # a ping would notice it as well
+        connection._reader._receive = lambda _size: next(told, b"")
+        connection._reader._readable()
+        async with asyncio.timeout(PATIENCE_S):
+            await connection.until_lost()
+        assert [one.mid for one in received] == [1]
+
+
+async def test_one_read_of_tls_is_bounded(certificate: Path) -> None:
+    """A broker that always has more must not keep everybody else waiting."""
+    record = packets.publish(TOPIC, bytes(16_000), qos=0, retain=False, mid=0, properties=PLAIN)
+    async with connected(Scripted(), certificate) as (connection, received, _batches):
+        assert connection._reader is not None
+        connection._reader._receive = lambda _size: record
+        connection._reader._pull()
+        connection._reader._receive = lambda _size: b""
+        await eventually(lambda: bool(received))
+        assert len(received) <= reader.READ_BYTES // len(record) + 1
+
+
+async def test_all_packets_of_a_read_are_dealt_with() -> None:
+    broker = Scripted()
+    async with connected(broker) as (connection, _received, _batches):
+        broker.say(b"\xd0\x00" * 3 + b"\xe0\x02\x8e\x00")  # of pings, and: taken over
+        async with asyncio.timeout(PATIENCE_S):
+            assert "taken over" in await connection.until_lost()
+
+
+async def test_where_to_answer_is_told_once() -> None:
+    """One person's answer carries nothing of another's."""
+    broker = Scripted()
+    async with connected(broker) as (connection, _received, _batches):
+        assert connection.post(TOPIC, b"{}", 60, Reply(None, b"mine"))
+        assert connection.post(TOPIC, b"{}", 60)
+        assert connection.post(TOPIC, b"{}", 60, Reply(None, b"other"))
+        await eventually(lambda: b"".join(broker.heard).count(TOPIC.encode()) == 3)
+    split = Splitter(5).feed(b"".join(broker.heard))
+    assert [packets.correlation(one.properties) for one in split.messages] == [b"mine", None, b"other"]
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,13 @@ def test_single_bytes_give_the_same(stream: Stream) -> None:
     assert split(stream.version, [*parts, rest]) == stream.wanted
 
 
+@pytest.mark.parametrize("size", [127, 128, 16_383, 16_384, 2_097_151, 2_097_152])
+def test_a_length_of_one_to_four_bytes_is_read(size: int) -> None:
+    packet = packets.publish("a", bytes(size - 3), qos=0, retain=False, mid=0, properties=b"")
+    (message,) = split(3, [packet + PINGRESP]).messages
+    assert len(message.payload) == size - 3
+
+
 def short_stream(version: Version) -> bytes:
     some = packets.properties(version, 60)
     return b"".join(

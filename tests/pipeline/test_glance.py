@@ -169,18 +169,18 @@ def test_a_glance_knows_what_the_fold_was_told_last(said: list[Said]) -> None:
         assert short.stated() == long.stated()
 
 
-def test_a_glance_overtakes_nothing_of_its_batch() -> None:
-    """A car that numbers nothing stops and goes on: without the stop in its place, it stands for the fold."""
+class Clock:
+    """Stands."""
 
-    class Clock:
-        def now(self) -> datetime:
-            return BEGIN + timedelta(seconds=3)
+    def now(self) -> datetime:
+        return BEGIN + timedelta(seconds=3)
 
-        def mono_s(self) -> float:
-            return 0.0
+    def mono_s(self) -> float:
+        return 0.0
 
-    gateway = Gateway(glances=True)
-    session = Session(
+
+def session_of(gateway: Gateway) -> Session:
+    return Session(
         Plan("telemetry", (), 0, gateway.ingest.take, lambda _topic: False, glances=gateway.ingest),
         MqttSettings(url="mqtt://127.0.0.1"),
         client_id="g",
@@ -189,6 +189,12 @@ def test_a_glance_overtakes_nothing_of_its_batch() -> None:
         meters=gateway.tally,
         log=structlog.get_logger(),
     )
+
+
+def test_a_glance_overtakes_nothing_of_its_batch() -> None:
+    """A car that numbers nothing stops and goes on: without the stop in its place, it stands for the fold."""
+    gateway = Gateway(glances=True)
+    session = session_of(gateway)
     gateway.hear(telemetry(DRIVING, BEGIN, None), BEGIN)
     said: list[dict[str, Any]] = [DRIVING, {"Vehicle.Speed": 0}, DRIVING]
     session._take(
@@ -201,6 +207,27 @@ def test_a_glance_overtakes_nothing_of_its_batch() -> None:
     )
     assert [fact.moving for fact in gateway.stated() if isinstance(fact, Movement)] == [True, False, True]
     assert gateway.tally.totals["gateway_telemetry_total"] == 4
+
+
+def test_whatever_becomes_of_a_message_it_is_acknowledged_in_its_turn() -> None:
+    """One that is not holds the session: the broker sends no more than so many beyond it."""
+
+    class Link:
+        def __init__(self) -> None:
+            self.acknowledged: list[int] = []
+
+        def ack(self, message: Received) -> None:
+            self.acknowledged.append(message.mid)
+
+    gateway, link = Gateway(glances=True), Link()
+    gateway.hear(telemetry(DRIVING, BEGIN, None), BEGIN)
+    driving, stop = (telemetry(one, BEGIN, None) for one in (DRIVING, {"Vehicle.Speed": 0}))
+    payloads = [driving, driving, b"rubbish", driving, stop, driving, bytes(40_000)]
+    batch = [Received(TOPIC, payload, mid == 2, mid, 1) for mid, payload in enumerate(payloads, 1)]
+    session_of(gateway)._take(cast("Any", link), InOrder(), batch)
+    assert link.acknowledged == [1, 2, 3, 4, 5, 6, 7]
+    assert gateway.tally.totals["gateway_retained_ignored_total"] == 1
+    assert gateway.tally.totals["gateway_quarantined_total"] == 2
 
 
 def test_most_of_a_drive_passes() -> None:
