@@ -158,7 +158,7 @@ async def _run(day: Day, folder: Path, say: Callable[[str], None]) -> Outcome:
         for helper in helpers:
             helper.cancel()
     feed = _filed(inside, folder / "soc.jsonl")
-    ran = Run(day.vehicles, BEGAN.timestamp(), report.ran_s)
+    ran = Run(day.vehicles, BEGAN.timestamp(), report.ran_s, silences=report.silences)
     lines = [msgspec.json.decode(line, type=Line) for line in ledger.getvalue().splitlines()]
     return Outcome(
         day=day, card=score(ran, report.scenarios, feed, lines), verify=_verify(folder / "day.db"),

@@ -258,7 +258,7 @@ def _outcome(plan: Plan, played: Programme, stage: Stage, ready_s: float | None,
     ledger, lines = stage.read_ledger(), files.read_json_lines(stage.vehicles_ledger, Line, "--ledger")
     ran = Run(
         report.vehicles, datetime.fromisoformat(report.started_at).timestamp(), report.ran_s,
-        len(report.left_out),
+        len(report.left_out), silences=report.silences,
     )  # fmt: skip
     return Outcome(
         plan=plan, length_s=played.length_s,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vehicle_emulator.ramp import Counted
     from vehicle_emulator.report import Commands, Tally
     from vehicle_emulator.scenario import Play
+    from vehicle_emulator.silence import Silence
     from vehicle_emulator.verdict import Heard
 
 
@@ -41,6 +42,7 @@ class Measured(msgspec.Struct, frozen=True):
     steps: tuple[Counted, ...]
     commands: Commands | None
     unwritten: tuple[str, ...] = ()
+    silences: tuple[Silence, ...] = ()
 
 
 def measure(tally: Tally, connections: Counter[str], **known: object) -> Measured:
@@ -48,7 +50,7 @@ def measure(tally: Tally, connections: Counter[str], **known: object) -> Measure
     steps = () if tally.watch is None else tally.watch.steps
     return Measured(
         counts=tally.counts, connections=connections, latencies_ms=tally.latencies_ms, lags_ms=tally.lags_ms,
-        steps=steps, **known,  # type: ignore[arg-type]  # the caller names fields of Measured
+        steps=steps, silences=tuple(tally.silences), **known,  # type: ignore[arg-type]  # the caller names fields of Measured
     )  # fmt: skip
 
 
@@ -82,6 +84,7 @@ def close(
         climb=None if plan.ramp is None else climb(plan.ramp, [one.steps for one in shares]),
         processes=len(shares), died=tuple(died),
         unwritten=(*unwritten, *(sentence for one in shares for sentence in one.unwritten)),
+        silences=tuple(silence for one in shares for silence in one.silences),
     )  # fmt: skip
 
 

@@ -40,7 +40,12 @@ def score_run(
     lines = [] if ledger is None else files.read_json_lines(ledger, report.Line, "--ledger")
     began_s = datetime.fromisoformat(closing.started_at).timestamp()
     misread = verdict.misread(soc)
-    ran = score.Run(closing.vehicles, began_s, closing.ran_s, len(closing.left_out), len(misread))
+    # On a bad way vehicles are not heard although they speak, and what can't be read is noted.
+    is_bad = any(name.startswith("fault_") for name in closing.connections)
+    ran = score.Run(
+        closing.vehicles, began_s, closing.ran_s, len(closing.left_out), len(misread),
+        None if is_bad else closing.silences,
+    )  # fmt: skip
     card = score.score(ran, closing.scenarios, verdict.read_feed(soc), lines)
     table = Table(title=f"scorecard, seed {closing.seed}", show_header=False)
     for name, value in card.rows():

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.wire.topics import vehicle_topic
-from vehicle_emulator import access, codec, messages, tape
+from vehicle_emulator import access, codec, messages, report, tape
 from vehicle_emulator.figures import Percentiles, percentiles
 from vehicle_emulator.progress import Bar
 
@@ -223,6 +223,11 @@ def play_file(  # noqa: PLR0917  # one parameter per option of the command line
         raise typer.Exit(1) from error
     view = Table(title=str(file), show_header=False)
     for name, value in msgspec.structs.asdict(played).items():
-        view.add_row(name.replace("_", " "), str(value))
+        if isinstance(value, Percentiles):
+            report.add_row(view, "late, ms", report.in_words(value))
+        elif isinstance(value, dict):
+            report.add_row(view, name, value)
+        else:
+            view.add_row(name, str(value))
     Console().print(view)
     raise typer.Exit(1 if station.counts["disconnects"] else 0)

@@ -13,6 +13,7 @@ from vehicle_emulator.figures import Percentiles
 from vehicle_emulator.messages import THEFT_SENSOR, encode, rfc3339
 from vehicle_emulator.ramp import Climb, own_limit
 from vehicle_emulator.scenario import Play
+from vehicle_emulator.silence import MOST, Silence
 from vehicle_emulator.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ class Report(msgspec.Struct, frozen=True):
     processes: int = 1
     died: tuple[str, ...] = ()
     unwritten: tuple[str, ...] = ()
+    silences: tuple[Silence, ...] | None = None
+    """When vehicles were not heard, for what notes about that; None: not watched."""
 
     @property
     def limit(self) -> str:
@@ -145,7 +148,7 @@ class Report(msgspec.Struct, frozen=True):
 class Tally:
     """Counts along the way, and writes each event's line once its fate is known."""
 
-    __slots__ = ("_ledger", "counts", "lags_ms", "latencies_ms", "watch")
+    __slots__ = ("_ledger", "counts", "lags_ms", "latencies_ms", "silences", "watch")
 
     def __init__(self, ledger: Writes | None = None) -> None:
         """Write no ledger unless there is a file for it."""
@@ -154,6 +157,14 @@ class Tally:
         self.latencies_ms: array[float] = array("d")
         self.lags_ms: array[float] = array("d")
         self.watch: Watch | None = None
+        self.silences: list[Silence] = []
+
+    def silent(self, silence: Silence) -> None:
+        """A vehicle was not heard for long."""
+        if len(self.silences) < MOST:
+            self.silences.append(silence)
+        else:
+            self.counts["silences_untold"] += 1
 
     def receipted(self, vin: str, entry: Entry, now_ms: float) -> None:
         """The gateway has it for good."""
@@ -202,14 +213,14 @@ def table(report: Report) -> Table:
     view = Table(
         title=f"{report.vehicles} vehicles{crew}, seed {report.seed}, {report.ran_s:.1f} s", show_header=False
     )
-    _row(view, "events", msgspec.structs.asdict(report.events))
-    _row(view, "event to receipt, ms", _numbers(report.receipt_latency_ms))
-    _row(view, "telemetry", {"sent": report.telemetry_sent, "dropped": report.telemetry_dropped})
-    _row(view, f"connections, {report.protocol}", report.connections)
+    add_row(view, "events", msgspec.structs.asdict(report.events))
+    add_row(view, "event to receipt, ms", in_words(report.receipt_latency_ms))
+    add_row(view, "telemetry", {"sent": report.telemetry_sent, "dropped": report.telemetry_dropped})
+    add_row(view, f"connections, {report.protocol}", report.connections)
     if not report.connections.get("connects"):
         why = [name for name in report.connections if "(" in name]
         view.add_row("NOBODY CONNECTED", "\n".join(why))
-    _row(view, "own lateness, ms", _numbers(report.lag_ms))
+    add_row(view, "own lateness, ms", in_words(report.lag_ms))
     view.add_row("own CPU, cores", f"{report.own_cores:.2f}{f'  {report.limit}' if report.limit else ''}")
     if report.climb is not None:
         _add_climb(view, report.climb)
@@ -247,7 +258,7 @@ def _add_climb(view: Table, climb: Climb) -> None:
     view.add_section()
     for step in climb.steps:
         word = "served" if step.is_served else f"NOT served  {step.limit}"
-        numbers = "  ".join(f"{name} {value}" for name, value in _numbers(step.latency_ms).items())
+        numbers = "  ".join(f"{name} {value}" for name, value in in_words(step.latency_ms).items())
         view.add_row(
             f"{step.rate_per_s:,.0f} {climb.unit}", f"{step.served_share:.1%} in 1 s  {numbers}  {word}"
         )
@@ -257,20 +268,21 @@ def _add_climb(view: Table, climb: Climb) -> None:
 
 def _add_commands(view: Table, commands: Commands) -> None:
     view.add_section()
-    _row(
+    add_row(
         view, f"asked by {commands.users} users", {"requests": commands.asked, "again": commands.asked_again}
     )
     for outcome in commands.outcomes:
         reason = f" ({outcome.reason})" if outcome.reason else ""
         view.add_row(f"  {outcome.action}", f"{outcome.status}{reason} {outcome.count}")
-    _row(view, "request to first answer, ms", _numbers(commands.answered_ms))
-    _row(view, "request to performed, ms", _numbers(commands.performed_ms))
+    add_row(view, "request to first answer, ms", in_words(commands.answered_ms))
+    add_row(view, "request to performed, ms", in_words(commands.performed_ms))
     if commands.notices:
-        _row(view, "notifications", commands.notices)
+        add_row(view, "notifications", commands.notices)
     view.add_section()
 
 
-def _numbers(values: Percentiles) -> dict[str, str]:
+def in_words(values: Percentiles) -> dict[str, str]:
+    """Percentiles for a table."""
     if not values.count:
         return {"none": ""}
     return {
@@ -278,7 +290,8 @@ def _numbers(values: Percentiles) -> dict[str, str]:
     }
 
 
-def _row(view: Table, name: str, values: Mapping[str, object]) -> None:
+def add_row(view: Table, name: str, values: Mapping[str, object]) -> None:
+    """Several values in one row of a table."""
     view.add_row(name, "  ".join(f"{key} {value}" for key, value in values.items()))
 
 

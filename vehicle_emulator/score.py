@@ -12,6 +12,9 @@ Rules of this file:
    A siren may end below its minimum: it is left to its label.
 5. An alarm that states another class or severity than contract 5.1 names for its cause is misgraded: its
    reader would let a theft wait. What a system does not state at all is not judged.
+6. A note that a vehicle is silent has its reason if that vehicle was without coverage or off the air for long
+   at that time, by the run's own record; another note that no label calls for has none. Where the way was
+   made bad on purpose (lost and undecodable messages, hung connections) notes are only counted.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import msgspec
 from vehicle_emulator import verdict
 from vehicle_emulator.causes import GRADES
 from vehicle_emulator.figures import Percentiles, percentiles
+from vehicle_emulator.silence import NOTHING_SAID, Silence, Why, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -51,12 +55,14 @@ class Bounds(msgspec.Struct, frozen=True):
     duplicates: int = 0
     lost: int = 0
     misgraded: int = 0
+    unexplained: int = 0
 
 
 class Run(msgspec.Struct, frozen=True):
     """
     What was played: how many vehicles, from when (since the epoch) for how long.
 
+    ``silences``: when vehicles were not heard; None: nobody knows, so no note is asked for its reason.
     ``not_played``: scenarios that lacked what they need, ``misread``: lines of the feed that are no message.
     """
 
@@ -65,6 +71,7 @@ class Run(msgspec.Struct, frozen=True):
     ran_s: float
     not_played: int = 0
     misread: int = 0
+    silences: tuple[Silence, ...] | None = None
 
     @property
     def vehicle_days(self) -> float:
@@ -87,6 +94,9 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     not_due: int
     false_alarms: int
     notes: int
+    unexplained: int
+    silent_notes: dict[str, int]
+    """Notes that a vehicle is silent, by why it was."""
     duplicates: int
     repeats: int
     misgraded: int
@@ -124,6 +134,10 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
                 f"{self.false_per_1000_days:.2f} false alarms, bound {bounds.false_per_1000_days:g}",
             ),
             (
+                self.unexplained > bounds.unexplained,
+                f"{self.unexplained} notes without a reason, bound {bounds.unexplained}",
+            ),
+            (
                 self.misgraded > bounds.misgraded,
                 f"{self.misgraded} of another class or severity than their cause, bound {bounds.misgraded}",
             ),
@@ -141,6 +155,8 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
             ("not due yet, not played", f"{self.not_due}, {self.not_played}"),
             ("FALSE ALARMS per 1,000 vehicle-days", f"{self.false_per_1000_days:.2f}  ({self.false_alarms})"),
             ("technical notes beside them", self.notes),
+            ("notes of silence, by its reason", _counts(self.silent_notes)),
+            ("NOTES WITHOUT A REASON", self.unexplained),
             ("WRONG CLASS OR SEVERITY", self.misgraded),
             ("DUPLICATES", self.duplicates),
             ("LOST", f"{self.lost}  (of {self.triggers:,} triggers that were receipted or rejected)"),
@@ -173,14 +189,17 @@ def score(run: Run, plays: Sequence[Play], feed: Sequence[Told], ledger: Iterabl
     wrong = _false(heard, plays, run.began_s)
     false = [one for one in wrong if one.alarm_class == "theft"]
     doubled, gaps, repeats = _doubled(feed), _gaps(feed), _repeats(feed)
-    misgraded = _misgraded(feed)
+    misgraded, notes = _misgraded(feed), [one for one in wrong if one.alarm_class != "theft"]
+    why = reasons(heard, run.silences or ())
+    unexplained = [] if run.silences is None else _unexplained(notes, why)
     lines = list(ledger)
     triggers, lost = _lost(lines, feed)
     return Scorecard(
         vehicles=run.vehicles, vehicle_days=run.vehicle_days, plays=len(plays),
         not_played=run.not_played, misread=run.misread,
         promises=words.total(), kept=words["kept"], late=words["late"], missed=words["missed"],
-        not_due=words["not_due"], false_alarms=len(false), notes=len(wrong) - len(false),
+        not_due=words["not_due"], false_alarms=len(false), notes=len(notes), unexplained=len(unexplained),
+        silent_notes=dict(Counter(reason for note, reason in why.items() if note.is_new)),
         duplicates=len(doubled), repeats=repeats, misgraded=len(misgraded), gaps=len(gaps),
         triggers=triggers, lost=len(lost),
         unreceipted=sum(line.receipted_at is None and line.rejected is None for line in lines),
@@ -190,7 +209,8 @@ def score(run: Run, plays: Sequence[Play], feed: Sequence[Told], ledger: Iterabl
             name: some[:EXAMPLES]
             for name, some in {
                 "missed": missed, "false": [_words(one, plays_of) for one in false],
-                "note": [_words(one, plays_of) for one in wrong if one.alarm_class != "theft"],
+                "note": [_words(one, plays_of) for one in notes],
+                "without a reason": [_words(one, plays_of) for one in unexplained],
                 "graded": misgraded, "doubled": doubled, "gap": gaps, "lost": lost,
             }.items()
             if some
@@ -204,6 +224,12 @@ def _false(heard: Iterable[Heard], plays: Sequence[Play], since_s: float) -> lis
     for one in verdict.uncalled_for(heard, plays, since_s):
         found.setdefault((one.vin, one.cause), one)
     return list(found.values())
+
+
+def _unexplained(notes: Iterable[Heard], why: dict[Heard, Why]) -> list[Heard]:
+    """Rule 6: notes that nothing called for, and those of silence where the vehicle was not silent."""
+    silent = dict.fromkeys(one for one, reason in why.items() if reason == NOTHING_SAID)
+    return [*silent, *(one for one in notes if one not in why)]
 
 
 def _misgraded(feed: Iterable[Told]) -> list[str]:
@@ -293,6 +319,10 @@ def _lost(lines: Iterable[Line], feed: Iterable[Told]) -> tuple[int, list[str]]:
 def _words(one: Heard, plays_of: dict[str, list[Play]]) -> str:
     names = ", ".join(f"{play.name} from {play.started_at}" for play in plays_of.get(one.vin, ()))
     return f"{one.cause} of {one.vin} at {verdict.clock(one.at_s)} (plays {names or 'nothing'})"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
 
 
 def _times(times: Percentiles) -> str:

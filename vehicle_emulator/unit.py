@@ -12,6 +12,7 @@ import msgspec
 from gateway.wire.topics import vehicle_topic
 from vehicle_emulator import codec, commands, messages
 from vehicle_emulator.outbox import Outbox
+from vehicle_emulator.silence import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +70,7 @@ class Unit:
         "_depot",
         "_drives",
         "_unheard",
+        "_watch",
         "link",
         "outbox",
         "vehicle",
@@ -81,6 +83,7 @@ class Unit:
         self.outbox = Outbox(dice)
         self._unheard: deque[tuple[str, Message]] = deque(maxlen=UNHEARD_LIMIT)
         self._drives = False
+        self._watch = Watch()
         self._catch_up_until_ms = 0.0
         self.link = depot.station.link(self)
 
@@ -134,6 +137,7 @@ class Unit:
             vehicle_topic(self.vin, message.kind), message.payload
         ):
             self._drives = drives
+            self._spoke()
             return True
         if self._drives != drives:
             self._drives = drives
@@ -147,6 +151,7 @@ class Unit:
             _, message = self._unheard.popleft()
             self.link.publish(vehicle_topic(self.vin, message.kind), message.payload)
             self._depot.tally.counts["telemetry_sent"] += 1
+            self._spoke()
 
     def pump(self, now_ms: float) -> None:
         """Send what is due, as far as the link has room, in the order in which it happened."""
@@ -158,6 +163,7 @@ class Unit:
                 self._tell_unheard(entry.message)
             self.link.publish_surely(vehicle_topic(self.vin, entry.message.kind), entry.message.payload)
             counts["sent" if entry.sends == 1 else "resent"] += 1
+            self._spoke()
         if self._unheard and len(due) < room:
             self._tell_unheard()
 
@@ -165,10 +171,17 @@ class Unit:
         """Say goodbye on the retained topic and hang up."""
         farewell = self.vehicle.connection(int(self._depot.clock.now_ms()), online=False)
         self._tell_connection(farewell)
+        self._spoke()
         self.link.close()
 
     def _tell_connection(self, message: Message) -> None:
-        self.link.publish_surely(vehicle_topic(self.vin, message.kind), message.payload, retain=True)
+        if self.link.publish_surely(vehicle_topic(self.vin, message.kind), message.payload, retain=True):
+            self._spoke()
+
+    def _spoke(self) -> None:
+        """Something has left."""
+        if silence := self._watch.spoke(self.vehicle, self._depot.clock.now_ms()):
+            self._depot.tally.silent(silence)
 
     def greeting(self) -> codec.Greeting:
         """The VIN is client id, user name and place of the last will."""
@@ -211,7 +224,8 @@ class Unit:
             self.hand_over(self.vehicle.everything(int(now_ms)), now_ms)
 
     def link_down(self) -> None:
-        """Nothing to do: the outbox keeps what counts."""
+        """The outbox keeps what counts."""
+        self._watch.fell()
 
     def link_room(self) -> None:
         """Go on with what waits."""

@@ -213,7 +213,7 @@ def _uncalled_for(mine: Sequence[Heard], plays: Sequence[Play], since_s: float) 
 
 
 def _look_for(promise: Deadline, mine: Sequence[Heard], until_s: float) -> Met:
-    from_s, by_s = _epoch_s(promise.from_at), _epoch_s(promise.by_at)
+    from_s, by_s = epoch_s(promise.from_at), epoch_s(promise.by_at)
     if (one := _answer(promise, mine)) is None:
         return Met(promise.cause, promise.held_back, "missed" if until_s >= by_s else "not_due")
     word: Word = "kept" if one.at_s <= by_s else "late"
@@ -222,7 +222,7 @@ def _look_for(promise: Deadline, mine: Sequence[Heard], until_s: float) -> Met:
 
 def _answer(promise: Deadline, mine: Iterable[Heard]) -> Heard | None:
     """The first of what was heard in order that may keep the promise, in time or late."""
-    from_s = _epoch_s(promise.from_at) - _SLACK_S
+    from_s = epoch_s(promise.from_at) - _SLACK_S
     wanted = promise.cause, promise.held_back
     return next((one for one in mine if (one.cause, one.held_back) == wanted and one.at_s >= from_s), None)
 
@@ -237,7 +237,7 @@ def _is_wrong(play: Play, one: Heard) -> bool:
 
 
 def _is_playing(play: Play, one: Heard) -> bool:
-    return _epoch_s(play.started_at) - _SLACK_S <= one.at_s <= _epoch_s(play.until_at)
+    return epoch_s(play.started_at) - _SLACK_S <= one.at_s <= epoch_s(play.until_at)
 
 
 def _is_explained(plays: Iterable[Play], one: Heard) -> bool:
@@ -248,7 +248,7 @@ def _is_explained(plays: Iterable[Play], one: Heard) -> bool:
 
 def _begins_s(play: Play, one: Heard) -> list[float]:
     return [
-        _epoch_s(promise.from_at)
+        epoch_s(promise.from_at)
         for promise in play.must
         if promise.cause == one.cause and not promise.held_back
     ]
@@ -273,7 +273,8 @@ def _reads(line: bytes) -> Told | None:
 
 
 @lru_cache(maxsize=8_192)
-def _epoch_s(text: str) -> float:
+def epoch_s(text: str) -> float:
+    """An RFC 3339 time as seconds since the epoch."""
     return datetime.fromisoformat(text).timestamp()
 
 

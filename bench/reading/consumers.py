@@ -30,7 +30,7 @@ from gateway.domain.step import step
 from gateway.domain.thresholds import Thresholds
 from gateway.domain.vehicle import Vehicle
 from gateway.pipeline.inbox import Inbox
-from gateway.pipeline.ingest import Ingest
+from gateway.pipeline.ingest import Glance, Ingest
 from gateway.pipeline.telemetry import TelemetryIntake
 from gateway.ports import Inbound
 
@@ -68,9 +68,10 @@ class Work:
         self._add(len(batch))
         return True
 
-    def glance(self, topic: str, payload: bytes, received_at: datetime) -> bool:
+    @property
+    def glance(self) -> Glance:
         """As the gateway's own."""
-        return self._ingest.glance(topic, payload, received_at)
+        return self._ingest.glance
 
     def glanced(self, count: int) -> None:
         """As the gateway's own."""

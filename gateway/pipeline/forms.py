@@ -8,13 +8,12 @@ size of the fleet; they are bounded all the same, and a car that finds no room k
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from operator import itemgetter
 from struct import Struct as Layout
 from typing import Any
 
 from msgspec import Struct
 
+from gateway.wire.steady import SHAPES
 from gateway.wire.telemetry import (
     IGNITION,
     IGNITION_OFF,
@@ -73,10 +72,9 @@ class Form:
         codes = "".join("b" if KINDS[name] is int else "d" for name in names)
         layout = Layout(HEAD + codes)
         self.size, self.pack, self.unpack_from = layout.size, layout.pack, layout.unpack_from
-        self._width = len(names) + len(fixed)
-        self._numbers = _getter(names)
-        self._values = _getter(tuple(name for name, _ in fixed))
-        self._said = self._values(dict(fixed))
+        self.count = len(names)
+        self.said = tuple(value for _, value in fixed)
+        """What a message says behind so many numbers."""
         states = dict(fixed)
         self.moving = traits.told_moving
         self.is_told_by_speed = SPEED in names and states.get(IS_MOVING) is not True
@@ -99,25 +97,8 @@ class Form:
         """All that a message of this form changes stands in the head and the numbers."""
         self.renews = self.passes and says_movement and self.moving is True and traits.traced is place
         """The same holds for a message that states again that the car moves."""
-
-    def numbers_of(self, signals: dict[str, Any]) -> tuple[Any, ...] | None:
-        """The numbers of a message of this form; None for one of another."""
-        if len(signals) != self._width:
-            return None
-        try:
-            return self._numbers(signals) if self._values(signals) == self._said else None
-        except KeyError:
-            return None
-
-
-def _getter(names: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
-    """As ``itemgetter``, but always of a tuple."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    if names:
-        name = names[0]
-        return lambda signals: (signals[name],)
-    return lambda _signals: ()
+        self.decode = SHAPES.of((*names, *states)) if self.passes else None
+        """Of messages with the same names."""
 
 
 class Forms:

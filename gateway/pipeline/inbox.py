@@ -29,7 +29,7 @@ from gateway.wire.event import Unwanted
 
 MAX_ITEMS = 20_000
 CROWDED = 10_000
-"""A read of each session (256 KiB, some thousands of the shortest messages) still fits."""
+"""A read of each session (128 KiB, some thousands of the shortest messages) still fits."""
 MAX_DERIVED = 10_000
 MAX_DERIVED_OF_ONE = 1_000
 TURN = 8

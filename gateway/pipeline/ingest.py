@@ -19,6 +19,8 @@ from gateway.wire.topics import is_user, is_vin, split_user_topic, split_vehicle
 
 TakesRequest = Callable[[Inbound, str, str], bool]
 """Takes what a user asks of a VIN; False: no room."""
+Glance = Callable[[str, bytes, datetime], bool]
+"""Whether that was all there is to do with a message: topic, payload, arrival."""
 
 
 class Ingest:
@@ -36,13 +38,10 @@ class Ingest:
         """Whether enough waits to be decided: nothing more should be read for a moment."""
         return self._inbox.is_crowded
 
-    def glance(self, topic: str, payload: bytes, received_at: datetime) -> bool:
-        """Whether a message of telemetry is dealt with by a glance; a recording wants to hear all of it."""
-        return (
-            self.on_heard is None
-            and len(payload) <= MAX_PAYLOAD_BYTES
-            and self._intake.glance(topic, payload, received_at)
-        )
+    @property
+    def glance(self) -> Glance:
+        """Deals with a message of telemetry by a glance; a recording wants to hear all of it."""
+        return self._intake.glance if self.on_heard is None else _leave
 
     def glanced(self, count: int) -> None:
         """So many were, since the last time."""
@@ -109,3 +108,8 @@ class Ingest:
             ack=None if derived else message.ack,
         )
         return self._inbox.offer(item) or derived if derived else self._inbox.put(item)
+
+
+def _leave(_topic: str, _payload: bytes, _received_at: datetime) -> bool:
+    """A glance that leaves all to the long way."""
+    return False

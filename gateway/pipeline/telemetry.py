@@ -9,6 +9,7 @@ ignition is not known to be on, positions are stated too: where the car was left
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import islice
 
 from gateway.domain.facts import AnyFact
 from gateway.domain.moment import Moment
@@ -23,7 +24,7 @@ from gateway.domain.signals import (
     TheftSensor,
     Tick,
 )
-from gateway.pipeline.glance import CALM_UNTIL, head_of, passed, renewed
+from gateway.pipeline.glance import decode_of, head_of, passed, renewed
 from gateway.pipeline.inbox import Inbox, Item
 from gateway.pipeline.meters import Meters
 from gateway.pipeline.packed import unpack
@@ -38,12 +39,13 @@ from gateway.pipeline.track import (
 )
 from gateway.pipeline.tracks import TOPIC_LENGTH, VIN_BEGINS, VIN_ENDS, Tracks, number
 from gateway.ports import SignalValue
+from gateway.wire.event import MAX_PAYLOAD_BYTES
+from gateway.wire.steady import Steady
 from gateway.wire.telemetry import (
     IGNITION,
     IGNITION_OFF,
     LATITUDE,
     LONGITUDE,
-    Plain,
     Telemetry,
     decode_plain,
 )
@@ -62,6 +64,7 @@ class TelemetryIntake:
         self._inbox = inbox
         self._meters = meters
         self._tracks = Tracks()
+        self._at_hand = self._tracks.at_hand.get
         self._watched: set[str] = set()
         self._awaited: set[str] = set()
         self._now, self._now_s = NEVER, 0.0
@@ -95,10 +98,11 @@ class TelemetryIntake:
         """When anything at all last arrived from a vehicle; None: not since the start."""
         return self._tracks.heard_at(vin)
 
-    def heard_since(self, at: datetime) -> int:
-        """How many vehicles were heard since then."""
+    def heard_since(self, at: datetime, most: int) -> int:
+        """How many vehicles were heard since then; no more than ``most`` are counted."""
         since_s = at.timestamp()
-        return sum(heard_s >= since_s for heard_s in self._tracks.heard_s())
+        heard = (1 for heard_s in self._tracks.heard_s() if heard_s >= since_s)
+        return sum(islice(heard, most))
 
     def glance(self, topic: str, payload: bytes, received_at: datetime) -> bool:
         """
@@ -107,13 +111,21 @@ class TelemetryIntake:
         That the car still moves is told again here as well. Nothing is counted: that is cheaper for many
         together.
         """
-        track = self._tracks.at_hand.get(topic)
-        if track is not None:
-            if track.calm_until is NEVER:
-                return False
-            message = decode_plain(payload)
-            return message is not None and track.passes(message, received_at)
-        return self._glance_at_record(topic, payload, received_at)
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            return False
+        track = self._at_hand(topic)
+        if track is None:
+            return self._glance_at_record(topic, payload, received_at)
+        if track.decode is not None:
+            try:
+                steady = track.decode(payload)
+            except Exception:  # noqa: BLE001  # as in decode_plain
+                track.decode = None
+            else:
+                signals = steady.signals
+                return track.goes_on(steady, signals.speed, signals.is_moving, received_at)
+        message = None if track.calm_until is NEVER else decode_plain(payload)
+        return message is not None and track.passes(message, received_at)
 
     def _glance_at_record(self, topic: str, payload: bytes, received_at: datetime) -> bool:
         key = number(topic[VIN_BEGINS:VIN_ENDS].encode())
@@ -121,18 +133,26 @@ class TelemetryIntake:
         if not record or len(topic) != TOPIC_LENGTH:
             return False
         head = head_of(record)
-        message = decode_plain(payload) if head[CALM_UNTIL] else None
-        if message is None:
+        decode = decode_of(head)
+        if decode is None:
             return False
         if received_at is not self._now:
             self._now, self._now_s = received_at, received_at.timestamp()
-        after = passed(record, head, message, self._now_s) or self._renewed(key, topic, message, received_at)
+        try:
+            message = decode(payload)
+        except Exception:  # noqa: BLE001  # as in decode_plain
+            after = None
+        else:
+            after = passed(record, head, message, self._now_s) or self._renewed(
+                key, topic, message, received_at
+            )
         if after is None:  # it may have other signals than before, and nothing else be new
-            return self._tracks.take_in_hand(topic, unpack(record)).passes(message, received_at)
+            self._tracks.take_in_hand(topic, unpack(record))
+            return self.glance(topic, payload, received_at)
         self._tracks.records[key] = after
         return True
 
-    def _renewed(self, key: int, topic: str, message: Plain, received_at: datetime) -> bytes | None:
+    def _renewed(self, key: int, topic: str, message: Steady, received_at: datetime) -> bytes | None:
         """The record where only the statement of movement has worn out, which is made here again."""
         record = self._tracks.records[key]
         found = renewed(record, head_of(record), message, received_at)
@@ -182,6 +202,7 @@ class TelemetryIntake:
         """
         known = self._tracks.find(vin)
         if known is not None and not (isinstance(fact, Connection) and not fact.online):
+            known.settle()
             known.heard_at = fact.received_at
         if isinstance(fact, DriverCard):
             track = known or self._tracks.begin(vin)

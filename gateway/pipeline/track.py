@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from gateway.domain.signals import DriverCard, Fact, Movement, Position
 from gateway.ports import SignalValue
+from gateway.wire.steady import SHAPES, Decode, Steady
 from gateway.wire.telemetry import (
     ACCURACY,
     IGNITION,
@@ -55,6 +56,7 @@ class Track:
         "_silent_from",
         "calm_until",
         "confirmed",
+        "decode",
         "heard_at",
         "ignition",
         "missed",
@@ -87,8 +89,10 @@ class Track:
         """Until then a car that drives, or stands with its ignition on, says nothing new by saying so."""
         self._silent_from = NEVER
         """What arrives later ends a silence."""
-        self._passed: tuple[Plain, datetime, datetime] | None = None
-        """The newest message that passed, when it arrived, and the time that orders it."""
+        self._passed: Plain | Steady | None = None
+        """The newest message that passed; its arrival and time are ``heard_at`` and ``newest_at``."""
+        self.decode: Decode | None = None
+        """Of messages with the names of the one that passed before; None while they differ."""
         self.heard_at: datetime | None = None
         """Arrival of the newest message."""
         self.newest_at = NEVER
@@ -127,29 +131,37 @@ class Track:
 
     def passes(self, message: Plain, received_at: datetime) -> bool:
         """Whether a message says nothing that the fold has to hear; then it is kept, and that is all."""
-        at = message.occurred_at
+        signals = message.signals
+        if isinstance(self._passed, Plain) and self._passed.signals.keys() == signals.keys():
+            self.decode = SHAPES.of(signals)
+        else:
+            self.settle()
+        if signals.get(IGNITION) in IGNITION_OFF:
+            return False
+        return self.goes_on(message, signals.get(SPEED), signals.get(IS_MOVING), received_at)
+
+    def goes_on(
+        self,
+        message: Plain | Steady,
+        speed: float | None,
+        moving: bool | None,  # noqa: FBT001  # a keyword would cost more
+        received_at: datetime,
+    ) -> bool:
+        """The same, of one with the names of the one that passed before, and in which no ignition is off."""
+        at, seq = message.occurred_at, message.seq
         if at.tzinfo is not UTC:
             return False
         if at > received_at:  # noqa: PLR1730  # as Fact.at; a call would cost more
             at = received_at
         if not self.newest_at <= at < self.calm_until or received_at >= self._silent_from:
             return False
-        signals, seq = message.signals, message.seq
-        if seq is not None and seq - 1 != self.number:
+        if (None if seq is None else seq - 1) != self.number:
             return False
-        if signals.get(IGNITION) in IGNITION_OFF:
-            return False
-        speed, moving = signals.get(SPEED), signals.get(IS_MOVING)
-        if speed is not None:
-            moving = moving or not -MOVING_ABOVE_KM_H <= speed <= MOVING_ABOVE_KM_H
+        if speed is not None and not moving:
+            moving = not -MOVING_ABOVE_KM_H <= speed <= MOVING_ABOVE_KM_H
         if moving is not None and moving is not self.told_moving:
             return False
-        if self._passed is not None and self._passed[0].signals.keys() != signals.keys():
-            self.settle()
-        self._passed = message, received_at, at
-        self.newest_at, self.heard_at = at, received_at
-        if seq is not None:
-            self.number, self.number_at = seq, at
+        self._passed, self.newest_at, self.heard_at, self.number = message, at, received_at, seq
         return True
 
     def calm_down(self) -> None:
@@ -170,13 +182,17 @@ class Track:
 
     def settle(self) -> None:
         """Take over what the newest message that passed said."""
-        if self._passed is None:
+        message, at, received_at = self._passed, self.newest_at, self.heard_at
+        if message is None or received_at is None:
             return
-        (message, received_at, at), self._passed = self._passed, None
-        self.remember(message.signals, at)
-        if LATITUDE in message.signals and LONGITUDE in message.signals:
-            self.locate(message.signals, at)
-        self.moved(Telemetry(message.occurred_at, received_at, message.signals, message.seq))
+        self._passed = None
+        signals = message.signals if isinstance(message, Plain) else message.signals.by_name()
+        if message.seq is not None:
+            self.number_at = at
+        self.remember(signals, at)
+        if LATITUDE in signals and LONGITUDE in signals:
+            self.locate(signals, at)
+        self.moved(Telemetry(message.occurred_at, received_at, signals, message.seq))
 
     # -- the long way ----------------------------------------------------------------------------------------
 

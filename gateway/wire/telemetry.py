@@ -103,14 +103,15 @@ class Plain(Struct, frozen=True, gc=False):
     seq: Seq | None = None
 
 
-def _typed(expected: Number | Literal["boolean"] | tuple[str, ...]) -> Any:
+def typed(expected: Number | Literal["boolean"] | tuple[str, ...]) -> Any:
+    """What msgspec checks a signal by."""
     if isinstance(expected, Number):
         return Annotated[int if expected.whole else float, Meta(ge=expected.low, le=expected.high)]
     return bool if expected == "boolean" else Literal[expected]
 
 
 _Known = TypedDict(  # type: ignore[misc]  # made from the table above
-    "_Known", {name: _typed(expected) for name, expected in SIGNALS.items()}, total=False
+    "_Known", {name: typed(expected) for name, expected in SIGNALS.items()}, total=False
 )
 _Checked: type[Plain] = msgspec.defstruct(  # type: ignore[assignment]  # what it is made of, says ``bases``
     "_Checked", [("signals", _Known)], bases=(Plain,), frozen=True, gc=False

@@ -23,6 +23,7 @@ def driving(*facts: AnyFact, after_s: float = 100) -> list[AnyFact]:
     [
         pytest.param([HERE, *driving(GONE)], 15, id="gone for 15 s by the timer"),
         pytest.param([HERE, moves(-1), GONE], 15, id="no fact after the card has gone"),
+        pytest.param([HERE, moves(-44.9), GONE], 15, id="while the last statement of movement still holds"),
         pytest.param([GONE, moves(100)], 100, id="drives off long after the card has gone"),
         pytest.param([GONE, moves(3)], 15, id="drives off just after the card has gone"),
         pytest.param(
@@ -71,6 +72,7 @@ def test_raised_after(facts: list[AnyFact], raised_s: float) -> None:
         pytest.param([HERE, moves(-5), stands(-1), GONE], id="stopped before"),
         pytest.param([HERE, moves(-5), GONE, stands(5)], id="stopped in time"),
         pytest.param([HERE, moves(-50), GONE], id="a statement of movement holds for 60 s only"),
+        pytest.param([HERE, moves(-45), GONE], id="and no longer than that: parked out of coverage"),
         pytest.param([registered(-200), *driving()], id="no card fitted"),
         pytest.param(driving(), id="no card fitted, not registered"),
         pytest.param(

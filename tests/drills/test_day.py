@@ -21,7 +21,7 @@ def test_a_short_day_with_every_scenario_is_as_labelled(tmp_path: Path) -> None:
 
 
 @pytest.mark.drill
-@pytest.mark.parametrize("seed", [1, 2, 4])
+@pytest.mark.parametrize("seed", [1, 4, 14])
 def test_a_day_of_a_thousand_vehicles_is_as_labelled(seed: int, tmp_path: Path) -> None:
     outcome = day.run(day.Day(seed=seed), tmp_path)
     assert outcome.complaints(Bounds()) == [], outcome.card.examples

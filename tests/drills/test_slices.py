@@ -48,5 +48,5 @@ def test_a_slice_is_as_labelled(tmp_path: Path, mosquitto: Mosquitto) -> None:
     outcome = slices.run(plan, tmp_path)
     assert outcome.complaints() == [], outcome.card.examples
     assert [(one.name, one.back_s.count) for one in outcome.strikes] == [(name, 48) for name in plan.wide]
-    assert outcome.card.kept >= 20
+    assert outcome.card.kept == sum(len(one.label.must) for one, _ in slices.programme(plan).singles) > 0
     assert outcome.verdict.sent == outcome.verdict.at_soc

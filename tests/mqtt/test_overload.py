@@ -20,7 +20,7 @@ from tests.mqtt.conftest import TOPIC, VIN, eventually
 BACKLOG = 30_000
 CROWDED = 1_000
 ROOM = 12_000
-"""A read of 256 KiB holds 5,000 of these messages, and a connection may begin with two."""
+"""A read of 128 KiB holds 2,500 of these messages, and a connection may begin with two."""
 
 
 class Warnings:

@@ -251,6 +251,18 @@ async def test_no_more_is_in_flight_than_the_broker_wants() -> None:
         await eventually(lambda: len(b"".join(broker.heard)) == 4 * len(one))
 
 
+async def test_each_refusal_is_reported() -> None:
+    broker, codes = Scripted(), list[int]()
+    async with connected(broker) as (connection, _received, _batches):
+        connection.on_refused = codes.append
+        for _ in range(3):
+            assert connection.post(TOPIC, b"{}")
+        await eventually(lambda: bool(broker.heard))
+        broker.say(b"\x40\x03\x00\x01\x80\x40\x03\x00\x02\x10\x40\x04\x00\x03\x97\x00")
+        await eventually(lambda: not connection._waiting)
+        assert codes == [0x80, 0x97]
+
+
 async def test_numbers_in_use_are_not_given_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "PUBLISH_TIMEOUT_S", 0.05)
     broker = Scripted()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -141,13 +142,32 @@ async def test_many_silent_vehicles_make_one_note_and_a_theft_gets_through(rig: 
 
 def test_few_silent_vehicles_are_no_mass_loss() -> None:
     clock = FakeClock()
-    mass = MassLoss(clock, lambda _since: 1000)
+    mass = MassLoss(clock, lambda _since, most: min(most, 1000))
     mass.note(f"v{number}" for number in range(50))
     assert not mass.lasts, "50 of 1,050 are less than five in a hundred"
     mass.note(f"w{number}" for number in range(10))
     assert (mass.lasts, mass.count) == (True, 60)
     clock.advance(121)
     assert (mass.lasts, mass.count) == (False, 0)
+
+
+def test_of_a_large_fleet_no_more_are_counted_than_decide() -> None:
+    asked: list[int] = []
+
+    def online(_since: datetime, most: int) -> int:
+        asked.append(most)
+        return min(most, 1_000_000)
+
+    mass = MassLoss(FakeClock(), online)
+    mass.note(f"v{number}" for number in range(30))
+    assert not mass.lasts
+    mass.note(f"w{number}" for number in range(30))
+    assert not mass.lasts
+    mass.note(f"x{number}" for number in range(70))
+    assert not mass.lasts
+    assert asked == [1_200, 5_200]
+    mass.note(f"y{number}" for number in range(60_000))
+    assert mass.lasts
 
 
 class Ears:

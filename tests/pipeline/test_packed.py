@@ -20,6 +20,7 @@ from gateway.pipeline.forms import Forms
 from gateway.pipeline.packed import unpack
 from gateway.pipeline.track import NEVER, PLACES_WITHIN, Track
 from gateway.pipeline.tracks import key_of
+from gateway.wire import steady
 from gateway.wire.telemetry import SIGNALS, decode
 from tests.pipeline.test_glance import BEGIN, TOPIC, VIN, Gateway, act, steps
 from tests.pipeline.test_glance import telemetry as message
@@ -45,8 +46,8 @@ STEADY: dict[str, list[Any]] = {
 MANY = {f"Other.{number}": number for number in range(198)}
 
 
-UNSEEN = {"calm_until", "_silent_from", "_passed"}
-"""Whether it may pass: if not, it goes the long way once more."""
+UNSEEN = {"calm_until", "_silent_from", "_passed", "decode"}
+"""Whether it may pass, and how: if not, it goes the long way once more."""
 
 
 def put_away(gateway: Gateway) -> None:
@@ -124,6 +125,7 @@ def test_a_record_answers_as_what_it_was_made_of(seed: int, numbered: bool, most
     now, seq, dice, packed, plain = BEGIN, 100, Random(seed), Gateway(glances=True), Gateway(glances=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forms, "MAX_FORMS", most)
+        patch.setattr(steady, "MAX_SHAPES", most)
         for what in drive(dice, share):
             if isinstance(what, str):
                 assert happen(packed, what, now) == happen(plain, what, now)
@@ -166,7 +168,8 @@ def test_as_many_are_at_hand_as_there_is_room_for(monkeypatch: pytest.MonkeyPatc
         intake.take(vin, decode(message({"Vehicle.Speed": second}, now, 1), now))
     assert len(intake._tracks.at_hand) == 2
     assert [intake.signals(vin)["Vehicle.Speed"].value for vin in vins] == [0, 1, 2, 3, 4]
-    assert intake.heard_since(BEGIN + timedelta(seconds=2)) == 3
+    assert intake.heard_since(BEGIN + timedelta(seconds=2), 9) == 3
+    assert intake.heard_since(BEGIN, 4) == 4
 
 
 def test_the_first_makes_room_for_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +179,7 @@ def test_the_first_makes_room_for_a_new_one(monkeypatch: pytest.MonkeyPatch) -> 
     for vin in vins:
         intake.take(vin, decode(message({"Vehicle.Speed": 1}, BEGIN, 1), BEGIN))
     assert [intake.heard_at(vin) for vin in vins] == [None, BEGIN, BEGIN]
-    assert intake.heard_since(BEGIN) == 2
+    assert intake.heard_since(BEGIN, 9) == 2
     assert len(intake._tracks.at_hand) == 2
 
 

@@ -30,7 +30,8 @@ NUMBER = "_mid_generate"
 """Private name of paho: the next packet number, so that ours are never those of its own packets."""
 PRIVATE_NAMES = (RECEIVE, QUEUE, NUMBER)
 
-READ_BYTES = 256 * 1024
+READ_BYTES = 128 * 1024
+"""A piece that the allocator keeps for the next read; with twice as much, each begins with new pages."""
 
 
 def missing_names(paho: Any) -> list[str]:

@@ -48,8 +48,9 @@ class Log(Protocol):
 class Glances(Protocol):
     """Deals at once with messages that change nothing but what is in memory."""
 
-    def glance(self, topic: str, payload: bytes, received_at: datetime) -> bool:
-        """Whether that was all that there is to do with this message."""
+    @property
+    def glance(self) -> Callable[[str, bytes, datetime], bool]:
+        """Of topic, payload and arrival, whether that was all there is to do; asked for with each batch."""
         ...
 
     def glanced(self, count: int) -> None:
@@ -209,11 +210,12 @@ class Session:
     def _take(self, connection: Connection, acks: InOrder, batch: Sequence[Received]) -> None:
         """Hand a batch on; replayed retained messages are counted and acknowledged when it is their turn."""
         now, glances, glanced = self._clock.now(), self.plan.glances, 0
+        glance = None if glances is None else glances.glance
         wanted: list[Inbound] = []
         waiting: set[str] = set()  # topics: what comes after a message must not overtake it
         for one in batch:
             may_pass = not one.retained and one.topic not in waiting
-            if glances is not None and may_pass and glances.glance(one.topic, one.payload, now):
+            if may_pass and glance is not None and glance(one.topic, one.payload, now):
                 glanced += 1
                 if one.qos:
                     acks.now(partial(connection.ack, one))

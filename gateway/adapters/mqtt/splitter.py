@@ -14,11 +14,13 @@ from msgspec import Struct
 Version = Literal[5, 3]
 
 PUBLISH, PUBACK = 0x30, 0x40
-QOS_BITS, QOS_1, QOS_TOO_HIGH, RETAIN_BIT = 0x06, 0x02, 0x06, 0x01
+QOS_BITS, QOS_TOO_HIGH, RETAIN_BIT = 0x06, 0x06, 0x01
 TYPE_AND_HIGH_QOS = 0xF4
 MORE = 0x80
 """In a length: another byte follows."""
 MAX_LENGTH_BYTES = 4
+SHORTEST = 2
+"""A body that is longer has more than the length of its topic."""
 TYPE_BITS, REASON_AT = 0xF0, 2
 
 
@@ -27,9 +29,9 @@ class Received(Struct, frozen=True, gc=False):
 
     topic: str
     payload: bytes
-    retained: bool
-    mid: int
-    qos: int
+    retained: bool = False
+    mid: int = 0
+    qos: int = 0
     properties: bytes = b""
     """MQTT 5, with their length; empty where there are none."""
 
@@ -80,34 +82,34 @@ class Splitter:
         """
         Take the whole packets; where the first begins that is not whole.
 
-        What nearly all are, a PUBLISH without properties whose lengths fit, is taken here and not in
+        What nearly all are, a PUBLISH at QoS 0 without properties whose lengths fit, is taken here and not in
         ``_publish``: a call for each would cost a third more.
         """
         at, size = 0, len(data)
         publish, keep, properties = self._publish, split.messages.append, int(self._has_properties)
         while size - at > 1:
-            first, begin, end = data[at], at + 2, at + 2 + data[at + 1]
-            if data[at + 1] >= MORE:
-                begin, end = _body(data, at, size)
-                if end == 0:
-                    break
+            first, length, begin = data[at], data[at + 1], at + 2
+            if length >= MORE:
+                if size - at > 2 and data[begin] < MORE:  # noqa: PLR2004  # two bytes, as nearly always
+                    length, begin = length & ~MORE | data[begin] << 7, at + 3
+                else:
+                    length, begin = _length(data, at + 1, size)
+                    if not begin:
+                        break
+            end = begin + length
             if end > size:
                 self._wanted = end - at
                 break
-            if first & TYPE_AND_HIGH_QOS == PUBLISH:
+            if first == PUBLISH and length > SHORTEST:
                 topic_at = begin + 2
-                topic_end = topic_at + (data[begin] << 8 | data[begin + 1]) if topic_at < end else end
+                topic_end = topic_at + (data[begin] << 8 | data[begin + 1])
                 payload_at = topic_end + properties
-                if (
-                    first & QOS_1
-                    or topic_end <= topic_at
-                    or payload_at > end
-                    or (properties and data[topic_end])
-                ):
-                    keep(publish(first, data, begin, end))
+                if topic_at < topic_end and payload_at <= end and not (properties and data[topic_end]):
+                    keep(Received(data[topic_at:topic_end].decode(), data[payload_at:end]))
                 else:
-                    topic, payload = data[topic_at:topic_end].decode(), data[payload_at:end]
-                    keep(Received(topic, payload, first & RETAIN_BIT == RETAIN_BIT, 0, 0))
+                    keep(publish(first, data, begin, end))
+            elif first & TYPE_AND_HIGH_QOS == PUBLISH:
+                keep(publish(first, data, begin, end))
             else:
                 _rare(split, data, at, begin, end)
             at = end
@@ -145,14 +147,6 @@ def _rare(split: Split, data: bytes, at: int, begin: int, end: int) -> None:
         raise Malformed("a PUBLISH at QoS 3")
     else:
         split.others += data[at:end]
-
-
-def _body(data: bytes, at: int, size: int) -> tuple[int, int]:
-    """Begin and end of the body of a packet of 128 bytes and more; 0 if its length has not wholly come."""
-    if size - at > 2 and data[at + 2] < MORE:  # noqa: PLR2004  # two bytes, as nearly always
-        return at + 3, at + 3 + (data[at + 1] & ~MORE | data[at + 2] << 7)
-    length, begin = _length(data, at + 1, size)
-    return begin, begin and begin + length
 
 
 def _length(data: bytes, at: int, end: int) -> tuple[int, int]:

@@ -29,7 +29,7 @@ def due(
     if gone_at is None or since_at is None or stated_at is None:
         return None
     fulfilled = max(gone_at + timedelta(seconds=thresholds.driver_card_grace_s), since_at)
-    if fulfilled > stated_at + MOVEMENT_HOLDS:
+    if fulfilled >= stated_at + MOVEMENT_HOLDS:
         return None
     return Finding(
         CAUSE,
