@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.domain.signals import DriverCard, Located, Movement, Position
 from gateway.pipeline.track import MAX_OTHER_SIGNALS
+from gateway.pipeline.tracks import MOST_AT_HAND, Tracks
 from tests.pipeline.test_glance import BEGIN, DRIVING, VIN, Gateway, act, telemetry
 
 
@@ -63,3 +64,8 @@ def test_after_a_card_has_gone_each_second_of_movement_is_told() -> None:
         hear(gateway, DRIVING, after_s=second)
     told = [fact.at - BEGIN for fact in gateway.stated() if isinstance(fact, Movement)]
     assert told == [timedelta(seconds=second) for second in (1, 2, 59, 60)]
+
+
+def test_of_a_small_fleet_too_only_so_many_are_at_hand() -> None:
+    """A peak of more would leave holes in memory."""
+    assert Tracks()._room() == MOST_AT_HAND
