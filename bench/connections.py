@@ -186,7 +186,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument("--vehicles", type=int, default=10_000)
     parser.add_argument("--reference", type=int, default=1_000, help="aiomqtt clients")
-    parser.add_argument("--rate", type=float, default=20_000, help="telemetry messages/s over all vehicles")
+    parser.add_argument("--rate", type=float, default=20_500, help="telemetry messages/s over all vehicles")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--source", default="127.0.0.2-20", help="addresses to call from")
     parser.add_argument("--rounds", type=int, default=3)
